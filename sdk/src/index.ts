@@ -1,0 +1,28 @@
+export {
+	ArtifactError,
+	ConfigError,
+	ConnectionError,
+	DataError,
+	type ErrorParts,
+	LimitError,
+	NumericError,
+	ProtocolError,
+	PsglError,
+	ShapeError,
+} from './errors.js';
+export { type Clock, systemClock } from './ports/clock.js';
+export { type Random, seededRandom } from './ports/random.js';
+export type { Runtime, Session, SessionOptions, Tensors } from './ports/runtime.js';
+export {
+	bytesPerElement,
+	type DType,
+	elementCount,
+	labelTensor,
+	scalar,
+	type Tensor,
+	type TensorData,
+	tensor,
+	tensorBytes,
+	tensorFromBytes,
+	zeros,
+} from './tensor.js';

@@ -1,0 +1,32 @@
+import type { Tensor } from '../tensor.js';
+
+/** Named tensors that go into or come out of a session. */
+export type Tensors = Readonly<Record<string, Tensor>>;
+
+export interface SessionOptions {
+	/** Threads one run may use. Default 1. Results do not depend on it. */
+	readonly threads?: number;
+}
+
+/**
+ * A compiled ONNX graph. Weights are inputs and outputs, so one session serves every step and every
+ * device of a fleet; `run` may be called again before an earlier call has ended.
+ */
+export interface Session extends AsyncDisposable {
+	readonly inputNames: readonly string[];
+	readonly outputNames: readonly string[];
+	/**
+	 * Runs the graph. Inputs are not copied and must not change until the promise settles.
+	 * @throws ShapeError `PSGL_RUNTIME_FEED` when an input is missing or does not fit the graph.
+	 */
+	run(feeds: Tensors, fetches?: readonly string[]): Promise<Record<string, Tensor>>;
+	close(): Promise<void>;
+}
+
+/** Port to ONNX Runtime: `node` (onnxruntime-node) or `web` (onnxruntime-web). */
+export interface Runtime {
+	/** Engine name and version, for instance `onnxruntime-node 1.30.0`. */
+	readonly version: string;
+	/** @throws ArtifactError `PSGL_RUNTIME_LOAD` when the bytes are not a graph this runtime can run. */
+	load(model: Uint8Array, options?: SessionOptions): Promise<Session>;
+}

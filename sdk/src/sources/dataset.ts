@@ -1,0 +1,94 @@
+import { ShapeError } from '../errors.js';
+import { elementCount, labelTensor, type Tensor } from '../tensor.js';
+
+/** Name of a part of a data set. `validation` decides when to stop; `test` is never looked at before the end. */
+export type SplitName = 'train' | 'validation' | 'test';
+
+/**
+ * Labelled samples in memory. Pictures [C,H,W] or signals [C,L], raw as read; `batch` scales them.
+ * uint8 samples are kept as bytes (a quarter of the memory) and divided by 255 on the way out.
+ */
+export class Dataset {
+	/** Shape of one sample: [C,H,W] or [C,L]. */
+	readonly shape: readonly number[];
+	readonly classes: readonly string[];
+	/** [N] class index of each sample. */
+	readonly labels: Int32Array;
+	/** [N, ...shape], row-major. */
+	readonly samples: Uint8Array | Float32Array;
+	/** [N] patient or record each sample came from, where the source says so. */
+	readonly records: Int32Array | undefined;
+
+	/** @throws ShapeError `PSGL_DATA_LENGTH` when samples, labels and shape do not fit together. */
+	constructor(parts: {
+		readonly shape: readonly number[];
+		readonly classes: readonly string[];
+		readonly labels: Int32Array;
+		readonly samples: Uint8Array | Float32Array;
+		readonly records?: Int32Array | undefined;
+	}) {
+		const expected = parts.labels.length * elementCount(parts.shape);
+		if (
+			parts.samples.length !== expected ||
+			(parts.records !== undefined && parts.records.length !== parts.labels.length)
+		) {
+			throw new ShapeError('PSGL_DATA_LENGTH', {
+				what: 'samples, labels and records of a data set have different lengths',
+				got: `${parts.samples.length} values, ${parts.labels.length} labels, ${parts.records?.length ?? 'no'} records`,
+				expected: `${expected} values for shape [${parts.shape.join(',')}]`,
+			});
+		}
+		this.shape = parts.shape;
+		this.classes = parts.classes;
+		this.labels = parts.labels;
+		this.samples = parts.samples;
+		this.records = parts.records;
+	}
+
+	get length(): number {
+		return this.labels.length;
+	}
+
+	/** Samples as float32 [B, ...shape] and their labels as int64 [B]. */
+	batch(indices: ArrayLike<number>): { x: Tensor<'float32'>; y: Tensor<'int64'> } {
+		const size = elementCount(this.shape);
+		const x = new Float32Array(indices.length * size);
+		const y = new Int32Array(indices.length);
+		const scale = this.samples instanceof Uint8Array ? 1 / 255 : 1;
+		for (let b = 0; b < indices.length; b++) {
+			const index = indices[b] as number;
+			const offset = index * size;
+			for (let i = 0; i < size; i++) x[b * size + i] = (this.samples[offset + i] as number) * scale;
+			y[b] = this.labels[index] as number;
+		}
+		return { x: { dtype: 'float32', dims: [indices.length, ...this.shape], data: x }, y: labelTensor(y) };
+	}
+
+	/** The samples at `indices`, in that order, as a data set of their own. */
+	subset(indices: ArrayLike<number>): Dataset {
+		const size = elementCount(this.shape);
+		const samples =
+			this.samples instanceof Uint8Array
+				? new Uint8Array(indices.length * size)
+				: new Float32Array(indices.length * size);
+		const labels = new Int32Array(indices.length);
+		const records = this.records && new Int32Array(indices.length);
+		for (let i = 0; i < indices.length; i++) {
+			const index = indices[i] as number;
+			samples.set(this.samples.subarray(index * size, (index + 1) * size), i * size);
+			labels[i] = this.labels[index] as number;
+			if (records && this.records) records[i] = this.records[index] as number;
+		}
+		return new Dataset({ shape: this.shape, classes: this.classes, labels, samples, records });
+	}
+}
+
+/** A data set in its three parts. A source without a validation part takes it off `train`, stratified. */
+export interface DataSplits {
+	/** For display, for instance `pneumoniamnist.npz`. Synthetic sets say so here. */
+	readonly name: string;
+	readonly synthetic: boolean;
+	readonly train: Dataset;
+	readonly validation: Dataset;
+	readonly test: Dataset;
+}

@@ -1,0 +1,1 @@
+export { Dataset, type DataSplits, type SplitName } from './dataset.js';
