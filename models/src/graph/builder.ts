@@ -1,0 +1,161 @@
+import { ArtifactError, type DType, elementCount, type Tensor } from '@psgl/sdk';
+import type { InferenceContext, Operator } from '../operators/operator.js';
+import { operatorFor } from '../operators/registry.js';
+import type { Attributes } from './attribute.js';
+import type { Graph, Node, Shape, Value } from './graph.js';
+
+/** Constants up to this many elements are kept once however often they are asked for. */
+const sharedConstantElements = 64;
+
+/**
+ * Builds an ONNX graph node by node, inferring every shape on the way. Nodes stay in the order in
+ * which they were added, which is an order in which they can run.
+ */
+export class GraphBuilder {
+	readonly #name: string;
+	readonly #inputs: Value[] = [];
+	readonly #outputs = new Map<string, Value>();
+	readonly #initializers = new Map<string, Tensor>();
+	readonly #shared = new Map<string, Value>();
+	readonly #nodes: Node[] = [];
+	readonly #producers = new Map<string, Node>();
+	readonly #counters = new Map<string, number>();
+
+	constructor(name: string) {
+		this.#name = name;
+	}
+
+	/** Nodes added so far. */
+	get nodes(): readonly Node[] {
+		return this.#nodes;
+	}
+
+	/** The node that computes `value`, or undefined for inputs and constants. */
+	producer(value: Value): Node | undefined {
+		return this.#producers.get(value.name);
+	}
+
+	/** Declares a graph input. */
+	input(name: string, dtype: DType, shape: Shape): Value {
+		const value = { name, dtype, shape };
+		this.#inputs.push(value);
+		return value;
+	}
+
+	/** A constant. Small equal ones are shared. */
+	constant(tensor: Tensor, name?: string): Value {
+		const key =
+			name === undefined && tensor.data.length <= sharedConstantElements
+				? `${tensor.dtype}|${tensor.dims.join()}|${tensor.data.join()}`
+				: undefined;
+		const known = key === undefined ? undefined : this.#shared.get(key);
+		if (known !== undefined) return known;
+		const value = { name: name ?? this.#unique('constant'), dtype: tensor.dtype, shape: tensor.dims };
+		this.#initializers.set(value.name, tensor);
+		if (key !== undefined) this.#shared.set(key, value);
+		return value;
+	}
+
+	/** A float32 constant of shape []. */
+	scalar(value: number): Value {
+		return this.constant({ dtype: 'float32', dims: [], data: Float32Array.of(value) });
+	}
+
+	/** A float32 constant; [values.length] unless a shape is given. */
+	floats(values: ArrayLike<number>, dims: readonly number[] = [values.length]): Value {
+		return this.constant({ dtype: 'float32', dims, data: Float32Array.from(values) });
+	}
+
+	/** An int64 constant [values.length], as axes, shapes and pads are given. */
+	ints(values: readonly number[]): Value {
+		return this.constant({ dtype: 'int64', dims: [values.length], data: BigInt64Array.from(values.map(BigInt)) });
+	}
+
+	/** The tensor behind a constant value. */
+	constantOf(value: Value): Tensor | undefined {
+		return this.#initializers.get(value.name);
+	}
+
+	/**
+	 * Adds a node with one output and returns that.
+	 * @throws ShapeError when the operator cannot take these shapes; ArtifactError `PSGL_OPERATOR_UNKNOWN`.
+	 */
+	add(type: string, inputs: readonly (Value | undefined)[], attributes: Attributes = {}): Value {
+		return this.addMany(type, inputs, 1, attributes)[0] as Value;
+	}
+
+	/** Adds a node with `outputCount` outputs. */
+	addMany(
+		type: string,
+		inputs: readonly (Value | undefined)[],
+		outputCount: number,
+		attributes: Attributes = {},
+		name: string = this.#unique(type),
+	): readonly Value[] {
+		const operator: Operator = operatorFor(type, name);
+		const context: InferenceContext = {
+			name,
+			type,
+			inputs,
+			outputCount,
+			attributes,
+			constant: (index) => {
+				const value = inputs[index];
+				return value === undefined ? undefined : this.constantOf(value);
+			},
+		};
+		const types = operator.infer(context);
+		const outputs = types
+			.slice(0, outputCount)
+			.map((t, i) => ({ name: outputCount === 1 ? `${name}:0` : `${name}:${i}`, dtype: t.dtype, shape: t.shape }));
+		const node: Node = { type, name, inputs, outputs, attributes };
+		this.#nodes.push(node);
+		for (const output of outputs) this.#producers.set(output.name, node);
+		return outputs;
+	}
+
+	/** Makes `value` a graph output called `name`. */
+	output(name: string, value: Value): Value {
+		const renamed = this.add('Identity', [value]);
+		const output = { ...renamed, name };
+		const node = this.#nodes.at(-1) as Node;
+		this.#nodes[this.#nodes.length - 1] = { ...node, outputs: [output] };
+		this.#producers.set(name, this.#nodes.at(-1) as Node);
+		this.#outputs.set(name, output);
+		return output;
+	}
+
+	/** The finished graph, without nodes and constants no output depends on. */
+	build(): Graph {
+		if (this.#outputs.size === 0) {
+			throw new ArtifactError('PSGL_GRAPH_EMPTY', { what: `graph ${this.#name} has no outputs` });
+		}
+		const needed = new Set<string>();
+		for (const value of this.#outputs.values()) needed.add(value.name);
+		const nodes: Node[] = [];
+		for (let i = this.#nodes.length - 1; i >= 0; i--) {
+			const node = this.#nodes[i] as Node;
+			if (!node.outputs.some((o) => o !== undefined && needed.has(o.name))) continue;
+			for (const input of node.inputs) if (input !== undefined) needed.add(input.name);
+			nodes.push(node);
+		}
+		return {
+			name: this.#name,
+			inputs: this.#inputs,
+			outputs: [...this.#outputs.values()],
+			initializers: new Map([...this.#initializers].filter(([name]) => needed.has(name))),
+			nodes: nodes.reverse(),
+		};
+	}
+
+	#unique(prefix: string): string {
+		const count = this.#counters.get(prefix) ?? 0;
+		this.#counters.set(prefix, count + 1);
+		return `${prefix}_${count}`;
+	}
+}
+
+/** Number of elements of a shape whose extents are all known. */
+export function staticElementCount(shape: Shape): number | undefined {
+	return shape.every((d) => typeof d === 'number') ? elementCount(shape as readonly number[]) : undefined;
+}

@@ -1,0 +1,73 @@
+import { ArtifactError, ShapeError, type Tensor } from '@psgl/sdk';
+import type { Attributes } from '../graph/attribute.js';
+import type { GraphBuilder } from '../graph/builder.js';
+import { formatShape, type Node, type Value, type ValueType } from '../graph/graph.js';
+
+/** What a shape rule sees of a node. */
+export interface InferenceContext {
+	readonly name: string;
+	readonly type: string;
+	readonly inputs: readonly (Value | undefined)[];
+	readonly outputCount: number;
+	readonly attributes: Attributes;
+	/** The value of input `index` where it is a constant. */
+	constant(index: number): Tensor | undefined;
+}
+
+/** One ONNX operator: its shape rule and its backward. */
+export interface Operator {
+	/** ONNX operator type. */
+	readonly type: string;
+	/** Types of the outputs. @throws ShapeError naming the node and the shapes that do not fit. */
+	infer(context: InferenceContext): readonly ValueType[];
+	/**
+	 * Adds the nodes that compute the gradient of each input from the gradients of the outputs
+	 * (`undefined` for an output nothing depends on). An input may get `undefined`: its gradient is zero.
+	 * Inputs for which `needed` is false may be skipped. Left out when the operator has no derivative.
+	 */
+	backward?(
+		g: GraphBuilder,
+		node: Node,
+		gradients: readonly (Value | undefined)[],
+		needed: readonly boolean[],
+	): readonly (Value | undefined)[];
+}
+
+/** Input `index` of a node, which must be there. @throws ArtifactError `PSGL_OPERATOR_INPUT`. */
+export function requiredInput(
+	node: { readonly name: string; readonly type: string; readonly inputs: readonly (Value | undefined)[] },
+	index: number,
+): Value {
+	const value = node.inputs[index];
+	if (value === undefined) {
+		throw new ArtifactError('PSGL_OPERATOR_INPUT', {
+			what: `node ${node.name} (${node.type}) lacks an input`,
+			got: `${node.inputs.length} inputs`,
+			expected: `input ${index}`,
+		});
+	}
+	return value;
+}
+
+/** Integer values of a constant input, as shapes, axes and pads are given. @throws ArtifactError `PSGL_OPERATOR_CONSTANT`. */
+export function constantInts(context: InferenceContext, index: number): readonly number[] {
+	const constant = context.constant(index);
+	if (constant === undefined) {
+		throw new ArtifactError('PSGL_OPERATOR_CONSTANT', {
+			what: `node ${context.name} (${context.type}) takes input ${index} from another node`,
+			expected: 'a constant, so that shapes are known before the graph runs',
+			remedy: 'Export the model with constant folding',
+		});
+	}
+	return Array.from(constant.data as ArrayLike<number | bigint>, Number);
+}
+
+/** A shape error that names the node and every input shape. */
+export function shapeMismatch(context: InferenceContext, expected: string): ShapeError {
+	const shapes = context.inputs.map((v) => (v === undefined ? '-' : formatShape(v.shape))).join(' and ');
+	return new ShapeError('PSGL_SHAPE_MISMATCH', {
+		what: `node ${context.name} (${context.type}) cannot take these shapes`,
+		got: shapes,
+		expected,
+	});
+}
