@@ -1,0 +1,70 @@
+/** A message that came in on a subscription. */
+export interface TransportMessage {
+	readonly topic: string;
+	readonly payload: Uint8Array;
+	/** True when the broker had kept the message before the subscription was made (MQTT 3.1.1 section 3.3.1.3). */
+	readonly retained: boolean;
+}
+
+/** What happens to the link. */
+export type TransportEvent =
+	/** `sessionPresent`: the broker kept this client's subscriptions and queue (MQTT 3.1.1 section 3.2.2.2). */
+	| { readonly type: "online"; readonly sessionPresent: boolean }
+	| { readonly type: "offline"; readonly reason: string }
+	/** The next attempt to connect starts after `delayMs`. */
+	| { readonly type: "retry"; readonly attempt: number; readonly delayMs: number; readonly reason: string }
+	/** A message handler threw or rejected; the message counts as delivered. */
+	| { readonly type: "handler-failed"; readonly topic: string; readonly error: unknown };
+
+/** The last message of a client that vanishes, published by the broker (MQTT 3.1.1 section 3.1.2.5). */
+export interface LastWill {
+	readonly topic: string;
+	readonly payload: Uint8Array;
+	readonly retain: boolean;
+}
+
+export interface PublishOptions {
+	/** Ask the broker to keep the message for later subscribers. Default false. */
+	readonly retain?: boolean;
+	/** Stops waiting for the acknowledgement. The message may still arrive. */
+	readonly signal?: AbortSignal | undefined;
+}
+
+export interface WaitOptions {
+	readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Handles one message. The broker is told that the message arrived when the returned promise settles, and the next
+ * message is handed over only then: a handler must not wait for another message of the same transport.
+ */
+export type MessageHandler = (message: TransportMessage) => void | Promise<void>;
+
+/**
+ * Port to a publish/subscribe link with QoS 1 and a session that outlives the connection: what was published while
+ * the link was down is sent, and what was missed is received, after the next connect, at least once and in order.
+ */
+export interface Transport extends AsyncDisposable {
+	readonly state: "new" | "connecting" | "online" | "offline" | "closed";
+	/**
+	 * Resolves when the link is up for the first time. Afterwards the transport reconnects by itself until `close`.
+	 * @throws ConnectionError `PSGL_BROKER_UNREACHABLE` when the transport's deadline passes first, `PSGL_BROKER_REFUSED`
+	 * when the broker rejects the client, `PSGL_TRANSPORT_CLOSED` after `close`.
+	 */
+	connect(options?: WaitOptions): Promise<void>;
+	/**
+	 * Publishes at QoS 1; resolves when the broker has acknowledged. Waits for the link while it is down.
+	 * @throws ConnectionError `PSGL_TRANSPORT_CLOSED` when the transport is closed before that.
+	 */
+	publish(topic: string, payload: Uint8Array, options?: PublishOptions): Promise<void>;
+	/**
+	 * Subscribes at QoS 1; resolves when the broker has acknowledged. `filter` may hold MQTT wildcards. One handler a
+	 * filter. Call it before `connect` to miss nothing that the broker kept for this client.
+	 * @throws ConnectionError `PSGL_SUBSCRIBE_REFUSED` when the broker does not allow it.
+	 */
+	subscribe(filter: string, handler: MessageHandler, options?: WaitOptions): Promise<void>;
+	/** Calls `listener` for every event; returns what stops that. */
+	on(listener: (event: TransportEvent) => void): () => void;
+	/** Disconnects without a last will. Publishes that wait are rejected. */
+	close(): Promise<void>;
+}

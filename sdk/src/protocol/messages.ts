@@ -1,0 +1,262 @@
+import type { ClientWeights, LabelTensor, WireDType, WireTensor } from "./tensors.js";
+
+/** Fields every message has. */
+interface Addressed {
+	/** Device the message comes from or goes to: the same id as in the topic. */
+	readonly device: string;
+}
+
+/** First message of a device after every connect: who it is and what it can do. */
+export interface HelloMessage extends Addressed {
+	readonly type: "hello";
+	/** Random number drawn when the device's process started: another one means the device has forgotten its state. */
+	readonly session: number;
+	/** Protocol versions the device speaks. */
+	readonly protocols: readonly number[];
+	/** Labelled samples the device holds. A device with `train: 0` takes no part in training rounds. */
+	readonly samples: { readonly train: number; readonly validation: number };
+	/** Number of classes the device's labels have; 0 when it holds no labels. */
+	readonly classes: number;
+	/** Shape of one input, [C,H,W] or [C,L]; [] when the device holds no data yet. */
+	readonly inputShape: readonly number[];
+	/** Element types the device can encode smashed data in and decode gradients from. */
+	readonly dtypes: readonly WireDType[];
+	/** Longest MQTT payload the device accepts, bytes. */
+	readonly maxMessageBytes: number;
+	/** Software and version, for the operator's list. */
+	readonly agent: string;
+	/** SHA-256 digests (hex) of the client artifacts the device already has. */
+	readonly artifacts: readonly string[];
+}
+
+/** One training batch: smashed data and labels. Answered by `gradient` or `refused`. */
+export interface BatchMessage extends Addressed {
+	readonly type: "batch";
+	readonly epoch: number;
+	/** Place of the batch in the round, from 0. (device, epoch, seq) takes effect exactly once. */
+	readonly seq: number;
+	/** Version of the weights the round started from. */
+	readonly model: number;
+	readonly tensors: {
+		/** [B,Cs,Hs,Ws] or [B,Cs,Ls] */
+		readonly smashed: WireTensor;
+		/** [B] */
+		readonly labels: LabelTensor;
+	};
+}
+
+/** One validation batch. Answered by `received` or `refused`. */
+export interface EvaluateMessage extends Addressed {
+	readonly type: "evaluate";
+	readonly epoch: number;
+	readonly seq: number;
+	readonly model: number;
+	/** True on the device's last validation batch of the round. */
+	readonly last: boolean;
+	readonly tensors: { readonly smashed: WireTensor; readonly labels: LabelTensor };
+}
+
+/** The device's client segment after its last step of a round. Answered by `received` or `refused`. */
+export interface WeightsMessage extends Addressed {
+	readonly type: "weights";
+	readonly epoch: number;
+	/** Version of the weights the round started from. */
+	readonly model: number;
+	/** Samples the device trained on in this round: its weight in the average. */
+	readonly samples: number;
+	/** Mean cross-entropy of the local head over the round; absent when no step was made. */
+	readonly localLoss?: number | undefined;
+	readonly tensors: ClientWeights;
+}
+
+/** A request for a decision. Answered by `scores` or `refused`. */
+export interface InferMessage extends Addressed {
+	readonly type: "infer";
+	/** Number of the request, counted from 0 within a session. */
+	readonly seq: number;
+	readonly session: number;
+	readonly model: number;
+	/** True when the aggregator may answer with what arrived if chunks are missing (masked recovery). */
+	readonly allowPartial: boolean;
+	readonly tensors: { readonly smashed: WireTensor };
+}
+
+/** What a device that lost its place waits for. */
+export type Awaiting = "artifact" | "round" | "gradient" | "received" | "scores";
+
+/** Asks for an answer again, after a reconnect or when it did not come. */
+export interface ResumeMessage extends Addressed {
+	readonly type: "resume";
+	readonly awaiting: Awaiting;
+	/** Of the message whose answer is missing; 0 where there is none. */
+	readonly epoch: number;
+	readonly seq: number;
+}
+
+/** The device leaves on purpose. No answer. */
+export interface ByeMessage extends Addressed {
+	readonly type: "bye";
+	readonly reason: string;
+}
+
+/** How client segments are combined (docs/concepts.md). */
+export type Strategy = "sequential" | "splitfed-v1" | "splitfed-v2";
+
+/** Answer to `hello`: what was agreed. */
+export interface WelcomeMessage extends Addressed {
+	readonly type: "welcome";
+	/** Protocol version both will speak. */
+	readonly protocol: number;
+	/** Current version of the weights. */
+	readonly model: number;
+	/** SHA-256 (hex) of the client artifact in use. Unless `hello` listed it, an `artifact` message follows. */
+	readonly artifact: string;
+	/** Longest MQTT payload either side may send from now on, bytes: the smaller of the two maxima. */
+	readonly maxMessageBytes: number;
+	/** Element type of smashed data. */
+	readonly smashedDtype: WireDType;
+	/** Element type of cut gradients. */
+	readonly gradientDtype: WireDType;
+	readonly strategy: Strategy;
+	/** Samples per training batch; the last batch of an epoch may hold fewer. */
+	readonly batchSize: number;
+	/** Seed of the device's own randomness (shuffling), so that a run can be repeated. */
+	readonly seed: number;
+	/** Saliency-map budget: input of the client graphs. 0 turns the map off. */
+	readonly mapBudget: number;
+	/** Bound of the robust perturbation, a fraction of the input's range [0,1]. 0 turns it off. */
+	readonly robustBudget: number;
+}
+
+/** The client half of an artifact, opaque to the protocol. */
+export interface ArtifactMessage extends Addressed {
+	readonly type: "artifact";
+	readonly name: string;
+	readonly version: string;
+	/** SHA-256 (hex) of `body`. The receiver checks it before it opens the artifact. */
+	readonly digest: string;
+	readonly body: Uint8Array;
+}
+
+/** Starts a round. */
+export interface RoundMessage extends Addressed {
+	readonly type: "round";
+	readonly epoch: number;
+	/**
+	 * `train`: make `steps` steps, then send `weights`. `validate`: load the weights, send at most `steps` validation
+	 * batches as `evaluate`.
+	 */
+	readonly task: "train" | "validate";
+	/** Batches the device may send in this round; 0 means as many as its data gives. */
+	readonly steps: number;
+	readonly learningRate: number;
+	readonly headLearningRate: number;
+	/** Version of the weights to start from. */
+	readonly model: number;
+	/** Absent when the device already holds version `model`. */
+	readonly tensors?: ClientWeights | undefined;
+}
+
+/** Answer to `batch`: dL_F/dS. */
+export interface GradientMessage extends Addressed {
+	readonly type: "gradient";
+	readonly epoch: number;
+	readonly seq: number;
+	readonly model: number;
+	/** Cross-entropy of each stream on this device's part of the step, in the order of the artifact's streams. */
+	readonly losses: readonly number[];
+	readonly tensors: {
+		/** Shape of the batch's smashed data. */
+		readonly cutGradient: WireTensor;
+	};
+}
+
+/** Answer to `infer`. */
+export interface ScoresMessage extends Addressed {
+	readonly type: "scores";
+	readonly seq: number;
+	readonly session: number;
+	readonly model: number;
+	/** Names of the rows of `scores`, for instance ["A","R","F","fused"]; the last is the decision. */
+	readonly streams: readonly string[];
+	/** Fraction of the smashed data that arrived; below 1 masked recovery filled the rest. */
+	readonly arrived: number;
+	readonly tensors: {
+		/** [B, streams, K] probabilities */
+		readonly scores: WireTensor;
+	};
+}
+
+/** Acknowledges `weights` or `evaluate`. */
+export interface ReceivedMessage extends Addressed {
+	readonly type: "received";
+	readonly of: "weights" | "evaluate";
+	readonly epoch: number;
+	/** Of the `evaluate` message; 0 for `weights`. */
+	readonly seq: number;
+}
+
+/** A message was not accepted. */
+export interface RefusedMessage extends Addressed {
+	readonly type: "refused";
+	/** Type of the refused message, where it could be read. */
+	readonly of?: DeviceMessageType | undefined;
+	/** Stable error code, see docs/troubleshooting.md. */
+	readonly code: string;
+	readonly what: string;
+	readonly got?: string | undefined;
+	readonly expected?: string | undefined;
+	readonly remedy?: string | undefined;
+	readonly epoch?: number | undefined;
+	readonly seq?: number | undefined;
+	/** True when sending the same message again can succeed. */
+	readonly retry: boolean;
+}
+
+/** Training is over. The device may go on asking for decisions. */
+export interface EndMessage extends Addressed {
+	readonly type: "end";
+	readonly reason: "finished" | "early-stop" | "stopped";
+	/** Last epoch. */
+	readonly epoch: number;
+	readonly model: number;
+	/** Final weights; absent when the device already holds version `model`. */
+	readonly tensors?: ClientWeights | undefined;
+}
+
+/** Retained on the status topic; the offline one is the last will. */
+export interface StatusMessage extends Addressed {
+	readonly type: "status";
+	readonly state: "online" | "offline";
+	/** Milliseconds since the Unix epoch. In a last will: when the lost connection was opened. */
+	readonly since: number;
+}
+
+/** Published by a device on its `up` topic. */
+export type DeviceMessage =
+	| HelloMessage
+	| BatchMessage
+	| EvaluateMessage
+	| WeightsMessage
+	| InferMessage
+	| ResumeMessage
+	| ByeMessage;
+
+/** Published by the aggregator on a device's `down` topic. */
+export type AggregatorMessage =
+	| WelcomeMessage
+	| ArtifactMessage
+	| RoundMessage
+	| GradientMessage
+	| ScoresMessage
+	| ReceivedMessage
+	| RefusedMessage
+	| EndMessage;
+
+export type DeviceMessageType = DeviceMessage["type"];
+
+export type AggregatorMessageType = AggregatorMessage["type"];
+
+export type Message = DeviceMessage | AggregatorMessage | StatusMessage;
+
+export type MessageType = Message["type"];

@@ -1,0 +1,31 @@
+import type { Tensor } from "../tensor.js";
+
+/** Element types in which smashed data and gradients may travel. */
+export const wireDTypes = ["float32", "float16", "int8"] as const;
+
+export type WireDType = (typeof wireDTypes)[number];
+
+/**
+ * A tensor of real numbers as it travels. Quantised values come with what they are multiplied by to get
+ * the number back: float16 with one power of two (shape []), int8 with one number per channel
+ * (shape [C], C = dims[1]). float32 has no scale.
+ */
+export interface WireTensor extends Tensor<WireDType> {
+	readonly scale?: Tensor<"float32"> | undefined;
+}
+
+/** Class indices [B] as they travel: uint8 up to 256 classes, int32 above. */
+export type LabelTensor = Tensor<"uint8" | "int32">;
+
+/** Flat float32 vector of parameters or running statistics. */
+export type FlatTensor = Tensor<"float32">;
+
+/** Weights of the client segment and its local head, flat, as the artifact's layout tables order them. */
+export interface ClientWeights {
+	/** [P] parameters of the client segment. */
+	readonly params: FlatTensor;
+	/** [Q] running statistics of the client segment; Q may be 0. */
+	readonly stats: FlatTensor;
+	/** [H] parameters of the local head. */
+	readonly head: FlatTensor;
+}
