@@ -9,10 +9,10 @@ export {
 	ProtocolError,
 	PsglError,
 	ShapeError,
-} from './errors.js';
-export { type Clock, systemClock } from './ports/clock.js';
-export { type Random, seededRandom } from './ports/random.js';
-export type { Runtime, Session, SessionOptions, Tensors } from './ports/runtime.js';
+} from "./errors.js";
+export { type Clock, systemClock } from "./ports/clock.js";
+export { type Random, seededRandom } from "./ports/random.js";
+export type { Runtime, Session, SessionOptions, Tensors } from "./ports/runtime.js";
 export {
 	bytesPerElement,
 	type DType,
@@ -25,4 +25,4 @@ export {
 	tensorBytes,
 	tensorFromBytes,
 	zeros,
-} from './tensor.js';
+} from "./tensor.js";

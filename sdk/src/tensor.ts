@@ -1,4 +1,4 @@
-import { ShapeError } from './errors.js';
+import { ShapeError } from "./errors.js";
 
 /** Array that holds each element type's values. float16 is carried as its raw bit patterns. */
 export interface TensorData {
@@ -57,18 +57,18 @@ export function elementCount(dims: readonly number[]): number {
  */
 export function tensor<T extends DType>(dtype: T, dims: readonly number[], data: TensorData[T]): Tensor<T> {
 	if (data.length !== elementCount(dims)) {
-		throw new ShapeError('PSGL_TENSOR_LENGTH', {
-			what: 'a tensor has the wrong number of values',
+		throw new ShapeError("PSGL_TENSOR_LENGTH", {
+			what: "a tensor has the wrong number of values",
 			got: `${data.length} values`,
-			expected: `${elementCount(dims)} for shape [${dims.join(',')}]`,
+			expected: `${elementCount(dims)} for shape [${dims.join(",")}]`,
 		});
 	}
 	return { dtype, dims, data };
 }
 
 /** A float32 scalar of shape []. */
-export function scalar(value: number): Tensor<'float32'> {
-	return { dtype: 'float32', dims: [], data: Float32Array.of(value) };
+export function scalar(value: number): Tensor<"float32"> {
+	return { dtype: "float32", dims: [], data: Float32Array.of(value) };
 }
 
 /** Tensor of zeros. */
@@ -77,8 +77,8 @@ export function zeros<T extends DType>(dtype: T, dims: readonly number[]): Tenso
 }
 
 /** Labels as an int64 tensor [B]. */
-export function labelTensor(labels: ArrayLike<number>): Tensor<'int64'> {
-	return { dtype: 'int64', dims: [labels.length], data: BigInt64Array.from(Array.from(labels, BigInt)) };
+export function labelTensor(labels: ArrayLike<number>): Tensor<"int64"> {
+	return { dtype: "int64", dims: [labels.length], data: BigInt64Array.from(Array.from(labels, BigInt)) };
 }
 
 /**
@@ -88,10 +88,10 @@ export function labelTensor(labels: ArrayLike<number>): Tensor<'int64'> {
 export function tensorFromBytes<T extends DType>(dtype: T, dims: readonly number[], bytes: Uint8Array): Tensor<T> {
 	const expected = elementCount(dims) * bytesPerElement[dtype];
 	if (bytes.byteLength !== expected) {
-		throw new ShapeError('PSGL_TENSOR_LENGTH', {
-			what: 'a tensor has the wrong number of bytes',
+		throw new ShapeError("PSGL_TENSOR_LENGTH", {
+			what: "a tensor has the wrong number of bytes",
 			got: `${bytes.byteLength} bytes`,
-			expected: `${expected} for ${dtype} of shape [${dims.join(',')}]`,
+			expected: `${expected} for ${dtype} of shape [${dims.join(",")}]`,
 		});
 	}
 	const copy = bytes.slice();

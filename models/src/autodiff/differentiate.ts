@@ -1,7 +1,7 @@
-import { ArtifactError, ShapeError } from '@psgl/sdk';
-import type { GraphBuilder } from '../graph/builder.js';
-import { formatShape, type Node, type Value } from '../graph/graph.js';
-import { operatorFor } from '../operators/registry.js';
+import { ArtifactError, ShapeError } from "@psgl/sdk";
+import type { GraphBuilder } from "../graph/builder.js";
+import { formatShape, type Node, type Value } from "../graph/graph.js";
+import { operatorFor } from "../operators/registry.js";
 
 /** Where differentiation starts: a value and the gradient arriving at it (default: ones, for a scalar loss). */
 export interface Seed {
@@ -41,9 +41,9 @@ export function differentiate(
 		if (!needed.includes(true)) continue;
 		const operator = operatorFor(node.type, node.name);
 		if (operator.backward === undefined) {
-			throw new ArtifactError('PSGL_OPERATOR_NO_GRADIENT', {
+			throw new ArtifactError("PSGL_OPERATOR_NO_GRADIENT", {
 				what: `node ${node.name} (${node.type}) has no derivative`,
-				remedy: 'Cut the model after this node, or replace it',
+				remedy: "Cut the model after this node, or replace it",
 			});
 		}
 		const outgoing = operator.backward(g, node, incoming, needed);
@@ -67,22 +67,22 @@ function reachedFrom(nodes: readonly Node[], wrt: readonly Value[], stop: Readon
 
 function accumulate(g: GraphBuilder, gradients: Map<string, Value>, value: Value, gradient: Value): void {
 	if (gradient.shape.length !== value.shape.length) {
-		throw new ShapeError('PSGL_GRADIENT_SHAPE', {
+		throw new ShapeError("PSGL_GRADIENT_SHAPE", {
 			what: `the gradient of ${value.name} has another shape than the value`,
 			got: formatShape(gradient.shape),
 			expected: formatShape(value.shape),
 		});
 	}
 	const known = gradients.get(value.name);
-	gradients.set(value.name, known === undefined ? gradient : g.add('Add', [known, gradient]));
+	gradients.set(value.name, known === undefined ? gradient : g.add("Add", [known, gradient]));
 }
 
 function onesForScalar(g: GraphBuilder, value: Value): Value {
 	if (value.shape.length !== 0) {
-		throw new ShapeError('PSGL_GRADIENT_SEED', {
+		throw new ShapeError("PSGL_GRADIENT_SEED", {
 			what: `the gradient arriving at ${value.name} has to be given`,
 			got: formatShape(value.shape),
-			expected: 'a scalar where none is given',
+			expected: "a scalar where none is given",
 		});
 	}
 	return g.scalar(1);

@@ -1,8 +1,8 @@
-import { ArtifactError, type DType, elementCount, type Tensor } from '@psgl/sdk';
-import type { InferenceContext, Operator } from '../operators/operator.js';
-import { operatorFor } from '../operators/registry.js';
-import type { Attributes } from './attribute.js';
-import type { Graph, Node, Shape, Value } from './graph.js';
+import { ArtifactError, type DType, elementCount, type Tensor } from "@psgl/sdk";
+import type { InferenceContext, Operator } from "../operators/operator.js";
+import { operatorFor } from "../operators/registry.js";
+import type { Attributes } from "./attribute.js";
+import type { Graph, Node, Shape, Value } from "./graph.js";
 
 /** Constants up to this many elements are kept once however often they are asked for. */
 const sharedConstantElements = 64;
@@ -50,7 +50,7 @@ export class GraphBuilder {
 				: undefined;
 		const known = key === undefined ? undefined : this.#shared.get(key);
 		if (known !== undefined) return known;
-		const value = { name: name ?? this.#unique('constant'), dtype: tensor.dtype, shape: tensor.dims };
+		const value = { name: name ?? this.#unique("constant"), dtype: tensor.dtype, shape: tensor.dims };
 		this.#initializers.set(value.name, tensor);
 		if (key !== undefined) this.#shared.set(key, value);
 		return value;
@@ -58,17 +58,17 @@ export class GraphBuilder {
 
 	/** A float32 constant of shape []. */
 	scalar(value: number): Value {
-		return this.constant({ dtype: 'float32', dims: [], data: Float32Array.of(value) });
+		return this.constant({ dtype: "float32", dims: [], data: Float32Array.of(value) });
 	}
 
 	/** A float32 constant; [values.length] unless a shape is given. */
 	floats(values: ArrayLike<number>, dims: readonly number[] = [values.length]): Value {
-		return this.constant({ dtype: 'float32', dims, data: Float32Array.from(values) });
+		return this.constant({ dtype: "float32", dims, data: Float32Array.from(values) });
 	}
 
 	/** An int64 constant [values.length], as axes, shapes and pads are given. */
 	ints(values: readonly number[]): Value {
-		return this.constant({ dtype: 'int64', dims: [values.length], data: BigInt64Array.from(values.map(BigInt)) });
+		return this.constant({ dtype: "int64", dims: [values.length], data: BigInt64Array.from(values.map(BigInt)) });
 	}
 
 	/** The tensor behind a constant value. */
@@ -116,7 +116,7 @@ export class GraphBuilder {
 
 	/** Makes `value` a graph output called `name`. */
 	output(name: string, value: Value): Value {
-		const renamed = this.add('Identity', [value]);
+		const renamed = this.add("Identity", [value]);
 		const output = { ...renamed, name };
 		const node = this.#nodes.at(-1) as Node;
 		this.#nodes[this.#nodes.length - 1] = { ...node, outputs: [output] };
@@ -128,7 +128,7 @@ export class GraphBuilder {
 	/** The finished graph, without nodes and constants no output depends on. */
 	build(): Graph {
 		if (this.#outputs.size === 0) {
-			throw new ArtifactError('PSGL_GRAPH_EMPTY', { what: `graph ${this.#name} has no outputs` });
+			throw new ArtifactError("PSGL_GRAPH_EMPTY", { what: `graph ${this.#name} has no outputs` });
 		}
 		const needed = new Set<string>();
 		for (const value of this.#outputs.values()) needed.add(value.name);
@@ -157,5 +157,5 @@ export class GraphBuilder {
 
 /** Number of elements of a shape whose extents are all known. */
 export function staticElementCount(shape: Shape): number | undefined {
-	return shape.every((d) => typeof d === 'number') ? elementCount(shape as readonly number[]) : undefined;
+	return shape.every((d) => typeof d === "number") ? elementCount(shape as readonly number[]) : undefined;
 }

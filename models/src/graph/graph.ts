@@ -1,5 +1,5 @@
-import type { DType, Tensor } from '@psgl/sdk';
-import type { Attributes } from './attribute.js';
+import type { DType, Tensor } from "@psgl/sdk";
+import type { Attributes } from "./attribute.js";
 
 /** One extent of a shape. A name stands for an extent only known at run time, as the batch is. */
 export type Dim = number | string;
@@ -39,10 +39,10 @@ export interface Graph {
 export const opset = 18;
 
 export function formatShape(shape: Shape): string {
-	return `[${shape.join(',')}]`;
+	return `[${shape.join(",")}]`;
 }
 
 /** The extents as numbers, or undefined when one is only known at run time. */
 export function staticShape(shape: Shape): readonly number[] | undefined {
-	return shape.every((d) => typeof d === 'number') ? (shape as readonly number[]) : undefined;
+	return shape.every((d) => typeof d === "number") ? (shape as readonly number[]) : undefined;
 }

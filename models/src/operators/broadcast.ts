@@ -1,7 +1,7 @@
-import type { GraphBuilder } from '../graph/builder.js';
-import { int } from '../graph/attribute.js';
-import type { Dim, Shape, Value } from '../graph/graph.js';
-import { type InferenceContext, shapeMismatch } from './operator.js';
+import { int } from "../graph/attribute.js";
+import type { GraphBuilder } from "../graph/builder.js";
+import type { Dim, Shape, Value } from "../graph/graph.js";
+import { type InferenceContext, shapeMismatch } from "./operator.js";
 
 /** Numpy broadcasting of several shapes, as ONNX defines it (Broadcasting in ONNX). */
 export function broadcastShapes(context: InferenceContext, shapes: readonly Shape[]): Shape {
@@ -13,8 +13,8 @@ export function broadcastShapes(context: InferenceContext, shapes: readonly Shap
 			const d = shape[shape.length - rank + i] ?? 1;
 			if (d === 1 || d === extent) continue;
 			// A named extent against a number: the number is the one that can be checked.
-			if (extent === 1 || (typeof extent === 'string' && typeof d === 'number')) extent = d;
-			else if (typeof d === 'number') throw shapeMismatch(context, 'shapes that broadcast');
+			if (extent === 1 || (typeof extent === "string" && typeof d === "number")) extent = d;
+			else if (typeof d === "number") throw shapeMismatch(context, "shapes that broadcast");
 		}
 		result.push(extent);
 	}
@@ -29,7 +29,7 @@ export function sumToShape(g: GraphBuilder, gradient: Value, target: Value): Val
 		if (i < extra || (target.shape[i - extra] === 1 && d !== 1)) axes.push(i);
 	});
 	if (axes.length === 0) return gradient;
-	const summed = g.add('ReduceSum', [gradient, g.ints(axes)], { keepdims: int(1) });
+	const summed = g.add("ReduceSum", [gradient, g.ints(axes)], { keepdims: int(1) });
 	if (extra === 0) return summed;
-	return g.add('Squeeze', [summed, g.ints(Array.from({ length: extra }, (_, i) => i))]);
+	return g.add("Squeeze", [summed, g.ints(Array.from({ length: extra }, (_, i) => i))]);
 }

@@ -1,7 +1,7 @@
-import { type Operator, requiredInput } from './operator.js';
+import { type Operator, requiredInput } from "./operator.js";
 
 export const identity: Operator = {
-	type: 'Identity',
+	type: "Identity",
 	infer: (node) => [requiredInput(node, 0)],
 	backward: (_g, _node, [gradient]) => [gradient],
 };

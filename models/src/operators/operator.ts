@@ -1,7 +1,7 @@
-import { ArtifactError, ShapeError, type Tensor } from '@psgl/sdk';
-import type { Attributes } from '../graph/attribute.js';
-import type { GraphBuilder } from '../graph/builder.js';
-import { formatShape, type Node, type Value, type ValueType } from '../graph/graph.js';
+import { ArtifactError, ShapeError, type Tensor } from "@psgl/sdk";
+import type { Attributes } from "../graph/attribute.js";
+import type { GraphBuilder } from "../graph/builder.js";
+import { formatShape, type Node, type Value, type ValueType } from "../graph/graph.js";
 
 /** What a shape rule sees of a node. */
 export interface InferenceContext {
@@ -40,7 +40,7 @@ export function requiredInput(
 ): Value {
 	const value = node.inputs[index];
 	if (value === undefined) {
-		throw new ArtifactError('PSGL_OPERATOR_INPUT', {
+		throw new ArtifactError("PSGL_OPERATOR_INPUT", {
 			what: `node ${node.name} (${node.type}) lacks an input`,
 			got: `${node.inputs.length} inputs`,
 			expected: `input ${index}`,
@@ -53,10 +53,10 @@ export function requiredInput(
 export function constantInts(context: InferenceContext, index: number): readonly number[] {
 	const constant = context.constant(index);
 	if (constant === undefined) {
-		throw new ArtifactError('PSGL_OPERATOR_CONSTANT', {
+		throw new ArtifactError("PSGL_OPERATOR_CONSTANT", {
 			what: `node ${context.name} (${context.type}) takes input ${index} from another node`,
-			expected: 'a constant, so that shapes are known before the graph runs',
-			remedy: 'Export the model with constant folding',
+			expected: "a constant, so that shapes are known before the graph runs",
+			remedy: "Export the model with constant folding",
 		});
 	}
 	return Array.from(constant.data as ArrayLike<number | bigint>, Number);
@@ -64,8 +64,8 @@ export function constantInts(context: InferenceContext, index: number): readonly
 
 /** A shape error that names the node and every input shape. */
 export function shapeMismatch(context: InferenceContext, expected: string): ShapeError {
-	const shapes = context.inputs.map((v) => (v === undefined ? '-' : formatShape(v.shape))).join(' and ');
-	return new ShapeError('PSGL_SHAPE_MISMATCH', {
+	const shapes = context.inputs.map((v) => (v === undefined ? "-" : formatShape(v.shape))).join(" and ");
+	return new ShapeError("PSGL_SHAPE_MISMATCH", {
 		what: `node ${context.name} (${context.type}) cannot take these shapes`,
 		got: shapes,
 		expected,

@@ -1,6 +1,6 @@
-import { ArtifactError } from '@psgl/sdk';
-import type { Operator } from './operator.js';
-import { identity } from './identity.js';
+import { ArtifactError } from "@psgl/sdk";
+import { identity } from "./identity.js";
+import type { Operator } from "./operator.js";
 
 /** Every operator psgl can build, check and differentiate. */
 export const operators: readonly Operator[] = [identity];
@@ -11,10 +11,10 @@ const byType = new Map(operators.map((o) => [o.type, o]));
 export function operatorFor(type: string, nodeName: string): Operator {
 	const operator = byType.get(type);
 	if (operator === undefined) {
-		throw new ArtifactError('PSGL_OPERATOR_UNKNOWN', {
+		throw new ArtifactError("PSGL_OPERATOR_UNKNOWN", {
 			what: `node ${nodeName} uses an operator psgl does not have`,
 			got: type,
-			expected: `one of ${[...byType.keys()].sort().join(', ')}`,
+			expected: `one of ${[...byType.keys()].sort().join(", ")}`,
 		});
 	}
 	return operator;

@@ -1,4 +1,4 @@
-import type { Tensor } from '../tensor.js';
+import type { Tensor } from "../tensor.js";
 
 /** Named tensors that go into or come out of a session. */
 export type Tensors = Readonly<Record<string, Tensor>>;

@@ -1,14 +1,14 @@
-import { createRequire } from 'node:module';
-import { ArtifactError, ShapeError } from '../errors.js';
-import type { Runtime, Session, SessionOptions, Tensors } from '../ports/runtime.js';
-import type { DType, Tensor, TensorData } from '../tensor.js';
+import { createRequire } from "node:module";
+import { ArtifactError, ShapeError } from "../errors.js";
+import type { Runtime, Session, SessionOptions, Tensors } from "../ports/runtime.js";
+import type { DType, Tensor, TensorData } from "../tensor.js";
 
 // ONNX Runtime >= 1.29 reports usage unless this is set before its library loads, which is why
 // nothing else in psgl may import onnxruntime-node.
-process.env['ORT_DISABLE_TELEMETRY'] = '1';
+process.env["ORT_DISABLE_TELEMETRY"] = "1";
 const require = createRequire(import.meta.url);
-const ort = require('onnxruntime-node') as typeof import('onnxruntime-node');
-const { version } = require('onnxruntime-node/package.json') as { version: string };
+const ort = require("onnxruntime-node") as typeof import("onnxruntime-node");
+const { version } = require("onnxruntime-node/package.json") as { version: string };
 
 /** ONNX Runtime's CPU execution provider in Node. */
 export const nodeRuntime: Runtime = {
@@ -21,24 +21,24 @@ export const nodeRuntime: Runtime = {
 async function createSession(model: Uint8Array, options: SessionOptions) {
 	try {
 		return await ort.InferenceSession.create(model, {
-			executionProviders: ['cpu'],
-			graphOptimizationLevel: 'all',
+			executionProviders: ["cpu"],
+			graphOptimizationLevel: "all",
 			intraOpNumThreads: options.threads ?? 1,
 			interOpNumThreads: 1,
-			executionMode: 'sequential',
+			executionMode: "sequential",
 			logSeverityLevel: 3,
 			extra: {
 				session: {
 					// Spinning threads would take the cores from other sessions in the same process.
-					intra_op: { allow_spinning: '0' },
+					intra_op: { allow_spinning: "0" },
 				},
 			},
 		});
 	} catch (cause) {
-		throw new ArtifactError('PSGL_RUNTIME_LOAD', {
-			what: 'ONNX Runtime cannot load a graph',
+		throw new ArtifactError("PSGL_RUNTIME_LOAD", {
+			what: "ONNX Runtime cannot load a graph",
 			got: `${model.byteLength} bytes: ${(cause as Error).message}`,
-			remedy: 'Compile the artifact again with this version of psgl',
+			remedy: "Compile the artifact again with this version of psgl",
 			cause,
 		});
 	}
@@ -60,20 +60,20 @@ class NodeSession implements Session {
 		for (const name of this.inputNames) {
 			const value = feeds[name];
 			if (value === undefined) {
-				throw new ShapeError('PSGL_RUNTIME_FEED', {
-					what: 'a graph input was not given',
-					got: Object.keys(feeds).join(', '),
+				throw new ShapeError("PSGL_RUNTIME_FEED", {
+					what: "a graph input was not given",
+					got: Object.keys(feeds).join(", "),
 					expected: name,
 				});
 			}
-			inputs[name] = new ort.Tensor(value.dtype as 'float32', value.data as Float32Array, value.dims);
+			inputs[name] = new ort.Tensor(value.dtype as "float32", value.data as Float32Array, value.dims);
 		}
 		let results: Awaited<ReturnType<typeof this.run>>;
 		try {
 			results = (await this.#session.run(inputs, fetches as string[])) as unknown as Record<string, Tensor>;
 		} catch (cause) {
-			const shapes = this.inputNames.map((n) => `${n} [${feeds[n]?.dims.join(',')}]`).join(', ');
-			throw new ShapeError('PSGL_RUNTIME_FEED', {
+			const shapes = this.inputNames.map((n) => `${n} [${feeds[n]?.dims.join(",")}]`).join(", ");
+			throw new ShapeError("PSGL_RUNTIME_FEED", {
 				what: `a graph could not run: ${(cause as Error).message}`,
 				got: shapes,
 				cause,

@@ -1,8 +1,8 @@
-import { ShapeError } from '../errors.js';
-import { elementCount, labelTensor, type Tensor } from '../tensor.js';
+import { ShapeError } from "../errors.js";
+import { elementCount, labelTensor, type Tensor } from "../tensor.js";
 
 /** Name of a part of a data set. `validation` decides when to stop; `test` is never looked at before the end. */
-export type SplitName = 'train' | 'validation' | 'test';
+export type SplitName = "train" | "validation" | "test";
 
 /**
  * Labelled samples in memory. Pictures [C,H,W] or signals [C,L], raw as read; `batch` scales them.
@@ -32,10 +32,10 @@ export class Dataset {
 			parts.samples.length !== expected ||
 			(parts.records !== undefined && parts.records.length !== parts.labels.length)
 		) {
-			throw new ShapeError('PSGL_DATA_LENGTH', {
-				what: 'samples, labels and records of a data set have different lengths',
-				got: `${parts.samples.length} values, ${parts.labels.length} labels, ${parts.records?.length ?? 'no'} records`,
-				expected: `${expected} values for shape [${parts.shape.join(',')}]`,
+			throw new ShapeError("PSGL_DATA_LENGTH", {
+				what: "samples, labels and records of a data set have different lengths",
+				got: `${parts.samples.length} values, ${parts.labels.length} labels, ${parts.records?.length ?? "no"} records`,
+				expected: `${expected} values for shape [${parts.shape.join(",")}]`,
 			});
 		}
 		this.shape = parts.shape;
@@ -50,7 +50,7 @@ export class Dataset {
 	}
 
 	/** Samples as float32 [B, ...shape] and their labels as int64 [B]. */
-	batch(indices: ArrayLike<number>): { x: Tensor<'float32'>; y: Tensor<'int64'> } {
+	batch(indices: ArrayLike<number>): { x: Tensor<"float32">; y: Tensor<"int64"> } {
 		const size = elementCount(this.shape);
 		const x = new Float32Array(indices.length * size);
 		const y = new Int32Array(indices.length);
@@ -61,7 +61,7 @@ export class Dataset {
 			for (let i = 0; i < size; i++) x[b * size + i] = (this.samples[offset + i] as number) * scale;
 			y[b] = this.labels[index] as number;
 		}
-		return { x: { dtype: 'float32', dims: [indices.length, ...this.shape], data: x }, y: labelTensor(y) };
+		return { x: { dtype: "float32", dims: [indices.length, ...this.shape], data: x }, y: labelTensor(y) };
 	}
 
 	/** The samples at `indices`, in that order, as a data set of their own. */

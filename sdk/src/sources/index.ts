@@ -1,1 +1,1 @@
-export { Dataset, type DataSplits, type SplitName } from './dataset.js';
+export { type DataSplits, Dataset, type SplitName } from "./dataset.js";

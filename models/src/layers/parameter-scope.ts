@@ -1,0 +1,130 @@
+import { elementCount } from "@psgl/sdk";
+import { int } from "../graph/attribute.js";
+import type { GraphBuilder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { type Initialiser, type LayoutEntry, ParameterLayout } from "./parameter-layout.js";
+
+/** Parameters and running statistics of one segment. */
+export interface SegmentLayout {
+	readonly params: ParameterLayout;
+	readonly stats: ParameterLayout;
+}
+
+type Source = (name: string, shape: readonly number[], initialiser: Initialiser) => Value;
+
+/**
+ * Hands a network its parameters by name while its graph is built. A network is built once to find
+ * out which parameters it has (`declareSegment`), then as often as needed with the parameters cut
+ * out of a flat vector (`bindSegment`).
+ */
+export class ParameterScope {
+	/** Normalise by the statistics of the batch (and update the running ones) rather than by the running ones. */
+	readonly training: boolean;
+	readonly #prefix: string;
+	readonly #params: Source;
+	readonly #stats: Source;
+	readonly #nextStats: Map<string, Value>;
+
+	constructor(training: boolean, params: Source, stats: Source, prefix = "", nextStats = new Map<string, Value>()) {
+		this.training = training;
+		this.#params = params;
+		this.#stats = stats;
+		this.#prefix = prefix;
+		this.#nextStats = nextStats;
+	}
+
+	/** The scope of a part of the network. */
+	within(name: string): ParameterScope {
+		return new ParameterScope(this.training, this.#params, this.#stats, `${this.#prefix}${name}.`, this.#nextStats);
+	}
+
+	/** A trained tensor. */
+	parameter(name: string, shape: readonly number[], initialiser: Initialiser): Value {
+		return this.#params(this.#prefix + name, shape, initialiser);
+	}
+
+	/** A running statistic, which training updates without a gradient. */
+	statistic(name: string, shape: readonly number[], value: number): Value {
+		return this.#stats(this.#prefix + name, shape, { kind: "constant", value });
+	}
+
+	/** Records what a running statistic becomes after this batch. */
+	updateStatistic(name: string, value: Value): void {
+		this.#nextStats.set(this.#prefix + name, value);
+	}
+
+	/** What the statistic called `name` (with its whole prefix) becomes. */
+	nextStatistic(name: string): Value | undefined {
+		return this.#nextStats.get(name);
+	}
+}
+
+/** Builds a network on a scratch graph to find its parameters. */
+export function declareSegment(g: GraphBuilder, build: (scope: ParameterScope) => void): SegmentLayout {
+	const params: Omit<LayoutEntry, "offset">[] = [];
+	const stats: Omit<LayoutEntry, "offset">[] = [];
+	const collect =
+		(entries: Omit<LayoutEntry, "offset">[]): Source =>
+		(name, shape, initialiser) => {
+			entries.push({ name, shape, initialiser });
+			return g.input(name, "float32", shape);
+		};
+	build(new ParameterScope(true, collect(params), collect(stats)));
+	return { params: new ParameterLayout(params), stats: new ParameterLayout(stats) };
+}
+
+/** A segment's parameters cut out of flat vectors inside a graph. */
+export interface BoundSegment {
+	readonly layout: SegmentLayout;
+	/** Value of each entry of `layout.params`, in that order. */
+	readonly values: readonly Value[];
+	readonly statistics: readonly Value[];
+	/** A scope for one pass through the network; several passes share the parameters, not the statistics' updates. */
+	scope(training: boolean): ParameterScope;
+}
+
+/** Cuts `params` [P] and `stats` [Q] into the tensors of `layout`. */
+export function bindSegment(g: GraphBuilder, layout: SegmentLayout, params: Value, stats: Value): BoundSegment {
+	const values = unpack(g, layout.params, params);
+	const statistics = unpack(g, layout.stats, stats);
+	const lookup = (entries: readonly LayoutEntry[], bound: readonly Value[]): Source => {
+		const byName = new Map(entries.map((e, i) => [e.name, bound[i] as Value]));
+		return (name) => byName.get(name) as Value;
+	};
+	return {
+		layout,
+		values,
+		statistics,
+		scope: (training) =>
+			new ParameterScope(training, lookup(layout.params.entries, values), lookup(layout.stats.entries, statistics)),
+	};
+}
+
+/** Splits a flat vector into shaped tensors. */
+function unpack(g: GraphBuilder, layout: ParameterLayout, flat: Value): readonly Value[] {
+	if (layout.entries.length === 0) return [];
+	const sizes = layout.entries.map((e) => elementCount(e.shape));
+	const parts = sizes.length === 1 ? [flat] : g.addMany("Split", [flat, g.ints(sizes)], sizes.length, { axis: int(0) });
+	return layout.entries.map((e, i) =>
+		e.shape.length === 1 ? (parts[i] as Value) : g.add("Reshape", [parts[i] as Value, g.ints(e.shape)]),
+	);
+}
+
+/** Lays tensors one after the other into a flat vector; `undefined` ones count as zeros. */
+export function pack(g: GraphBuilder, layout: ParameterLayout, values: readonly (Value | undefined)[]): Value {
+	const flat = layout.entries.map((e, i) => {
+		const value = values[i];
+		if (value === undefined) return g.floats(new Float32Array(elementCount(e.shape)));
+		return value.shape.length === 1 ? value : g.add("Reshape", [value, g.ints([-1])]);
+	});
+	return flat.length === 1 ? (flat[0] as Value) : g.add("Concat", flat, { axis: int(0) });
+}
+
+/** The statistics vector after a training pass through `scope`. */
+export function packStatistics(g: GraphBuilder, segment: BoundSegment, scope: ParameterScope): Value {
+	return pack(
+		g,
+		segment.layout.stats,
+		segment.layout.stats.entries.map((e, i) => scope.nextStatistic(e.name) ?? (segment.statistics[i] as Value)),
+	);
+}

@@ -1,0 +1,16 @@
+import type { GraphBuilder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import type { ParameterScope } from "../layers/parameter-scope.js";
+
+/** A network cut in two. Both halves are functions that add their nodes to a graph. */
+export interface SplitNetwork {
+	readonly name: string;
+	/** One line for `--help` and the documentation. */
+	readonly summary: string;
+	/** Spatial axes of the input: 2 for pictures, 1 for signals. */
+	readonly spatialAxes: 1 | 2;
+	/** The client segment: its input [B,C,...] -> smashed data [B,Cs,...]. */
+	client(g: GraphBuilder, scope: ParameterScope, x: Value): Value;
+	/** One stream of the server segment: smashed data -> logits [B,classes]. */
+	stream(g: GraphBuilder, scope: ParameterScope, smashed: Value, classes: number): Value;
+}

@@ -1,0 +1,206 @@
+import { strFromU8, strToU8, type Unzipped, unzipSync, zipSync } from "fflate";
+import { ArtifactError, LimitError } from "../errors.js";
+import { type Tensor, tensorBytes, tensorFromBytes } from "../tensor.js";
+import { type Manifest, manifestSchema } from "./manifest.js";
+
+/** Largest artifact psgl opens, in bytes, packed or unpacked. */
+export const maxArtifactBytes = 256 * 1024 * 1024;
+
+const manifestName = "manifest.json";
+const signatureName = "manifest.sig";
+
+/**
+ * A model artifact in memory: the manifest, ONNX graphs (`client/forward` …) and weights
+ * (`client/params` …). The file format is in docs/artifact.md.
+ */
+export interface Artifact {
+	readonly manifest: Manifest;
+	/** ONNX bytes by graph name. */
+	readonly graphs: ReadonlyMap<string, Uint8Array>;
+	/** Flat vectors by name. */
+	readonly tensors: ReadonlyMap<string, Tensor<"float32">>;
+}
+
+/** Manifest without what `encodeArtifact` computes. */
+export type ManifestDraft = Omit<Manifest, "members">;
+
+export interface SigningOptions {
+	/** Ed25519 private key. */
+	readonly signingKey?: CryptoKey | undefined;
+}
+
+export interface VerificationOptions {
+	/** Ed25519 public key the manifest has to be signed with. Left out: only digests are checked. */
+	readonly trustedKey?: CryptoKey | undefined;
+}
+
+/** SHA-256 in hex. */
+export async function sha256(bytes: Uint8Array): Promise<string> {
+	const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+	return Array.from(new Uint8Array(digest), (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+/** Packs an artifact into the bytes of a `.psgl` file. The same artifact gives the same bytes. */
+export async function encodeArtifact(
+	draft: ManifestDraft,
+	graphs: ReadonlyMap<string, Uint8Array>,
+	tensors: ReadonlyMap<string, Tensor<"float32">>,
+	options: SigningOptions = {},
+): Promise<Uint8Array> {
+	const files = new Map<string, Uint8Array>();
+	const members: Manifest["members"] = {};
+	for (const [name, bytes] of graphs) {
+		files.set(`${name}.onnx`, bytes);
+		members[`${name}.onnx`] = { sha256: await sha256(bytes), bytes: bytes.byteLength };
+	}
+	for (const [name, t] of tensors) {
+		const bytes = tensorBytes(t);
+		files.set(`${name}.f32`, bytes);
+		members[`${name}.f32`] = {
+			sha256: await sha256(bytes),
+			bytes: bytes.byteLength,
+			tensor: { dtype: "float32", dims: [...t.dims] },
+		};
+	}
+	const manifest = strToU8(JSON.stringify({ ...draft, members }, null, "\t"));
+	const entries: Record<string, Uint8Array> = { [manifestName]: manifest };
+	if (options.signingKey !== undefined) {
+		const signature = await crypto.subtle.sign("Ed25519", options.signingKey, manifest as Uint8Array<ArrayBuffer>);
+		entries[signatureName] = new Uint8Array(signature);
+	}
+	for (const [name, bytes] of files) entries[name] = bytes;
+	// A fixed time stamp: equal artifacts have equal bytes, so a digest names a model.
+	return zipSync(entries, { level: 6, mtime: new Date("2000-01-01T12:00:00Z") });
+}
+
+/**
+ * Opens the bytes of a `.psgl` file and checks every digest, and the signature when a key is given.
+ * @throws ArtifactError `PSGL_ARTIFACT_FORMAT`, `PSGL_ARTIFACT_VERSION`, `PSGL_ARTIFACT_DIGEST`,
+ * `PSGL_ARTIFACT_SIGNATURE`; LimitError `PSGL_ARTIFACT_TOO_LARGE`.
+ */
+export async function decodeArtifact(bytes: Uint8Array, options: VerificationOptions = {}): Promise<Artifact> {
+	const files = unpack(bytes);
+	const manifestBytes = files[manifestName];
+	if (manifestBytes === undefined) throw badFormat("it holds no manifest.json");
+	if (options.trustedKey !== undefined) {
+		await verifySignature(options.trustedKey, files[signatureName], manifestBytes);
+	}
+	const manifest = parseManifest(manifestBytes);
+	const graphs = new Map<string, Uint8Array>();
+	const tensors = new Map<string, Tensor<"float32">>();
+	for (const [name, member] of Object.entries(manifest.members)) {
+		const content = files[name];
+		if (content === undefined) throw badFormat(`it lacks ${name}`);
+		const found = await sha256(content);
+		if (found !== member.sha256) {
+			throw new ArtifactError("PSGL_ARTIFACT_DIGEST", {
+				what: `${name} in the artifact was changed or damaged`,
+				got: found,
+				expected: member.sha256,
+				remedy: "Fetch the artifact again",
+			});
+		}
+		if (member.tensor === undefined) graphs.set(name.replace(/\.onnx$/, ""), content);
+		else tensors.set(name.replace(/\.f32$/, ""), tensorFromBytes("float32", member.tensor.dims, content));
+	}
+	return { manifest, graphs, tensors };
+}
+
+/** Graph of an artifact. @throws ArtifactError `PSGL_ARTIFACT_MEMBER` when it has none of that name. */
+export function artifactGraph(artifact: Artifact, name: string): Uint8Array {
+	const graph = artifact.graphs.get(name);
+	if (graph === undefined) throw missingMember(artifact, name);
+	return graph;
+}
+
+/** Flat vector of an artifact. @throws ArtifactError `PSGL_ARTIFACT_MEMBER` when it has none of that name. */
+export function artifactTensor(artifact: Artifact, name: string): Tensor<"float32"> {
+	const found = artifact.tensors.get(name);
+	if (found === undefined) throw missingMember(artifact, name);
+	return found;
+}
+
+function missingMember(artifact: Artifact, name: string): ArtifactError {
+	return new ArtifactError("PSGL_ARTIFACT_MEMBER", {
+		what: "the artifact lacks a part",
+		got: Object.keys(artifact.manifest.members).join(", "),
+		expected: name,
+		remedy:
+			artifact.manifest.part === "client"
+				? "This is the client half; the server's parts are in the joint artifact"
+				: "Compile the artifact again with this version of psgl",
+	});
+}
+
+function unpack(bytes: Uint8Array): Unzipped {
+	let total = 0;
+	try {
+		return unzipSync(bytes, {
+			filter: (file) => {
+				total += file.originalSize;
+				if (total > maxArtifactBytes) {
+					throw new LimitError("PSGL_ARTIFACT_TOO_LARGE", {
+						what: "the artifact is too large",
+						got: `more than ${total} bytes unpacked`,
+						expected: `at most ${maxArtifactBytes}`,
+					});
+				}
+				return true;
+			},
+		});
+	} catch (cause) {
+		if (cause instanceof LimitError) throw cause;
+		throw badFormat((cause as Error).message, cause);
+	}
+}
+
+function parseManifest(bytes: Uint8Array): Manifest {
+	let json: unknown;
+	try {
+		json = JSON.parse(strFromU8(bytes));
+	} catch (cause) {
+		throw badFormat("its manifest is not JSON", cause);
+	}
+	const format = (json as { format?: unknown } | null)?.format;
+	if (format !== 1) {
+		throw new ArtifactError("PSGL_ARTIFACT_VERSION", {
+			what: "the artifact has a format this program does not know",
+			got: `format ${String(format)}`,
+			expected: "format 1",
+			remedy: "Update psgl on this machine, or compile the artifact with this version",
+		});
+	}
+	const parsed = manifestSchema.safeParse(json);
+	if (!parsed.success) {
+		const issue = parsed.error.issues[0];
+		throw badFormat(`manifest field ${issue?.path.join(".")}: ${issue?.message}`);
+	}
+	return parsed.data;
+}
+
+async function verifySignature(key: CryptoKey, signature: Uint8Array | undefined, manifest: Uint8Array): Promise<void> {
+	const valid =
+		signature !== undefined &&
+		(await crypto.subtle.verify(
+			"Ed25519",
+			key,
+			signature as Uint8Array<ArrayBuffer>,
+			manifest as Uint8Array<ArrayBuffer>,
+		));
+	if (!valid) {
+		throw new ArtifactError("PSGL_ARTIFACT_SIGNATURE", {
+			what: "the artifact is not signed by the key this device trusts",
+			got: signature === undefined ? "no signature" : "a signature of another key",
+			remedy: "Get the artifact from your own aggregator, or install its new key",
+		});
+	}
+}
+
+function badFormat(got: string, cause?: unknown): ArtifactError {
+	return new ArtifactError("PSGL_ARTIFACT_FORMAT", {
+		what: "this is not a psgl artifact, or it is damaged",
+		got,
+		remedy: "Make one with psgl compile",
+		cause,
+	});
+}

@@ -1,0 +1,111 @@
+import { z } from "zod";
+
+const count = z.int().nonnegative();
+const extent = z.int().positive().max(65_536);
+const shape = z.array(extent).min(1).max(4);
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+const name = z.string().min(1).max(64);
+
+/** How the saliency map is made (docs/concepts.md). */
+const map = z.strictObject({
+	form: z.enum(["probability", "logit"]),
+	norm: z.enum(["linf", "rms"]),
+	budget: z.number().positive().max(10),
+});
+
+/** How the aggregator recovers what the map, or the link, took away. */
+const recovery = z.discriminatedUnion("kind", [
+	/** The recovered stream gets the smashed data as they are: the control. */
+	z.strictObject({ kind: z.literal("none") }),
+	/** Singular-value thresholding; `threshold` is a share of the largest singular value unless `absolute`. */
+	z.strictObject({
+		kind: z.literal("svt"),
+		part: z.enum(["low-rank", "residual"]),
+		threshold: z.number().nonnegative(),
+		absolute: z.boolean(),
+	}),
+	z.strictObject({ kind: z.literal("rpca") }),
+	/** Fills what did not arrive; the identity when everything did. */
+	z.strictObject({ kind: z.literal("masked"), rank: z.int().positive().max(512) }),
+]);
+
+const optimiser = z.discriminatedUnion("kind", [
+	z.strictObject({
+		kind: z.literal("adam"),
+		learningRate: z.number().positive(),
+		beta1: z.number().min(0).max(1),
+		beta2: z.number().min(0).max(1),
+		epsilon: z.number().positive(),
+		weightDecay: z.number().nonnegative(),
+	}),
+	z.strictObject({
+		kind: z.literal("sgd"),
+		learningRate: z.number().positive(),
+		momentum: z.number().min(0).max(1),
+		weightDecay: z.number().nonnegative(),
+	}),
+]);
+
+const layoutEntry = z.strictObject({ name, shape: z.array(extent).max(6), offset: count });
+
+/** One half of the network: the lengths of its flat vectors and where each tensor lies in them. */
+const segment = z.strictObject({
+	params: z.array(layoutEntry),
+	stats: z.array(layoutEntry),
+	paramCount: count,
+	statCount: count,
+});
+
+/** One file of the container. */
+const member = z.strictObject({
+	sha256: digest,
+	bytes: count,
+	/** Only for tensors: element type and shape. Graphs are ONNX files. */
+	tensor: z.strictObject({ dtype: z.literal("float32"), dims: z.array(count).max(4) }).optional(),
+});
+
+/**
+ * What `manifest.json` of an artifact says. `part: client` is what a device gets; `joint` never
+ * leaves the cloud.
+ */
+export const manifestSchema = z.strictObject({
+	format: z.literal(1),
+	part: z.enum(["joint", "client"]),
+	name,
+	/** Counts trained versions: 0 is the untrained model. */
+	version: count,
+	network: name,
+	/** [C,H,W] or [C,L], values in [0,1]. */
+	inputShape: shape,
+	classes: z.array(name).min(2).max(4096),
+	/** Whether the perturbed input is rearranged by reversible downsampling, with the map as one more channel. */
+	packing: z.enum(["space-to-depth", "none"]),
+	/** [Cs,Hs,Ws] or [Cs,Ls]: one sample of smashed data. */
+	smashedShape: shape,
+	streams: z
+		.array(z.enum(["A", "R", "F"]))
+		.min(1)
+		.max(3),
+	/** Whose gradient at the cut goes back: the fused stream's (the paper), or the mean of all streams'. */
+	cutGradient: z.enum(["fused", "mean"]),
+	map: map.nullable(),
+	/** Bound of the robust perturbation as a fraction of the input's range; 0 where there is none. */
+	robustBudget: z.number().min(0).max(1),
+	recovery,
+	optimiser,
+	/** Learning rate of the local head over that of the client segment. */
+	headLearningRateFactor: z.number().positive(),
+	client: segment,
+	/** Local head on the client segment. */
+	head: z.strictObject({ paramCount: count, params: z.array(layoutEntry) }),
+	server: segment.nullable(),
+	/** Every other file of the container by its name, for instance `client/forward.onnx` or `client/params.f32`. */
+	members: z.record(z.string().min(1).max(64), member),
+	/** Free text of the run that trained it: data set, seed, accuracy. */
+	note: z.string().max(4096).optional(),
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type MapSettings = z.infer<typeof map>;
+export type RecoverySettings = z.infer<typeof recovery>;
+export type OptimiserSettings = z.infer<typeof optimiser>;

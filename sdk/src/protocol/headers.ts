@@ -1,0 +1,240 @@
+import { z } from "zod";
+import { ProtocolError } from "../errors.js";
+import { protocolLimits as limits } from "./limits.js";
+import type { Message, MessageType } from "./messages.js";
+import { wireDTypes } from "./tensors.js";
+import { deviceIdPattern } from "./topics.js";
+
+/** Place of a tensor, or of its scale, in a body. */
+export interface ByteRange {
+	/** First byte. */
+	readonly offset: number;
+	readonly bytes: number;
+}
+
+/** A tensor as a header describes it. Its scale lies right before it. */
+export interface TensorDescriptor extends ByteRange {
+	readonly name: string;
+	readonly dtype: "float32" | "float16" | "int8" | "uint8" | "int32";
+	readonly dims: readonly number[];
+	readonly scale?: ByteRange | undefined;
+}
+
+/** Place of a chunk in its message's body. */
+export interface ChunkPlace {
+	readonly index: number;
+	readonly count: number;
+	readonly offset: number;
+	/** Bytes of the whole body. */
+	readonly total: number;
+	/** CRC-32C of the whole body. */
+	readonly crc: number;
+}
+
+type FieldsOf<T extends MessageType> = Omit<Extract<Message, { readonly type: T }>, "tensors" | "body">;
+
+/** A header as it travels: the message's own fields, what its body holds, and which part of the body this is. */
+export type Header<T extends MessageType = MessageType> = { [K in T]: FieldsOf<K> }[T] & {
+	readonly tensors?: readonly TensorDescriptor[] | undefined;
+	readonly chunk?: ChunkPlace | undefined;
+};
+
+const counter = z.int().min(0).max(limits.maxCounter);
+const bytes = z.int().min(0).max(limits.maxBodyBytes);
+const text = z.string().max(limits.maxTextLength);
+const name = z.string().min(1).max(limits.maxNameLength);
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+const wireDtype = z.enum(wireDTypes);
+const messageBytes = z.int().min(limits.minMessageBytes).max(limits.maxMessageBytes);
+const rate = z.number().min(0).max(1000);
+
+const descriptor = z.strictObject({
+	name,
+	dtype: z.enum(["float32", "float16", "int8", "uint8", "int32"]),
+	dims: z.array(z.int().min(0).max(limits.maxDimension)).max(limits.maxRank),
+	offset: bytes,
+	bytes,
+	scale: z.strictObject({ offset: bytes, bytes }).optional(),
+});
+
+const chunk = z.strictObject({
+	index: z
+		.int()
+		.min(0)
+		.max(limits.maxChunks - 1),
+	count: z.int().min(2).max(limits.maxChunks),
+	offset: bytes,
+	total: bytes,
+	crc: counter,
+});
+
+const envelope = { device: z.string().regex(deviceIdPattern), chunk: chunk.optional() };
+const tensors = z.array(descriptor).min(1).max(limits.maxTensors);
+
+/** Schemas of every header. Strict: a field a receiver does not know is refused, not ignored. */
+const schemas = {
+	hello: z.strictObject({
+		...envelope,
+		type: z.literal("hello"),
+		session: counter,
+		protocols: z.array(z.int().min(1).max(255)).min(1).max(16),
+		samples: z.strictObject({ train: counter, validation: counter }),
+		classes: z.int().min(0).max(limits.maxClasses),
+		inputShape: z.array(z.int().min(1).max(limits.maxDimension)).max(limits.maxRank - 1),
+		dtypes: z.array(wireDtype).min(1).max(wireDTypes.length),
+		maxMessageBytes: messageBytes,
+		agent: text,
+		artifacts: z.array(digest).max(limits.maxArtifacts),
+	}),
+	batch: z.strictObject({
+		...envelope,
+		type: z.literal("batch"),
+		epoch: counter,
+		seq: counter,
+		model: counter,
+		tensors,
+	}),
+	evaluate: z.strictObject({
+		...envelope,
+		type: z.literal("evaluate"),
+		epoch: counter,
+		seq: counter,
+		model: counter,
+		last: z.boolean(),
+		tensors,
+	}),
+	weights: z.strictObject({
+		...envelope,
+		type: z.literal("weights"),
+		epoch: counter,
+		model: counter,
+		samples: counter,
+		localLoss: z.number().optional(),
+		tensors,
+	}),
+	infer: z.strictObject({
+		...envelope,
+		type: z.literal("infer"),
+		seq: counter,
+		session: counter,
+		model: counter,
+		allowPartial: z.boolean(),
+		tensors,
+	}),
+	resume: z.strictObject({
+		...envelope,
+		type: z.literal("resume"),
+		awaiting: z.enum(["artifact", "round", "gradient", "received", "scores"]),
+		epoch: counter,
+		seq: counter,
+	}),
+	bye: z.strictObject({ ...envelope, type: z.literal("bye"), reason: text }),
+	welcome: z.strictObject({
+		...envelope,
+		type: z.literal("welcome"),
+		protocol: z.int().min(1).max(255),
+		model: counter,
+		artifact: digest,
+		maxMessageBytes: messageBytes,
+		smashedDtype: wireDtype,
+		gradientDtype: wireDtype,
+		strategy: z.enum(["sequential", "splitfed-v1", "splitfed-v2"]),
+		batchSize: z.int().min(1).max(65_536),
+		seed: counter,
+		mapBudget: rate,
+		robustBudget: z.number().min(0).max(1),
+	}),
+	artifact: z.strictObject({ ...envelope, type: z.literal("artifact"), name, version: name, digest }),
+	round: z.strictObject({
+		...envelope,
+		type: z.literal("round"),
+		epoch: counter,
+		task: z.enum(["train", "validate"]),
+		steps: counter,
+		learningRate: rate,
+		headLearningRate: rate,
+		model: counter,
+		tensors: tensors.optional(),
+	}),
+	gradient: z.strictObject({
+		...envelope,
+		type: z.literal("gradient"),
+		epoch: counter,
+		seq: counter,
+		model: counter,
+		losses: z.array(z.number()).max(limits.maxStreams),
+		tensors,
+	}),
+	scores: z.strictObject({
+		...envelope,
+		type: z.literal("scores"),
+		seq: counter,
+		session: counter,
+		model: counter,
+		streams: z.array(name).min(1).max(limits.maxStreams),
+		arrived: z.number().min(0).max(1),
+		tensors,
+	}),
+	received: z.strictObject({
+		...envelope,
+		type: z.literal("received"),
+		of: z.enum(["weights", "evaluate"]),
+		epoch: counter,
+		seq: counter,
+	}),
+	refused: z.strictObject({
+		...envelope,
+		type: z.literal("refused"),
+		of: z.enum(["hello", "batch", "evaluate", "weights", "infer", "resume", "bye"]).optional(),
+		code: z.string().regex(/^PSGL_[A-Z0-9_]{1,60}$/),
+		what: text,
+		got: text.optional(),
+		expected: text.optional(),
+		remedy: text.optional(),
+		epoch: counter.optional(),
+		seq: counter.optional(),
+		retry: z.boolean(),
+	}),
+	end: z.strictObject({
+		...envelope,
+		type: z.literal("end"),
+		reason: z.enum(["finished", "early-stop", "stopped"]),
+		epoch: counter,
+		model: counter,
+		tensors: tensors.optional(),
+	}),
+	status: z.strictObject({
+		...envelope,
+		type: z.literal("status"),
+		state: z.enum(["online", "offline"]),
+		since: z.int().min(0),
+	}),
+} satisfies { [T in MessageType]: z.ZodType<FieldsOf<T>> };
+
+function isMessageType(type: unknown): type is MessageType {
+	return typeof type === "string" && Object.hasOwn(schemas, type);
+}
+
+/**
+ * Checks a header against its type's schema.
+ * @throws ProtocolError `PSGL_PROTOCOL_HEADER`.
+ */
+export function checkHeader(value: unknown): Header {
+	const type = typeof value === "object" && value !== null ? (value as { type?: unknown }).type : undefined;
+	if (!isMessageType(type)) {
+		throw new ProtocolError("PSGL_PROTOCOL_HEADER", {
+			what: "a message has no known type",
+			got: typeof type === "string" ? JSON.stringify(type.slice(0, limits.maxNameLength)) : `a ${typeof type}`,
+			expected: `one of ${Object.keys(schemas).join(", ")}`,
+			remedy: "Check that the sender speaks the same protocol version",
+		});
+	}
+	const result = schemas[type].safeParse(value);
+	if (result.success) return result.data;
+	const issues = result.error.issues.slice(0, 3).map((i) => `${i.path.join(".") || "header"}: ${i.message}`);
+	throw new ProtocolError("PSGL_PROTOCOL_HEADER", {
+		what: `the header of a ${type} message does not fit its schema`,
+		got: issues.join("; ").slice(0, limits.maxTextLength),
+		remedy: "See docs/protocol.md for the fields of every message",
+	});
+}
