@@ -24,14 +24,17 @@ export interface Artifact {
 /** Manifest without what `encodeArtifact` computes. */
 export type ManifestDraft = Omit<Manifest, "members">;
 
+/** A WebCrypto Ed25519 key. */
+export type ArtifactKey = Parameters<typeof crypto.subtle.verify>[1];
+
 export interface SigningOptions {
 	/** Ed25519 private key. */
-	readonly signingKey?: CryptoKey | undefined;
+	readonly signingKey?: ArtifactKey | undefined;
 }
 
 export interface VerificationOptions {
 	/** Ed25519 public key the manifest has to be signed with. Left out: only digests are checked. */
-	readonly trustedKey?: CryptoKey | undefined;
+	readonly trustedKey?: ArtifactKey | undefined;
 }
 
 /** SHA-256 in hex. */
@@ -178,7 +181,11 @@ function parseManifest(bytes: Uint8Array): Manifest {
 	return parsed.data;
 }
 
-async function verifySignature(key: CryptoKey, signature: Uint8Array | undefined, manifest: Uint8Array): Promise<void> {
+async function verifySignature(
+	key: ArtifactKey,
+	signature: Uint8Array | undefined,
+	manifest: Uint8Array,
+): Promise<void> {
 	const valid =
 		signature !== undefined &&
 		(await crypto.subtle.verify(

@@ -1,5 +1,6 @@
 export {
 	type Artifact,
+	type ArtifactKey,
 	artifactGraph,
 	artifactTensor,
 	decodeArtifact,
