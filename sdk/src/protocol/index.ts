@@ -1,3 +1,17 @@
+export {
+	ChunkAssembler,
+	type ChunkAssemblerOptions,
+	type Expired,
+	type MessagesFrom,
+	type Received,
+} from "./chunk-assembler.js";
+export { splitIntoChunks } from "./chunks.js";
+export { decodeEnvelope, encodeEnvelope } from "./envelope.js";
+export { requireFinite } from "./finite.js";
+export type { ByteRange, TensorDescriptor } from "./headers.js";
+export { identify, type MessageIdentity } from "./identity.js";
+export { defaultReceiveLimits, protocolLimits, protocolVersion, type ReceiveLimits } from "./limits.js";
+export { maskFromMissing } from "./mask.js";
 export type {
 	AggregatorMessage,
 	AggregatorMessageType,
@@ -24,6 +38,7 @@ export type {
 	WeightsMessage,
 	WelcomeMessage,
 } from "./messages.js";
+export { refusalError, refuse } from "./refusal.js";
 export {
 	type ClientWeights,
 	type FlatTensor,
@@ -32,4 +47,4 @@ export {
 	type WireTensor,
 	wireDTypes,
 } from "./tensors.js";
-export { type Channel, deviceIdPattern, deviceTopic, everyDevice, parseTopic } from "./topics.js";
+export { type Channel, channels, deviceIdPattern, deviceTopic, everyDevice, parseTopic } from "./topics.js";
