@@ -94,7 +94,8 @@ export function tensorFromBytes<T extends DType>(dtype: T, dims: readonly number
 			expected: `${expected} for ${dtype} of shape [${dims.join(",")}]`,
 		});
 	}
-	const copy = bytes.slice();
+	// Not bytes.slice(): on a Buffer that is a view on memory shared with others.
+	const copy = new Uint8Array(bytes);
 	return { dtype, dims, data: new constructors[dtype](copy.buffer) as TensorData[T] };
 }
 

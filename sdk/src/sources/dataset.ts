@@ -88,6 +88,8 @@ export interface DataSplits {
 	/** For display, for instance `pneumoniamnist.npz`. Synthetic sets say so here. */
 	readonly name: string;
 	readonly synthetic: boolean;
+	/** What a reader of results must know about the parts, for instance that the test part was taken off train. */
+	readonly notes?: readonly string[];
 	readonly train: Dataset;
 	readonly validation: Dataset;
 	readonly test: Dataset;

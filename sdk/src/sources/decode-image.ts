@@ -1,0 +1,75 @@
+import type { Sharp } from "sharp";
+
+// The one place that loads sharp (20 MB of native code), and only once a picture has to be decoded.
+const sharpModule = async () => (await import("sharp")).default;
+
+/** Colour channels the file holds, alpha left out: 1 (grey) or 3. Reads the header only. */
+export async function imageChannels(path: string): Promise<1 | 3> {
+	const sharp = await sharpModule();
+	const { channels, hasAlpha } = await sharp(path).metadata();
+	return channels - (hasAlpha ? 1 : 0) >= 3 ? 3 : 1;
+}
+
+/**
+ * Decodes a picture to uint8 [channels, size, size]. It is turned as its EXIF data say, laid on black where
+ * transparent, and resized as a whole: black bars fill what is missing to a square, nothing is cut off or
+ * stretched. A picture of 16 bits a channel is scaled from its own smallest and largest value to 0..255, because
+ * medical files rarely use the whole range.
+ *
+ * @throws Error from sharp when the file cannot be decoded or is cut off
+ */
+export async function decodeImage(path: string, size: number, channels: 1 | 3): Promise<Uint8Array> {
+	const sharp = await sharpModule();
+	const source = sharp(path);
+	const { depth } = await source.metadata();
+	const upright = source.autoOrient().flatten({ background: "black" });
+	return depth === "ushort" ? decodeDeep(upright, size, channels) : decodeBytes(upright, size, channels);
+}
+
+async function decodeBytes(picture: Sharp, size: number, channels: 1 | 3): Promise<Uint8Array> {
+	const bytes = await picture
+		.toColourspace(channels === 1 ? "b-w" : "srgb")
+		.resize(size, size, { fit: "contain", background: "black" })
+		.raw()
+		.toBuffer();
+	return toPlanes(bytes, size * size, channels);
+}
+
+async function decodeDeep(picture: Sharp, size: number, channels: 1 | 3): Promise<Uint8Array> {
+	// Bars are added after scaling to 0..255: as value 0 they would count as the smallest value.
+	const { data, info } = await picture
+		.toColourspace(channels === 1 ? "grey16" : "rgb16")
+		.resize(size, size, { fit: "inside" })
+		.raw({ depth: "ushort" })
+		.toBuffer({ resolveWithObject: true });
+	const values = new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
+	let low = Number.POSITIVE_INFINITY;
+	let high = Number.NEGATIVE_INFINITY;
+	for (const value of values) {
+		low = Math.min(low, value);
+		high = Math.max(high, value);
+	}
+	const factor = high > low ? 255 / (high - low) : 0;
+	const square = new Uint8Array(channels * size * size);
+	const left = (size - info.width) >> 1;
+	const top = (size - info.height) >> 1;
+	for (let y = 0; y < info.height; y++) {
+		for (let x = 0; x < info.width; x++) {
+			for (let c = 0; c < channels; c++) {
+				const value = values[(y * info.width + x) * info.channels + c] as number;
+				square[(c * size + top + y) * size + left + x] = Math.round((value - low) * factor);
+			}
+		}
+	}
+	return square;
+}
+
+/** Interleaved samples, in whatever number of channels sharp gave, to planes of the first `channels`. */
+function toPlanes(data: Uint8Array, pixels: number, channels: number): Uint8Array {
+	const stride = data.length / pixels;
+	const planes = new Uint8Array(channels * pixels);
+	for (let c = 0; c < channels; c++) {
+		for (let p = 0; p < pixels; p++) planes[c * pixels + p] = data[p * stride + c] as number;
+	}
+	return planes;
+}
