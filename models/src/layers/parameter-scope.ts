@@ -117,6 +117,7 @@ export function pack(g: GraphBuilder, layout: ParameterLayout, values: readonly 
 		if (value === undefined) return g.floats(new Float32Array(elementCount(e.shape)));
 		return value.shape.length === 1 ? value : g.add("Reshape", [value, g.ints([-1])]);
 	});
+	if (flat.length === 0) return g.floats([]);
 	return flat.length === 1 ? (flat[0] as Value) : g.add("Concat", flat, { axis: int(0) });
 }
 

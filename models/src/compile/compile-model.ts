@@ -1,0 +1,147 @@
+import { elementCount, type Random, type Tensor } from "@psgl/sdk";
+import {
+	type Artifact,
+	decodeArtifact,
+	encodeArtifact,
+	type Manifest,
+	type ManifestDraft,
+	type SigningOptions,
+} from "@psgl/sdk/artifact";
+import { wireGraphs } from "../blocks/quantise.js";
+import type { GraphBuilder } from "../graph/builder.js";
+import type { Graph, Value } from "../graph/graph.js";
+import type { ParameterLayout } from "../layers/parameter-layout.js";
+import type { ParameterScope, SegmentLayout } from "../layers/parameter-scope.js";
+import { encodeModel } from "../onnx/write.js";
+import { clientForwardGraph, clientInferGraph, clientTrainGraph } from "./client-graphs.js";
+import { batchDim, layOut, type ModelDefinition, type ModelLayout } from "./model-definition.js";
+import { serverInferGraph, serverInferMaskedGraph, serverTrainGraph } from "./server-graphs.js";
+import { sharedInputs, streamLogits } from "./server-streams.js";
+
+/** Shapes and layouts of a definition. @throws ConfigError `PSGL_MODEL_INPUT`. */
+export function modelLayout(definition: ModelDefinition): ModelLayout {
+	return layOut(definition, (g: GraphBuilder, scope: ParameterScope, smashed: Value) => {
+		streamLogits(g, definition, scope, sharedInputs(smashed, smashed));
+	});
+}
+
+export interface CompileOptions extends SigningOptions {
+	/** Name of the model, up to 64 characters. */
+	readonly name: string;
+	/** Draws the initial weights. */
+	readonly random: Random;
+}
+
+/** Compiles a definition with fresh weights into the bytes of a joint artifact (both halves; it never leaves the cloud). */
+export async function compileModel(definition: ModelDefinition, options: CompileOptions): Promise<Uint8Array> {
+	const layout = modelLayout(definition);
+	const graphs = new Map<string, Uint8Array>();
+	for (const graph of modelGraphs(definition, layout)) graphs.set(graph.name, encodeModel(graph));
+	const { random } = options;
+	const tensors = new Map([
+		["client/params", vector(layout.client.params.initialise(random.fork("client")))],
+		["client/stats", vector(layout.client.stats.initialise(random))],
+		["client/head", vector(layout.head.params.initialise(random.fork("head")))],
+		["server/params", vector(layout.server.params.initialise(random.fork("server")))],
+		["server/stats", vector(layout.server.stats.initialise(random))],
+	]);
+	return encodeArtifact(manifestDraft(definition, layout, options.name), graphs, tensors, options);
+}
+
+function modelGraphs(definition: ModelDefinition, layout: ModelLayout): readonly Graph[] {
+	const graphs = [
+		clientForwardGraph(definition, layout),
+		clientTrainGraph(definition, layout),
+		clientInferGraph(definition, layout),
+		serverTrainGraph(definition, layout),
+		serverInferGraph(definition, layout),
+		...wireGraphs([batchDim, ...layout.smashedShape]),
+	];
+	if (definition.recovery.kind === "masked") {
+		graphs.push(serverInferMaskedGraph(definition, layout, maskedRank(definition.recovery.rank, layout)));
+	}
+	return graphs;
+}
+
+/** The prior cannot have more directions than smashed data have values. */
+function maskedRank(rank: number, layout: ModelLayout): number {
+	return Math.min(rank, elementCount(layout.smashedShape) - 1);
+}
+
+function manifestDraft(definition: ModelDefinition, layout: ModelLayout, name: string): ManifestDraft {
+	return {
+		format: 1,
+		part: "joint",
+		name,
+		version: 0,
+		network: definition.network.name,
+		inputShape: [...definition.inputShape],
+		classes: [...definition.classes],
+		packing: definition.packing,
+		smashedShape: [...layout.smashedShape],
+		streams: [...definition.streams],
+		cutGradient: definition.cutGradient,
+		map: definition.map,
+		robustBudget: definition.robustBudget,
+		recovery:
+			definition.recovery.kind === "masked"
+				? { kind: "masked", rank: maskedRank(definition.recovery.rank, layout) }
+				: definition.recovery,
+		optimiser: definition.optimiser,
+		headLearningRateFactor: definition.headLearningRateFactor,
+		client: segmentEntry(layout.client),
+		head: { paramCount: layout.head.params.length, params: layoutEntries(layout.head.params) },
+		server: segmentEntry(layout.server),
+	};
+}
+
+function segmentEntry(layout: SegmentLayout): NonNullable<Manifest["server"]> {
+	return {
+		params: layoutEntries(layout.params),
+		stats: layoutEntries(layout.stats),
+		paramCount: layout.params.length,
+		statCount: layout.stats.length,
+	};
+}
+
+function layoutEntries(layout: ParameterLayout): Manifest["client"]["params"] {
+	return layout.entries.map(({ name, shape, offset }) => ({ name, shape: [...shape], offset }));
+}
+
+function vector(data: Float32Array): Tensor<"float32"> {
+	return { dtype: "float32", dims: [data.length], data };
+}
+
+/** The client half of a joint artifact, as a device gets it: nothing of the server segment is in it. */
+export async function clientHalf(joint: Artifact, options: SigningOptions = {}): Promise<Uint8Array> {
+	const forDevice = <T>(parts: ReadonlyMap<string, T>) =>
+		new Map([...parts].filter(([name]) => name.startsWith("client/") || name.startsWith("wire/")));
+	const { members: _, ...draft } = joint.manifest;
+	return encodeArtifact(
+		{ ...draft, part: "client", server: null },
+		forDevice(joint.graphs),
+		forDevice(joint.tensors),
+		options,
+	);
+}
+
+/** A joint artifact with other weights (and a masked prior), one version on. */
+export async function withWeights(
+	joint: Artifact,
+	weights: ReadonlyMap<string, Tensor<"float32">>,
+	note: string,
+	options: SigningOptions = {},
+): Promise<Uint8Array> {
+	const { members: _, ...draft } = joint.manifest;
+	return encodeArtifact(
+		{ ...draft, version: draft.version + 1, note },
+		joint.graphs,
+		new Map([...joint.tensors, ...weights]),
+		options,
+	);
+}
+
+/** Opens an artifact that was just compiled. */
+export async function compileArtifact(definition: ModelDefinition, options: CompileOptions): Promise<Artifact> {
+	return decodeArtifact(await compileModel(definition, options));
+}

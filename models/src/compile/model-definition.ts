@@ -1,0 +1,90 @@
+import { ConfigError } from "@psgl/sdk";
+import type { Manifest, MapSettings, OptimiserSettings, RecoverySettings } from "@psgl/sdk/artifact";
+import { GraphBuilder } from "../graph/builder.js";
+import { formatShape, type Shape, type Value } from "../graph/graph.js";
+import { dense } from "../layers/dense.js";
+import { declareSegment, type ParameterScope, type SegmentLayout } from "../layers/parameter-scope.js";
+import { globalAverage } from "../layers/pooling.js";
+import type { SplitNetwork } from "../zoo/split-network.js";
+
+/** Everything that fixes the graphs of an artifact. */
+export interface ModelDefinition {
+	readonly network: SplitNetwork;
+	/** [C,H,W] or [C,L] */
+	readonly inputShape: readonly number[];
+	readonly classes: readonly string[];
+	readonly packing: Manifest["packing"];
+	readonly streams: Manifest["streams"];
+	readonly cutGradient: Manifest["cutGradient"];
+	readonly map: MapSettings | null;
+	readonly robustBudget: number;
+	readonly recovery: RecoverySettings;
+	readonly optimiser: OptimiserSettings;
+	readonly headLearningRateFactor: number;
+}
+
+/** Shapes and parameter layouts that follow from a definition. */
+export interface ModelLayout {
+	/** [Cs,Hs,Ws] or [Cs,Ls] */
+	readonly smashedShape: readonly number[];
+	readonly client: SegmentLayout;
+	readonly head: SegmentLayout;
+	/** Streams and fusion together. */
+	readonly server: SegmentLayout;
+}
+
+/** The extent that is only known when a graph runs: samples in the batch. */
+export const batchDim = "B";
+
+/** Channels and sizes of what the client segment takes: the input itself, or packed by reversible downsampling. */
+export function clientInputShape(definition: ModelDefinition): readonly number[] {
+	const [channels, ...sizes] = definition.inputShape as [number, ...number[]];
+	if (definition.packing === "none") return definition.inputShape;
+	return [channels * 2 ** sizes.length + 1, ...sizes.map((s) => Math.ceil(s / 2))];
+}
+
+/** The local head: global average and one dense layer on the smashed data. */
+export function localHead(g: GraphBuilder, scope: ParameterScope, smashed: Value, classes: number): Value {
+	return dense(g, scope, globalAverage(g, smashed), classes);
+}
+
+/**
+ * Builds the network once to find its shapes and parameters.
+ * @throws ConfigError `PSGL_MODEL_INPUT` when the network cannot take inputs of that shape.
+ */
+export function layOut(definition: ModelDefinition, buildServer: ServerBuilder): ModelLayout {
+	const { network, inputShape, classes } = definition;
+	if (inputShape.length !== network.spatialAxes + 1) {
+		throw new ConfigError("PSGL_MODEL_INPUT", {
+			what: `${network.name} cannot take this input`,
+			got: formatShape(inputShape),
+			expected: network.spatialAxes === 2 ? "pictures [C,H,W]" : "signals [C,L]",
+			remedy: "Choose another zoo model with --zoo",
+		});
+	}
+	const g = new GraphBuilder("layout");
+	let smashed: Value | undefined;
+	const client = declareSegment(g, (scope) => {
+		const x = g.input("x", "float32", [batchDim, ...clientInputShape(definition)]);
+		smashed = network.client(g, scope, x);
+	});
+	const cut = requireSmashed(network, smashed);
+	const head = declareSegment(g, (scope) => localHead(g, scope, cut, classes.length));
+	const server = declareSegment(g, (scope) => buildServer(g, scope, cut));
+	return { smashedShape: cut.shape.slice(1) as number[], client, head, server };
+}
+
+/** Adds the whole server segment for the sake of its parameters. */
+export type ServerBuilder = (g: GraphBuilder, scope: ParameterScope, smashed: Value) => void;
+
+function requireSmashed(network: SplitNetwork, smashed: Value | undefined): Value {
+	const shape: Shape = smashed?.shape ?? [];
+	if (smashed === undefined || shape.slice(1).some((d) => typeof d !== "number" || d < 1)) {
+		throw new ConfigError("PSGL_MODEL_INPUT", {
+			what: `${network.name} leaves nothing of this input at the cut`,
+			got: formatShape(shape),
+			remedy: "Use larger inputs or another zoo model",
+		});
+	}
+	return smashed;
+}

@@ -1,0 +1,68 @@
+import type { OptimiserSettings } from "@psgl/sdk/artifact";
+import type { SplitNetwork } from "../zoo/split-network.js";
+import type { ModelDefinition } from "./model-definition.js";
+
+/**
+ * `none`: vanilla split learning, the same network without map, recovery and fusion.
+ * `paper`: the method exactly as Khowaja et al. give it.
+ * `robust`: what measured best (docs/results.md): robust training on the device and masked recovery.
+ */
+export type PrivacyMode = "none" | "paper" | "robust";
+
+export const privacyModes: readonly PrivacyMode[] = ["robust", "paper", "none"];
+
+export const defaultOptimiser: OptimiserSettings = {
+	kind: "adam",
+	learningRate: 1e-3,
+	beta1: 0.9,
+	beta2: 0.999,
+	epsilon: 1e-8,
+	weightDecay: 0,
+};
+
+/** The definition for a privacy mode; change single settings by spreading it. */
+export function presetDefinition(
+	mode: PrivacyMode,
+	network: SplitNetwork,
+	inputShape: readonly number[],
+	classes: readonly string[],
+): ModelDefinition {
+	const common = {
+		network,
+		inputShape,
+		classes,
+		packing: "space-to-depth",
+		optimiser: defaultOptimiser,
+		headLearningRateFactor: 10,
+	} as const;
+	const map = { form: "probability", norm: "linf", budget: 0.5 } as const;
+	switch (mode) {
+		case "none":
+			return {
+				...common,
+				streams: ["A"],
+				cutGradient: "fused",
+				map: null,
+				robustBudget: 0,
+				recovery: { kind: "none" },
+			};
+		case "paper":
+			return {
+				...common,
+				streams: ["A", "R", "F"],
+				cutGradient: "fused",
+				map,
+				robustBudget: 0,
+				recovery: { kind: "svt", part: "low-rank", threshold: 0.2, absolute: false },
+			};
+		case "robust":
+			return {
+				...common,
+				streams: ["A", "R", "F"],
+				cutGradient: "mean",
+				map,
+				robustBudget: 3 / 255,
+				recovery: { kind: "masked", rank: 96 },
+			};
+	}
+}

@@ -1,0 +1,108 @@
+import { differentiate } from "../autodiff/differentiate.js";
+import { recoverMasked } from "../blocks/recovery-masked.js";
+import { int } from "../graph/attribute.js";
+import { GraphBuilder } from "../graph/builder.js";
+import type { Graph, Value } from "../graph/graph.js";
+import { type BoundSegment, bindSegment, pack, packStatistics } from "../layers/parameter-scope.js";
+import { crossEntropy } from "../losses/cross-entropy.js";
+import { optimiserStep } from "../optimisers/optimiser.js";
+import { batchDim, type ModelDefinition, type ModelLayout } from "./model-definition.js";
+import { recover, sharedInputs, stackedScores, streamLogits } from "./server-streams.js";
+
+interface ServerContext {
+	readonly g: GraphBuilder;
+	readonly server: BoundSegment;
+	/** [B,Cs,...] */
+	readonly smashed: Value;
+	readonly params: Value;
+}
+
+function serverContext(name: string, layout: ModelLayout): ServerContext {
+	const g = new GraphBuilder(name);
+	const smashed = g.input("smashed", "float32", [batchDim, ...layout.smashedShape]);
+	const params = g.input("params", "float32", [layout.server.params.length]);
+	const stats = g.input("stats", "float32", [layout.server.stats.length]);
+	return { g, server: bindSegment(g, layout.server, params, stats), smashed, params };
+}
+
+/**
+ * `server/train`: all streams forward, cross-entropy of each, one optimiser step on the sum of the
+ * losses, and the gradient at the cut. In the paper's form that is the fused stream's alone: the
+ * other streams learn, but do not steer the device.
+ */
+export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
+	const { g, server, smashed, params } = serverContext("server/train", layout);
+	const target = g.input("y", "int64", [batchDim]);
+	const slotsName = "slots";
+	const learningRate = g.input("learningRate", "float32", []);
+	const step = g.input("step", "float32", []);
+	const classWeights = g.input("classWeights", "float32", [definition.classes.length]);
+
+	const recovered = recover(g, definition, smashed, false);
+	const onlyFused = definition.cutGradient === "fused" && definition.streams.length > 1;
+	const detached = onlyFused
+		? { attacked: g.add("Identity", [smashed]), recovered: g.add("Identity", [recovered]) }
+		: { attacked: smashed, recovered };
+	const scope = server.scope(true);
+	const logits = streamLogits(g, definition, scope, {
+		...detached,
+		fusedAttacked: smashed,
+		fusedRecovered: recovered,
+	});
+	const losses = logits.map((z) => crossEntropy(g, { logits: z, target, classWeights }));
+	const seeds = losses.map((value) => ({ value }));
+	const stopped = onlyFused ? [detached.attacked, detached.recovered] : [];
+	const gradients = differentiate(g, seeds, [...server.values, smashed], stopped);
+
+	const cutGradient = gradients.at(-1) as Value;
+	g.output(
+		"cutGradient",
+		onlyFused || losses.length === 1 ? cutGradient : g.add("Mul", [cutGradient, g.scalar(1 / losses.length)]),
+	);
+	g.output(
+		"losses",
+		g.add(
+			"Concat",
+			losses.map((l) => g.add("Unsqueeze", [l, g.ints([0])])),
+			{ axis: int(0) },
+		),
+	);
+	g.output("scores", stackedScores(g, definition, logits));
+
+	const optimiser = optimiserStep(definition.optimiser);
+	const slots = g.input(slotsName, "float32", [optimiser.slotsPerParameter * layout.server.params.length]);
+	const gradient = pack(g, layout.server.params, gradients);
+	const next = optimiser.apply(g, { params, gradient, slots, learningRate, step });
+	g.output("next_params", next.params);
+	g.output("next_slots", next.slots);
+	g.output("next_stats", packStatistics(g, server, scope));
+	return g.build();
+}
+
+/** `server/infer`: probabilities of the streams and of the decision, [B,streams+1,K]. */
+export function serverInferGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
+	const { g, server, smashed } = serverContext("server/infer", layout);
+	const recovered = recover(g, definition, smashed, false);
+	const logits = streamLogits(g, definition, server.scope(false), sharedInputs(smashed, recovered));
+	g.output("scores", stackedScores(g, definition, logits));
+	return g.build();
+}
+
+/**
+ * `server/infer-masked`: as `server/infer` after the missing parts of the smashed data were filled
+ * under the prior; every stream gets the filled data.
+ */
+export function serverInferMaskedGraph(definition: ModelDefinition, layout: ModelLayout, rank: number): Graph {
+	const { g, server, smashed } = serverContext("server/infer-masked", layout);
+	const size = layout.smashedShape.reduce((a, b) => a * b, 1);
+	const filled = recoverMasked(g, {
+		smashed,
+		mask: g.input("mask", "float32", [batchDim, ...layout.smashedShape]),
+		priorMean: g.input("priorMean", "float32", [size]),
+		priorBasis: g.input("priorBasis", "float32", [size, rank]),
+		priorVariance: g.input("priorVariance", "float32", []),
+	});
+	const logits = streamLogits(g, definition, server.scope(false), sharedInputs(filled, filled));
+	g.output("scores", stackedScores(g, definition, logits));
+	return g.build();
+}

@@ -1,0 +1,193 @@
+import { type Random, type Runtime, type Session, scalar, type Tensor, zeros } from "@psgl/sdk";
+import { type Artifact, artifactGraph, artifactTensor, type Manifest } from "@psgl/sdk/artifact";
+import type { Dataset } from "@psgl/sdk/sources";
+import { equalClassWeights } from "../compile/server-streams.js";
+import { optimiserStep } from "../optimisers/optimiser.js";
+
+type Vector = Tensor<"float32">;
+
+/** All that training changes. */
+interface State {
+	params: Vector;
+	stats: Vector;
+	slots: Vector;
+	head: Vector;
+	headSlots: Vector;
+	serverParams: Vector;
+	serverStats: Vector;
+	serverSlots: Vector;
+	step: number;
+}
+
+export interface JointTrainerOptions {
+	readonly runtime: Runtime;
+	readonly threads?: number;
+	readonly random: Random;
+	/** [K] weight of each class in the loss; all 1 when left out. */
+	readonly classWeights?: Vector;
+}
+
+export interface StepResult {
+	/** Cross-entropy of each stream. */
+	readonly losses: Float32Array;
+	readonly localLoss: number;
+}
+
+/**
+ * Trains both halves of an artifact in one process, with the very graphs a device and the aggregator
+ * run: split learning without the link. For ablations and for checking the split run.
+ */
+export class JointTrainer {
+	readonly #manifest: Manifest;
+	readonly #forward: Session;
+	readonly #clientTrain: Session;
+	readonly #serverTrain: Session;
+	readonly #classWeights: Vector;
+	readonly #random: Random;
+	readonly #state: State;
+	/** Robust perturbation of every training sample, [N, ...shape]. */
+	#delta: Float32Array | undefined;
+
+	private constructor(
+		artifact: Artifact,
+		sessions: readonly [Session, Session, Session],
+		options: JointTrainerOptions,
+	) {
+		const { manifest } = artifact;
+		[this.#forward, this.#clientTrain, this.#serverTrain] = sessions;
+		this.#manifest = manifest;
+		this.#random = options.random;
+		this.#classWeights = options.classWeights ?? equalClassWeights(manifest.classes.length);
+		const slots = (v: Vector): Vector =>
+			zeros("float32", [v.data.length * optimiserStep(manifest.optimiser).slotsPerParameter]);
+		const params = artifactTensor(artifact, "client/params");
+		const head = artifactTensor(artifact, "client/head");
+		const serverParams = artifactTensor(artifact, "server/params");
+		this.#state = {
+			params,
+			stats: artifactTensor(artifact, "client/stats"),
+			slots: slots(params),
+			head,
+			headSlots: slots(head),
+			serverParams,
+			serverStats: artifactTensor(artifact, "server/stats"),
+			serverSlots: slots(serverParams),
+			step: 0,
+		};
+	}
+
+	static async create(artifact: Artifact, options: JointTrainerOptions): Promise<JointTrainer> {
+		const load = (name: string) =>
+			options.runtime.load(artifactGraph(artifact, name), { threads: options.threads ?? 1 });
+		return new JointTrainer(
+			artifact,
+			[await load("client/forward"), await load("client/train"), await load("server/train")],
+			options,
+		);
+	}
+
+	/** Trained weights by the names they have in an artifact. */
+	weights(): ReadonlyMap<string, Vector> {
+		const s = this.#state;
+		return new Map([
+			["client/params", s.params],
+			["client/stats", s.stats],
+			["client/head", s.head],
+			["server/params", s.serverParams],
+			["server/stats", s.serverStats],
+		]);
+	}
+
+	/** One training step on the samples at `indices`. */
+	async step(data: Dataset, indices: ArrayLike<number>, learningRate: number): Promise<StepResult> {
+		const { x, y } = data.batch(indices);
+		const s = this.#state;
+		s.step += 1;
+		const step = scalar(s.step);
+		const delta = this.#deltaOf(data, x, indices);
+		const client = { x, delta, params: s.params, stats: s.stats, head: s.head };
+		const budget = scalar(this.#manifest.map?.budget ?? 0);
+		const forward = await this.#forward.run({ ...client, budget });
+		const server = await this.#serverTrain.run({
+			smashed: forward["smashed"] as Tensor,
+			y,
+			params: s.serverParams,
+			stats: s.serverStats,
+			slots: s.serverSlots,
+			learningRate: scalar(learningRate),
+			step,
+			classWeights: this.#classWeights,
+		});
+		const next = await this.#clientTrain.run({
+			...client,
+			...(forward["map"] === undefined ? {} : { map: forward["map"] }),
+			y,
+			cutGradient: server["cutGradient"] as Tensor,
+			slots: s.slots,
+			headSlots: s.headSlots,
+			learningRate: scalar(learningRate),
+			headLearningRate: scalar(learningRate * this.#manifest.headLearningRateFactor),
+			step,
+			robustBudget: scalar(this.#manifest.robustBudget),
+		});
+		s.params = next["next_params"] as Vector;
+		s.stats = next["next_stats"] as Vector;
+		s.slots = next["next_slots"] as Vector;
+		s.head = next["next_head"] as Vector;
+		s.headSlots = next["next_headSlots"] as Vector;
+		s.serverParams = server["next_params"] as Vector;
+		s.serverStats = server["next_stats"] as Vector;
+		s.serverSlots = server["next_slots"] as Vector;
+		this.#keepDelta(next["next_delta"] as Vector | undefined, indices);
+		return {
+			losses: server["losses"]?.data as Float32Array,
+			localLoss: (next["localLoss"]?.data as Float32Array)[0] as number,
+		};
+	}
+
+	/** Samples in random order, in batches of `batchSize`; a last batch of one sample is left out, which batch statistics cannot use. */
+	async epoch(
+		data: Dataset,
+		epoch: number,
+		batchSize: number,
+		learningRate: (batch: number) => number,
+	): Promise<number> {
+		const order = this.#random.fork(`epoch ${epoch}`).permutation(data.length);
+		let sum = 0;
+		let steps = 0;
+		for (let start = 0; start + 1 < order.length; start += batchSize) {
+			const { losses } = await this.step(data, order.subarray(start, start + batchSize), learningRate(steps));
+			sum += losses.at(-1) as number;
+			steps += 1;
+		}
+		return sum / steps;
+	}
+
+	async close(): Promise<void> {
+		await Promise.all([this.#forward.close(), this.#clientTrain.close(), this.#serverTrain.close()]);
+	}
+
+	#deltaOf(data: Dataset, x: Vector, indices: ArrayLike<number>): Vector {
+		const budget = this.#manifest.robustBudget;
+		const delta = zeros("float32", x.dims);
+		if (budget === 0) return delta;
+		const size = x.data.length / indices.length;
+		if (this.#delta === undefined) {
+			const draws = this.#random.fork("robust perturbation");
+			this.#delta = Float32Array.from({ length: data.length * size }, () => (2 * draws.uniform() - 1) * budget);
+		}
+		for (let b = 0; b < indices.length; b++) {
+			const from = (indices[b] as number) * size;
+			delta.data.set(this.#delta.subarray(from, from + size), b * size);
+		}
+		return delta;
+	}
+
+	#keepDelta(next: Vector | undefined, indices: ArrayLike<number>): void {
+		if (next === undefined || this.#delta === undefined) return;
+		const size = next.data.length / indices.length;
+		for (let b = 0; b < indices.length; b++) {
+			this.#delta.set(next.data.subarray(b * size, (b + 1) * size), (indices[b] as number) * size);
+		}
+	}
+}
