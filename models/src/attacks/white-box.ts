@@ -72,5 +72,5 @@ export async function jsmaAttack(
 }
 
 function clip(value: number, low: number, high: number): number {
-	return value < low ? low : value > high ? high : value;
+	return value < low ? low : Math.min(value, high);
 }

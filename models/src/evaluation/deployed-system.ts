@@ -76,7 +76,7 @@ export class DeployedSystem {
 			head: artifactTensor(this.#artifact, "client/head"),
 			budget: scalar(budget),
 		});
-		return { smashed: out["smashed"] as Vector, map: out["map"] as Vector | undefined };
+		return { smashed: out.smashed as Vector, map: out.map as Vector | undefined };
 	}
 
 	/** The aggregator's part: probabilities [B,rows,K]. */
@@ -86,7 +86,7 @@ export class DeployedSystem {
 			params: artifactTensor(this.#artifact, "server/params"),
 			stats: artifactTensor(this.#artifact, "server/stats"),
 		});
-		return out["scores"] as Vector;
+		return out.scores as Vector;
 	}
 
 	/** Probabilities [B,rows,K] of pictures [B,C,...] as deployed. */
@@ -111,7 +111,7 @@ export class DeployedSystem {
 	async jsmaPerturbation(x: Vector, map: Vector | undefined, budget: number, form: RecoveryGradient): Promise<Vector> {
 		const session = this.#jsma[this.gradientForms.indexOf(form)] as Session;
 		const out = await session.run({ ...this.#attackFeeds(x, map), budget: scalar(budget) });
-		return out["perturbation"] as Vector;
+		return out.perturbation as Vector;
 	}
 
 	async close(): Promise<void> {

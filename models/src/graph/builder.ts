@@ -76,6 +76,29 @@ export class GraphBuilder {
 		return this.#initializers.get(value.name);
 	}
 
+	/** What a shape rule sees of `node`; backwards use it to read constants. */
+	context(node: Node, outputCount: number = node.outputs.length): InferenceContext {
+		const { name, type, inputs, attributes } = node;
+		const constant = (index: number) => {
+			const value = inputs[index];
+			return value === undefined ? undefined : this.constantOf(value);
+		};
+		return {
+			name,
+			type,
+			inputs,
+			outputCount,
+			attributes,
+			constant,
+			shape: (index) => {
+				const known = constant(index);
+				if (known !== undefined) return Array.from(known.data as ArrayLike<number | bigint>, Number);
+				const producer = inputs[index] && this.producer(inputs[index]);
+				return producer?.type === "Shape" ? producer.inputs[0]?.shape : undefined;
+			},
+		};
+	}
+
 	/**
 	 * Adds a node with one output and returns that.
 	 * @throws ShapeError when the operator cannot take these shapes; ArtifactError `PSGL_OPERATOR_UNKNOWN`.
@@ -93,17 +116,7 @@ export class GraphBuilder {
 		name: string = this.#unique(type),
 	): readonly Value[] {
 		const operator: Operator = operatorFor(type, name);
-		const context: InferenceContext = {
-			name,
-			type,
-			inputs,
-			outputCount,
-			attributes,
-			constant: (index) => {
-				const value = inputs[index];
-				return value === undefined ? undefined : this.constantOf(value);
-			},
-		};
+		const context = this.context({ type, name, inputs, outputs: [], attributes }, outputCount);
 		const types = operator.infer(context);
 		const outputs = types
 			.slice(0, outputCount)

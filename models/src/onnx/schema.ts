@@ -154,15 +154,3 @@ export function decodeModelProto(bytes: Uint8Array): ModelProto {
 
 /** AttributeProto.AttributeType. */
 export const attributeType = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7, strings: 8 } as const;
-
-/** TensorProto.DataType of every element type psgl has. */
-export const dataType = {
-	float32: 1,
-	uint8: 2,
-	int8: 3,
-	int32: 6,
-	int64: 7,
-	bool: 9,
-	float16: 10,
-	float64: 11,
-} as const;

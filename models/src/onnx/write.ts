@@ -1,10 +1,10 @@
 import { type Tensor, tensorBytes } from "@psgl/sdk";
 import type { Attribute } from "../graph/attribute.js";
 import { type Graph, type Node, opset, type Value } from "../graph/graph.js";
+import { dataType } from "./data-type.js";
 import {
 	type AttributeProto,
 	attributeType,
-	dataType,
 	encodeModelProto,
 	type NodeProto,
 	type TensorProto,

@@ -1,7 +1,7 @@
 import { ArtifactError, ShapeError, type Tensor } from "@psgl/sdk";
 import type { Attributes } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
-import { formatShape, type Node, type Value, type ValueType } from "../graph/graph.js";
+import { formatShape, type Node, type Shape, type Value, type ValueType } from "../graph/graph.js";
 
 /** What a shape rule sees of a node. */
 export interface InferenceContext {
@@ -12,6 +12,11 @@ export interface InferenceContext {
 	readonly attributes: Attributes;
 	/** The value of input `index` where it is a constant. */
 	constant(index: number): Tensor | undefined;
+	/**
+	 * Input `index` read as a shape: the integers of a constant, or what a `Shape` node says about its input.
+	 * Undefined where neither is known before the graph runs.
+	 */
+	shape(index: number): Shape | undefined;
 }
 
 /** One ONNX operator: its shape rule and its backward. */
@@ -60,6 +65,14 @@ export function constantInts(context: InferenceContext, index: number): readonly
 		});
 	}
 	return Array.from(constant.data as ArrayLike<number | bigint>, Number);
+}
+
+/** The gradient of an input that psgl cannot differentiate with respect to was asked for. */
+export function noGradient(node: { readonly name: string; readonly type: string }, index: number): ArtifactError {
+	return new ArtifactError("PSGL_OPERATOR_NO_GRADIENT", {
+		what: `node ${node.name} (${node.type}) has no derivative with respect to input ${index}`,
+		remedy: "Make that input a constant, or cut the model after this node",
+	});
 }
 
 /** A shape error that names the node and every input shape. */

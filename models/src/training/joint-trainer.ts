@@ -109,7 +109,7 @@ export class JointTrainer {
 		const budget = scalar(this.#manifest.map?.budget ?? 0);
 		const forward = await this.#forward.run({ ...client, budget });
 		const server = await this.#serverTrain.run({
-			smashed: forward["smashed"] as Tensor,
+			smashed: forward.smashed as Tensor,
 			y,
 			params: s.serverParams,
 			stats: s.serverStats,
@@ -120,9 +120,9 @@ export class JointTrainer {
 		});
 		const next = await this.#clientTrain.run({
 			...client,
-			...(forward["map"] === undefined ? {} : { map: forward["map"] }),
+			...(forward.map === undefined ? {} : { map: forward.map }),
 			y,
-			cutGradient: server["cutGradient"] as Tensor,
+			cutGradient: server.cutGradient as Tensor,
 			slots: s.slots,
 			headSlots: s.headSlots,
 			learningRate: scalar(learningRate),
@@ -130,18 +130,18 @@ export class JointTrainer {
 			step,
 			robustBudget: scalar(this.#manifest.robustBudget),
 		});
-		s.params = next["next_params"] as Vector;
-		s.stats = next["next_stats"] as Vector;
-		s.slots = next["next_slots"] as Vector;
-		s.head = next["next_head"] as Vector;
-		s.headSlots = next["next_headSlots"] as Vector;
-		s.serverParams = server["next_params"] as Vector;
-		s.serverStats = server["next_stats"] as Vector;
-		s.serverSlots = server["next_slots"] as Vector;
-		this.#keepDelta(next["next_delta"] as Vector | undefined, indices);
+		s.params = next.next_params as Vector;
+		s.stats = next.next_stats as Vector;
+		s.slots = next.next_slots as Vector;
+		s.head = next.next_head as Vector;
+		s.headSlots = next.next_headSlots as Vector;
+		s.serverParams = server.next_params as Vector;
+		s.serverStats = server.next_stats as Vector;
+		s.serverSlots = server.next_slots as Vector;
+		this.#keepDelta(next.next_delta as Vector | undefined, indices);
 		return {
-			losses: server["losses"]?.data as Float32Array,
-			localLoss: (next["localLoss"]?.data as Float32Array)[0] as number,
+			losses: server.losses?.data as Float32Array,
+			localLoss: (next.localLoss?.data as Float32Array)[0] as number,
 		};
 	}
 

@@ -35,8 +35,9 @@ export interface WaitOptions {
 }
 
 /**
- * Handles one message. The broker is told that the message arrived when the returned promise settles, and the next
- * message is handed over only then: a handler must not wait for another message of the same transport.
+ * Handles one message. Handlers run one after the other, in the order of arrival: a handler may publish and wait for
+ * the acknowledgement, but must not wait for another message. The broker counts a message as delivered when the
+ * transport has it, so what a handler loses in a crash has to be asked for again.
  */
 export type MessageHandler = (message: TransportMessage) => void | Promise<void>;
 
@@ -48,23 +49,27 @@ export interface Transport extends AsyncDisposable {
 	readonly state: "new" | "connecting" | "online" | "offline" | "closed";
 	/**
 	 * Resolves when the link is up for the first time. Afterwards the transport reconnects by itself until `close`.
+	 * A failed or aborted `connect` closes the transport.
 	 * @throws ConnectionError `PSGL_BROKER_UNREACHABLE` when the transport's deadline passes first, `PSGL_BROKER_REFUSED`
-	 * when the broker rejects the client, `PSGL_TRANSPORT_CLOSED` after `close`.
+	 * when the broker rejects the client, `PSGL_SUBSCRIBE_REFUSED` when it rejects a filter, `PSGL_TRANSPORT_CLOSED`
+	 * after `close`.
 	 */
 	connect(options?: WaitOptions): Promise<void>;
 	/**
-	 * Publishes at QoS 1; resolves when the broker has acknowledged. Waits for the link while it is down.
-	 * @throws ConnectionError `PSGL_TRANSPORT_CLOSED` when the transport is closed before that.
+	 * Publishes at QoS 1; resolves when the broker has acknowledged. While the link is down the message waits in memory.
+	 * @throws ConnectionError `PSGL_TRANSPORT_CLOSED` when the transport is closed before that; LimitError
+	 * `PSGL_TRANSPORT_QUEUE` when too many bytes wait.
 	 */
 	publish(topic: string, payload: Uint8Array, options?: PublishOptions): Promise<void>;
 	/**
-	 * Subscribes at QoS 1; resolves when the broker has acknowledged. `filter` may hold MQTT wildcards. One handler a
-	 * filter. Call it before `connect` to miss nothing that the broker kept for this client.
-	 * @throws ConnectionError `PSGL_SUBSCRIBE_REFUSED` when the broker does not allow it.
+	 * Subscribes at QoS 1; `filter` may hold MQTT wildcards, one handler a filter. Resolves when the broker has
+	 * acknowledged, or at once while the link is down: then it is made at the next connect. Subscribe before `connect`
+	 * to miss nothing that the broker kept for this client.
+	 * @throws ConnectionError `PSGL_SUBSCRIBE_REFUSED`, `PSGL_TRANSPORT_CLOSED`.
 	 */
 	subscribe(filter: string, handler: MessageHandler, options?: WaitOptions): Promise<void>;
 	/** Calls `listener` for every event; returns what stops that. */
 	on(listener: (event: TransportEvent) => void): () => void;
-	/** Disconnects without a last will. Publishes that wait are rejected. */
+	/** Disconnects, so that the broker does not publish the last will. Publishes that wait are rejected. */
 	close(): Promise<void>;
 }
