@@ -1,4 +1,5 @@
 export { differentiate, type Seed } from "./autodiff/differentiate.js";
+export { type ClassificationMetrics, classificationMetrics } from "./evaluation/metrics.js";
 export {
 	type Attribute,
 	type Attributes,
