@@ -1,0 +1,1 @@
+export { type PhantomOptions, phantomSplits } from "./phantom.js";
