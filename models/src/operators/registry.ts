@@ -2,13 +2,24 @@ import { ArtifactError } from "@psgl/sdk";
 import { abs } from "./abs.js";
 import { add } from "./add.js";
 import { and } from "./and.js";
+import { argMax } from "./arg-max.js";
+import { averagePool } from "./average-pool.js";
+import { batchNormalization } from "./batch-normalization.js";
 import { cast } from "./cast.js";
 import { clip } from "./clip.js";
+import { concat } from "./concat.js";
+import { conv } from "./conv.js";
+import { convTranspose } from "./conv-transpose.js";
+import { depthToSpace } from "./depth-to-space.js";
 import { div } from "./div.js";
 import { equal } from "./equal.js";
 import { exp } from "./exp.js";
+import { expand } from "./expand.js";
+import { flatten } from "./flatten.js";
 import { floor } from "./floor.js";
+import { gather } from "./gather.js";
 import { gemm } from "./gemm.js";
+import { globalAveragePool } from "./global-average-pool.js";
 import { greater } from "./greater.js";
 import { greaterOrEqual } from "./greater-or-equal.js";
 import { identity } from "./identity.js";
@@ -16,22 +27,40 @@ import { leakyRelu } from "./leaky-relu.js";
 import { less } from "./less.js";
 import { lessOrEqual } from "./less-or-equal.js";
 import { log } from "./log.js";
+import { logSoftmax } from "./log-softmax.js";
 import { matMul } from "./mat-mul.js";
 import { max } from "./max.js";
+import { maxPool } from "./max-pool.js";
 import { min } from "./min.js";
 import { mul } from "./mul.js";
 import { neg } from "./neg.js";
 import { not } from "./not.js";
+import { oneHot } from "./one-hot.js";
 import type { Operator } from "./operator.js";
 import { or } from "./or.js";
+import { pad } from "./pad.js";
 import { pow } from "./pow.js";
+import { reduceMax } from "./reduce-max.js";
+import { reduceMean } from "./reduce-mean.js";
+import { reduceProd } from "./reduce-prod.js";
+import { reduceSum } from "./reduce-sum.js";
 import { relu } from "./relu.js";
+import { reshape } from "./reshape.js";
 import { round } from "./round.js";
+import { shape } from "./shape.js";
 import { sigmoid } from "./sigmoid.js";
 import { sign } from "./sign.js";
+import { size } from "./size.js";
+import { slice } from "./slice.js";
+import { softmax } from "./softmax.js";
+import { spaceToDepth } from "./space-to-depth.js";
+import { split } from "./split.js";
 import { sqrt } from "./sqrt.js";
+import { squeeze } from "./squeeze.js";
 import { sub } from "./sub.js";
 import { tanh } from "./tanh.js";
+import { transpose } from "./transpose.js";
+import { unsqueeze } from "./unsqueeze.js";
 import { where } from "./where.js";
 
 /** Every operator psgl can build, check and differentiate. */
@@ -69,6 +98,35 @@ export const operators: readonly Operator[] = [
 	not,
 	where,
 	cast,
+	reshape,
+	flatten,
+	transpose,
+	concat,
+	split,
+	slice,
+	pad,
+	squeeze,
+	unsqueeze,
+	expand,
+	shape,
+	reduceSum,
+	reduceMean,
+	reduceProd,
+	reduceMax,
+	softmax,
+	logSoftmax,
+	spaceToDepth,
+	depthToSpace,
+	oneHot,
+	argMax,
+	gather,
+	averagePool,
+	batchNormalization,
+	conv,
+	convTranspose,
+	globalAveragePool,
+	maxPool,
+	size,
 ];
 
 const byType = new Map(operators.map((o) => [o.type, o]));
