@@ -1,0 +1,139 @@
+import { float, numberAttribute } from "../graph/attribute.js";
+import type { GraphBuilder } from "../graph/builder.js";
+import type { Node, Value } from "../graph/graph.js";
+import { type Operator, requiredInput, shapeMismatch } from "./operator.js";
+
+/**
+ * `y = scale (x - mean) / sqrt(variance + epsilon) + bias` per channel of [B,C,...] (ONNX BatchNormalization).
+ *
+ * With `training_mode` the mean and the (biased) variance are those of the batch, and two more outputs
+ * carry the running ones: `momentum * running + (1 - momentum) * batch`.
+ */
+export const batchNormalization: Operator = {
+	type: "BatchNormalization",
+	infer(node) {
+		const x = requiredInput(node, 0);
+		const channels = x.shape[1];
+		for (let i = 1; i < 5; i++) {
+			const vector = requiredInput(node, i);
+			if (channels === undefined || vector.shape.length !== 1 || vector.shape[0] !== channels) {
+				throw shapeMismatch(node, "x [B,C,...] and scale, bias, mean and variance [C]");
+			}
+		}
+		const running = { dtype: x.dtype, shape: [channels as number] };
+		return [{ dtype: x.dtype, shape: x.shape }, running, running];
+	},
+	backward(g, node, gradients, needed) {
+		return isTraining(node) ? trainingBackward(g, node, gradients) : evaluationBackward(g, node, gradients, needed);
+	},
+};
+
+const isTraining = (node: Node) => numberAttribute(node.attributes, "training_mode", 0) === 1;
+const epsilonOf = (node: Node) => numberAttribute(node.attributes, "epsilon", 1e-5);
+
+function evaluationBackward(
+	g: GraphBuilder,
+	node: Node,
+	[gradient]: readonly (Value | undefined)[],
+	needed: readonly boolean[],
+): readonly (Value | undefined)[] {
+	const dy = gradient as Value;
+	const [x, scale, mean, variance] = [0, 1, 3, 4].map((i) => requiredInput(node, i)) as [Value, Value, Value, Value];
+	const inverse = inverseDeviation(g, variance, epsilonOf(node));
+	const slope = g.add("Mul", [scale, inverse]);
+	const dx = needed[0] ? g.add("Mul", [dy, perChannel(g, slope, x)]) : undefined;
+	if (!needed.slice(1).includes(true)) return [dx];
+	const sum = sumPerChannel(g, dy);
+	const weighted = sumPerChannel(g, g.add("Mul", [dy, centred(g, x, mean)]));
+	const dScale = g.add("Mul", [weighted, inverse]);
+	const dMean = g.add("Neg", [g.add("Mul", [sum, slope])]);
+	const cubed = g.add("Mul", [slope, g.add("Mul", [inverse, inverse])]);
+	const dVariance = g.add("Mul", [g.add("Mul", [weighted, cubed]), g.scalar(-0.5)]);
+	return [dx, dScale, sum, dMean, dVariance];
+}
+
+function trainingBackward(
+	g: GraphBuilder,
+	node: Node,
+	[gradient, gradientMean, gradientVariance]: readonly (Value | undefined)[],
+): readonly (Value | undefined)[] {
+	const x = requiredInput(node, 0);
+	const momentum = numberAttribute(node.attributes, "momentum", 0.9);
+	const { mean, variance } = batchStatistics(g, node, x, momentum);
+	const difference = centred(g, x, mean);
+	const inverseCount = g.add("Div", [g.scalar(x.shape[1] as number), g.add("Cast", [g.add("Size", [x])], toFloat)]);
+	const result =
+		gradient === undefined ? undefined : resultBackward(g, node, gradient, difference, variance, inverseCount);
+	if (gradientMean === undefined && gradientVariance === undefined) return result ?? [];
+	// Happens when this backward itself is differentiated: it reads the statistics of the batch.
+	const share = g.add("Mul", [inverseCount, g.scalar(1 - momentum)]);
+	const zeros = g.floats(new Array<number>(x.shape[1] as number).fill(0));
+	const slope = g.add("Mul", [gradientVariance ?? zeros, g.add("Mul", [share, g.scalar(2)])]);
+	const offset = g.add("Mul", [gradientMean ?? zeros, share]);
+	const dx = g.add("Add", [g.add("Mul", [difference, perChannel(g, slope, x)]), perChannel(g, offset, x)]);
+	const [dxOfResult, dScale, dBias] = result ?? [];
+	const kept = (v: Value | undefined) => (v === undefined ? undefined : g.add("Mul", [v, g.scalar(momentum)]));
+	const total = dxOfResult === undefined ? dx : g.add("Add", [dxOfResult, dx]);
+	return [total, dScale, dBias, kept(gradientMean), kept(gradientVariance)];
+}
+
+/**
+ * Gradients of x, scale and bias from that of y (Ioffe and Szegedy, "Batch Normalization", ICML 2015, section 3).
+ * With `s = 1 / sqrt(variance + epsilon)`, `d = x - mean` and means over all but the channels,
+ * `dx = scale s (dy - mean(dy) - d s^2 mean(dy d))`.
+ */
+function resultBackward(
+	g: GraphBuilder,
+	node: Node,
+	dy: Value,
+	difference: Value,
+	variance: Value,
+	inverseCount: Value,
+): readonly Value[] {
+	const inverse = inverseDeviation(g, variance, epsilonOf(node));
+	const dBias = sumPerChannel(g, dy);
+	const dScale = g.add("Mul", [sumPerChannel(g, g.add("Mul", [dy, difference])), inverse]);
+	const slope = g.add("Mul", [requiredInput(node, 1), inverse]);
+	const perPixel = g.add("Neg", [g.add("Mul", [slope, inverseCount])]);
+	const differenceSlope = g.add("Mul", [perPixel, g.add("Mul", [dScale, inverse])]);
+	const scaled = affine(g, dy, slope, g.add("Mul", [perPixel, dBias]));
+	return [g.add("Add", [scaled, g.add("Mul", [difference, perChannel(g, differenceSlope, dy)])]), dScale, dBias];
+}
+
+/** Mean and biased variance [C] of the batch. With a momentum of 0 the node itself has them among its outputs. */
+function batchStatistics(g: GraphBuilder, node: Node, x: Value, momentum: number): { mean: Value; variance: Value } {
+	const [, mean, variance] = node.outputs;
+	if (momentum === 0 && mean !== undefined && variance !== undefined) return { mean, variance };
+	const axes = g.ints(allButChannels(x));
+	const noKeep = { keepdims: { type: "int", value: 0 } } as const;
+	const batchMean = g.add("ReduceMean", [x, axes], noKeep);
+	const difference = centred(g, x, batchMean);
+	return { mean: batchMean, variance: g.add("ReduceMean", [g.add("Mul", [difference, difference]), axes], noKeep) };
+}
+
+const toFloat = { to: { type: "int", value: 1 } } as const;
+
+const allButChannels = (x: Value) => x.shape.flatMap((_, i) => (i === 1 ? [] : [i]));
+
+/** [C] as [C,1,...], so that it broadcasts along the channels of `like`. */
+function perChannel(g: GraphBuilder, vector: Value, like: Value): Value {
+	const spatial = like.shape.length - 2;
+	if (spatial === 0) return vector;
+	return g.add("Unsqueeze", [vector, g.ints(Array.from({ length: spatial }, (_, i) => i + 1))]);
+}
+
+const centred = (g: GraphBuilder, x: Value, mean: Value) => g.add("Sub", [x, perChannel(g, mean, x)]);
+
+const sumPerChannel = (g: GraphBuilder, value: Value) =>
+	g.add("ReduceSum", [value, g.ints(allButChannels(value))], { keepdims: { type: "int", value: 0 } });
+
+const inverseDeviation = (g: GraphBuilder, variance: Value, epsilon: number) =>
+	g.add("Reciprocal", [g.add("Sqrt", [g.add("Add", [variance, g.scalar(epsilon)])])]);
+
+/** `slope * x + offset` per channel in one pass: BatchNormalization with mean 0, variance 1 and epsilon 0. */
+function affine(g: GraphBuilder, x: Value, slope: Value, offset: Value): Value {
+	const channels = x.shape[1] as number;
+	const zeros = g.floats(new Array<number>(channels).fill(0));
+	const ones = g.floats(new Array<number>(channels).fill(1));
+	return g.add("BatchNormalization", [x, slope, offset, zeros, ones], { epsilon: float(0) });
+}

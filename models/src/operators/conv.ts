@@ -1,0 +1,81 @@
+import { type Attributes, int, ints, intsAttribute, numberAttribute } from "../graph/attribute.js";
+import type { GraphBuilder } from "../graph/builder.js";
+import { staticShape, type Value } from "../graph/graph.js";
+import { kernelGradient } from "./kernel-gradient.js";
+import { type InferenceContext, type Operator, requiredInput, shapeMismatch } from "./operator.js";
+import { padsAttribute, reach, spatialExtents, type Window, windowOver } from "./window.js";
+
+/** Convolution over any number of spatial axes: x [B,C,...], weights [M,C/groups,...kernel], bias [M] (ONNX Conv). */
+export const conv: Operator = {
+	type: "Conv",
+	infer(node) {
+		const x = requiredInput(node, 0);
+		const weights = requiredInput(node, 1);
+		const bias = node.inputs[2];
+		const kernel = kernelExtents(node, weights);
+		const groups = numberAttribute(node.attributes, "group", 1);
+		const [filters, perGroup] = weights.shape as readonly number[];
+		if (x.shape.length !== weights.shape.length || x.shape[1] !== (perGroup as number) * groups) {
+			throw shapeMismatch(node, `an image with ${(perGroup as number) * groups} channels`);
+		}
+		if ((filters as number) % groups !== 0) throw shapeMismatch(node, `a multiple of ${groups} filters`);
+		if (bias !== undefined && (bias.shape.length !== 1 || bias.shape[0] !== filters)) {
+			throw shapeMismatch(node, `a bias [${filters}]`);
+		}
+		const { places } = windowOver(node, spatialExtents(node, x.shape), kernel);
+		return [{ dtype: x.dtype, shape: [x.shape[0] as number, filters as number, ...places] }];
+	},
+	backward(g, node, [gradient], needed) {
+		const x = requiredInput(node, 0);
+		const weights = requiredInput(node, 1);
+		const dy = gradient as Value;
+		const window = windowOver(node, x.shape.slice(2) as readonly number[], weights.shape.slice(2) as readonly number[]);
+		const groups = numberAttribute(node.attributes, "group", 1);
+		return [
+			needed[0] ? imageGradient(g, dy, weights, window, groups) : undefined,
+			needed[1] ? kernelGradient(g, x, dy, window, groups) : undefined,
+			needed[2] ? sumOverPlaces(g, dy) : undefined,
+		];
+	},
+};
+
+/** Kernel extents of weights [.,.,...kernel], which must agree with `kernel_shape`. @throws ShapeError */
+export function kernelExtents(context: InferenceContext, weights: Value): readonly number[] {
+	const shape = staticShape(weights.shape);
+	if (shape === undefined || shape.length < 3) throw shapeMismatch(context, "weights [M,C/groups,...kernel]");
+	const kernel = shape.slice(2);
+	const declared = intsAttribute(context.attributes, "kernel_shape");
+	if (declared !== undefined && declared.join() !== kernel.join()) {
+		throw shapeMismatch(context, `weights with the kernel [${declared.join()}] of kernel_shape`);
+	}
+	return kernel;
+}
+
+/** Bias gradient: [B,M,...] summed over all but the channels. */
+export function sumOverPlaces(g: GraphBuilder, dy: Value): Value {
+	return g.add("ReduceSum", [dy, g.ints(dy.shape.flatMap((_, i) => (i === 1 ? [] : [i])))], { keepdims: int(0) });
+}
+
+/** Gradient of the image: the transposed convolution, with the pixels no window reached added at the end. */
+function imageGradient(g: GraphBuilder, dy: Value, weights: Value, window: Window, groups: number): Value {
+	const outputPadding = window.image.map((extent, i) => {
+		const covered = reach(window.kernel[i] as number, window.dilations[i] as number);
+		const pads = (window.padsBegin[i] as number) + (window.padsEnd[i] as number);
+		return extent - (((window.places[i] as number) - 1) * (window.strides[i] as number) + covered - pads);
+	});
+	return g.add("ConvTranspose", [dy, weights], {
+		...convolutionAttributes(window, groups),
+		output_padding: ints(outputPadding),
+	});
+}
+
+/** Attributes of the Conv or ConvTranspose that moves this window. */
+export function convolutionAttributes(window: Window, groups: number): Attributes {
+	return {
+		kernel_shape: ints(window.kernel),
+		strides: ints(window.strides),
+		dilations: ints(window.dilations),
+		pads: ints(padsAttribute(window)),
+		group: int(groups),
+	};
+}
