@@ -1,5 +1,5 @@
 import type { Random, Tensor } from "@psgl/sdk";
-import type { RecoveryGradient } from "../compile/attack-graphs.js";
+import type { RecoveryGradient } from "../blocks/recovery.js";
 import type { DeployedSystem } from "../evaluation/deployed-system.js";
 
 type Vector = Tensor<"float32">;

@@ -1,5 +1,7 @@
 import { differentiate } from "../autodiff/differentiate.js";
-import { saliencyMap } from "../blocks/saliency-map.js";
+import type { RecoveryGradient } from "../blocks/recovery.js";
+import { mapFromJacobian } from "../blocks/saliency-map.js";
+import { int } from "../graph/attribute.js";
 import { GraphBuilder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
 import { bindSegment } from "../layers/parameter-scope.js";
@@ -13,14 +15,13 @@ interface WholeSystem {
 	readonly g: GraphBuilder;
 	/** The picture as it reaches the device, [B,C,...]. */
 	readonly x: Value;
-	/** Logits of each stream for another picture under the same device map. */
-	logits(x: Value): readonly Value[];
-	/** The decision's probabilities. */
-	decision(logits: readonly Value[]): Value;
+	/** Logits of each stream. */
+	readonly logits: readonly Value[];
+	/** The decision's probabilities [B,K]. */
+	readonly decision: Value;
+	/** What `differentiate` has to take as constants. */
+	readonly constants: readonly Value[];
 }
-
-/** Whether gradients go through the recovery exactly or straight past it; an attacker tries both. */
-export type RecoveryGradient = "exact" | "straight-through";
 
 function wholeSystem(
 	name: string,
@@ -30,34 +31,24 @@ function wholeSystem(
 ): WholeSystem {
 	const g = new GraphBuilder(name);
 	const x = g.input("x", "float32", [batchDim, ...definition.inputShape]);
+	const vector = (input: string, length: number) => g.input(input, "float32", [length]);
 	const client = bindSegment(
 		g,
 		layout.client,
-		g.input("params", "float32", [layout.client.params.length]),
-		g.input("stats", "float32", [layout.client.stats.length]),
+		vector("params", layout.client.params.length),
+		vector("stats", layout.client.stats.length),
 	);
 	const server = bindSegment(
 		g,
 		layout.server,
-		g.input("serverParams", "float32", [layout.server.params.length]),
-		g.input("serverStats", "float32", [layout.server.stats.length]),
+		vector("serverParams", layout.server.params.length),
+		vector("serverStats", layout.server.stats.length),
 	);
 	const map = definition.map === null ? undefined : g.input("map", "float32", [batchDim, ...definition.inputShape]);
-	return {
-		g,
-		x,
-		logits: (input) => {
-			const smashed = definition.network.client(g, client.scope(false), clientInput(g, definition, input, map));
-			const recovered = recover(g, definition, smashed, through === "exact");
-			return streamLogits(g, definition, server.scope(false), sharedInputs(smashed, recovered));
-		},
-		decision: (logits) =>
-			fusedScores(
-				g,
-				definition,
-				logits.map((z) => g.add("Softmax", [z])),
-			),
-	};
+	const smashed = definition.network.client(g, client.scope(false), clientInput(g, definition, x, map));
+	const { recovered, constants } = recover(g, definition, smashed, through);
+	const logits = streamLogits(g, definition, server.scope(false), sharedInputs(smashed, recovered));
+	return { g, x, logits, decision: fusedScores(g, definition, logits), constants };
 }
 
 /**
@@ -70,14 +61,13 @@ export function attackGradientGraph(
 	layout: ModelLayout,
 	through: RecoveryGradient,
 ): Graph {
-	const { g, x, logits, decision } = wholeSystem("attack/gradient", definition, layout, through);
+	const { g, x, logits, decision, constants } = wholeSystem("attack/gradient", definition, layout, through);
 	const target = g.input("y", "int64", [batchDim]);
-	const streams = logits(x);
-	const logDecision = logProbability(g, decision(streams));
+	const logDecision = g.add("Log", [g.add("Max", [decision, g.scalar(smallestProbability)])]);
 	const decisionLoss = crossEntropy(g, { logits: logDecision, target });
-	const [fusedGradient] = differentiate(g, [{ value: decisionLoss }], [x]);
-	const losses = streams.map((z) => ({ value: crossEntropy(g, { logits: z, target }) }));
-	const [sumGradient] = differentiate(g, losses, [x]);
+	const [fusedGradient] = differentiate(g, [{ value: decisionLoss }], [x], constants);
+	const losses = logits.map((z) => ({ value: crossEntropy(g, { logits: z, target }) }));
+	const [sumGradient] = differentiate(g, losses, [x], constants);
 	g.output("fusedGradient", fusedGradient as Value);
 	g.output("sumGradient", sumGradient as Value);
 	return g.build();
@@ -85,14 +75,18 @@ export function attackGradientGraph(
 
 /** `attack/jsma`: a saliency map of the decision of the whole system, scaled to the L-inf `budget` [], [B,C,...]. */
 export function attackJsmaGraph(definition: ModelDefinition, layout: ModelLayout, through: RecoveryGradient): Graph {
-	const { g, x, logits, decision } = wholeSystem("attack/jsma", definition, layout, through);
+	const { g, x, decision, constants } = wholeSystem("attack/jsma", definition, layout, through);
 	const budget = g.input("budget", "float32", []);
-	const score = (_g: GraphBuilder, input: Value) => logProbability(g, decision(logits(input)));
-	g.output("perturbation", saliencyMap(g, score, x, { form: "probability", norm: "linf", budget }));
+	// The gradient of the largest probability is that of the predicted class.
+	const top = g.add("ReduceMax", [decision, g.ints([1])], { keepdims: int(1) });
+	const ones = g.add("Div", [top, top]);
+	const [alpha] = differentiate(g, [{ value: top, gradient: ones }], [x], constants);
+	g.output(
+		"perturbation",
+		mapFromJacobian(g, alpha as Value, undefined, { form: "probability", norm: "linf", budget }),
+	);
 	return g.build();
 }
 
-/** Logarithm of probabilities, kept away from zero as float32 needs. */
-function logProbability(g: GraphBuilder, probability: Value): Value {
-	return g.add("Log", [g.add("Max", [probability, g.scalar(1e-12)])]);
-}
+/** Keeps the logarithm of a probability finite in float32. */
+const smallestProbability = 1e-12;

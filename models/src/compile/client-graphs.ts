@@ -1,7 +1,7 @@
 import { differentiate } from "../autodiff/differentiate.js";
 import { packClientInput } from "../blocks/reversible-downsampling.js";
 import { robustPerturbation } from "../blocks/robust-perturbation.js";
-import { saliencyMap } from "../blocks/saliency-map.js";
+import { perturb, saliencyMap } from "../blocks/saliency-map.js";
 import { GraphBuilder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
 import { type BoundSegment, bindSegment, pack, packStatistics } from "../layers/parameter-scope.js";
@@ -106,7 +106,7 @@ export function clientTrainGraph(definition: ModelDefinition, layout: ModelLayou
 		const budget = g.input("robustBudget", "float32", []);
 		const delta = deltaInput(context);
 		const gradient = gradients.at(-1) as Value;
-		g.output("next_delta", robustPerturbation(g, { delta, gradient, budget }));
+		g.output("next_delta", robustPerturbation(g, delta, gradient, budget));
 	}
 	return g.build();
 }
@@ -115,7 +115,7 @@ export function clientTrainGraph(definition: ModelDefinition, layout: ModelLayou
 function robustInput(context: ClientContext): Value {
 	const { g, definition, x } = context;
 	if (definition.robustBudget === 0) return x;
-	return clipToUnit(g, g.add("Add", [x, g.input("delta", "float32", [batchDim, ...definition.inputShape])]));
+	return perturb(g, x, g.input("delta", "float32", [batchDim, ...definition.inputShape]));
 }
 
 function deltaInput(context: ClientContext): Value {
@@ -145,17 +145,13 @@ function deviceMap(context: ClientContext, x: Value, training: boolean): Value |
 		);
 		return localHead(graph, head.scope(training), smashed, definition.classes.length);
 	};
-	return saliencyMap(g, score, x, { form: definition.map.form, norm: definition.map.norm, budget });
+	return saliencyMap(g, score, x, { form: definition.map.form, norm: definition.map.norm, budget }).map;
 }
 
 /** Adds the map, keeps the sum inside [0,1] and packs it as the client segment takes it. */
 export function clientInput(g: GraphBuilder, definition: ModelDefinition, x: Value, map: Value | undefined): Value {
-	const perturbed = map === undefined ? x : clipToUnit(g, g.add("Add", [x, map]));
+	const perturbed = map === undefined ? x : perturb(g, x, map);
 	return definition.packing === "none" ? perturbed : packClientInput(g, perturbed, map);
-}
-
-function clipToUnit(g: GraphBuilder, x: Value): Value {
-	return g.add("Clip", [x, g.scalar(0), g.scalar(1)]);
 }
 
 /** One optimiser step on a flat vector; adds the `slots` input and the `next_` outputs. */

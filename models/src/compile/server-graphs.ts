@@ -33,12 +33,11 @@ function serverContext(name: string, layout: ModelLayout): ServerContext {
 export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
 	const { g, server, smashed, params } = serverContext("server/train", layout);
 	const target = g.input("y", "int64", [batchDim]);
-	const slotsName = "slots";
 	const learningRate = g.input("learningRate", "float32", []);
 	const step = g.input("step", "float32", []);
 	const classWeights = g.input("classWeights", "float32", [definition.classes.length]);
 
-	const recovered = recover(g, definition, smashed, false);
+	const { recovered, constants } = recover(g, definition, smashed, "straight-through");
 	const onlyFused = definition.cutGradient === "fused" && definition.streams.length > 1;
 	const detached = onlyFused
 		? { attacked: g.add("Identity", [smashed]), recovered: g.add("Identity", [recovered]) }
@@ -51,7 +50,7 @@ export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	});
 	const losses = logits.map((z) => crossEntropy(g, { logits: z, target, classWeights }));
 	const seeds = losses.map((value) => ({ value }));
-	const stopped = onlyFused ? [detached.attacked, detached.recovered] : [];
+	const stopped = onlyFused ? [...constants, detached.attacked, detached.recovered] : constants;
 	const gradients = differentiate(g, seeds, [...server.values, smashed], stopped);
 
 	const cutGradient = gradients.at(-1) as Value;
@@ -70,7 +69,7 @@ export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	g.output("scores", stackedScores(g, definition, logits));
 
 	const optimiser = optimiserStep(definition.optimiser);
-	const slots = g.input(slotsName, "float32", [optimiser.slotsPerParameter * layout.server.params.length]);
+	const slots = g.input("slots", "float32", [optimiser.slotsPerParameter * layout.server.params.length]);
 	const gradient = pack(g, layout.server.params, gradients);
 	const next = optimiser.apply(g, { params, gradient, slots, learningRate, step });
 	g.output("next_params", next.params);
@@ -82,7 +81,7 @@ export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayou
 /** `server/infer`: probabilities of the streams and of the decision, [B,streams+1,K]. */
 export function serverInferGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
 	const { g, server, smashed } = serverContext("server/infer", layout);
-	const recovered = recover(g, definition, smashed, false);
+	const { recovered } = recover(g, definition, smashed, "straight-through");
 	const logits = streamLogits(g, definition, server.scope(false), sharedInputs(smashed, recovered));
 	g.output("scores", stackedScores(g, definition, logits));
 	return g.build();

@@ -1,8 +1,9 @@
 import type { Tensor } from "@psgl/sdk";
 import { convSumFusion } from "../blocks/conv-sum-fusion.js";
-import { decisionFusion } from "../blocks/decision-fusion.js";
-import { recoverByRpca } from "../blocks/recovery-rpca.js";
-import { recoverBySvt } from "../blocks/recovery-svt.js";
+import { decisionFusion, streamPriors } from "../blocks/decision-fusion.js";
+import type { Recovery, RecoveryGradient } from "../blocks/recovery.js";
+import { recoveryRpca } from "../blocks/recovery-rpca.js";
+import { recoverySvt } from "../blocks/recovery-svt.js";
 import { int } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
@@ -20,23 +21,25 @@ export interface StreamInputs {
 	readonly fusedRecovered: Value;
 }
 
-/** Recovered smashed data. `exact`: gradients go through the recovery rather than straight past it. */
-export function recover(g: GraphBuilder, definition: ModelDefinition, smashed: Value, exact: boolean): Value {
+/** Recovers complete smashed data as the definition says. */
+export function recover(
+	g: GraphBuilder,
+	definition: ModelDefinition,
+	smashed: Value,
+	gradient: RecoveryGradient,
+): Recovery {
 	const { recovery } = definition;
 	switch (recovery.kind) {
-		case "svt":
-			return recoverBySvt(g, smashed, {
-				part: recovery.part,
-				threshold: recovery.threshold,
-				absolute: recovery.absolute,
-				gradient: exact ? "exact" : "straight-through",
-			});
+		case "svt": {
+			const { part, threshold, absolute } = recovery;
+			return recoverySvt(g, smashed, { part, threshold, relative: !absolute, gradient });
+		}
 		case "rpca":
-			return recoverByRpca(g, smashed, { gradient: exact ? "exact" : "straight-through" });
+			return recoveryRpca(g, smashed, { gradient });
 		case "masked":
 		case "none":
 			// Nothing is missing here: masked recovery is the identity (server/infer-masked is where it acts).
-			return smashed;
+			return { recovered: smashed, constants: [] };
 	}
 }
 
@@ -64,7 +67,7 @@ function streamInput(g: GraphBuilder, scope: ParameterScope, name: "A" | "R" | "
 	const fusion = scope.within("fusion");
 	const weight = fusion.parameter("weight", [channels, 2 * channels, ...kernel], { kind: "uniform", bound });
 	const bias = fusion.parameter("bias", [channels], { kind: "uniform", bound });
-	return convSumFusion(g, { smashed: inputs.fusedAttacked, recovered: inputs.fusedRecovered, weight, bias });
+	return convSumFusion(g, inputs.fusedAttacked, inputs.fusedRecovered, weight, bias);
 }
 
 /** The same smashed data and their recovery for every stream, gradients flowing everywhere. */
@@ -76,21 +79,19 @@ export function sharedInputs(smashed: Value, recovered: Value): StreamInputs {
 export function stackedScores(g: GraphBuilder, definition: ModelDefinition, logits: readonly Value[]): Value {
 	const scores = logits.map((z) => g.add("Softmax", [z], { axis: int(1) }));
 	const axis = g.ints([1]);
-	const rows = [...scores, fusedScores(g, definition, scores)].map((p) => g.add("Unsqueeze", [p, axis]));
+	const rows = [...scores, fusedScores(g, definition, logits)].map((p) => g.add("Unsqueeze", [p, axis]));
 	return g.add("Concat", rows, { axis: int(1) });
 }
 
-/** The decision from the streams' probabilities: decision-level fusion, or the one stream there is. */
-export function fusedScores(g: GraphBuilder, definition: ModelDefinition, scores: readonly Value[]): Value {
-	if (scores.length === 1) return scores[0] as Value;
+/** The decision's probabilities [B,K]: decision-level fusion of the streams, or the one stream there is. */
+export function fusedScores(g: GraphBuilder, definition: ModelDefinition, logits: readonly Value[]): Value {
+	if (logits.length === 1) return g.add("Softmax", [logits[0] as Value], { axis: int(1) });
+	const { streams } = definition;
 	return decisionFusion(
 		g,
-		scores.map((value, i) => ({ scores: value, prior: streamPriors[definition.streams[i] as "A" | "R" | "F"] })),
+		logits.map((z, i) => ({ logits: z, prior: streamPriors[streams[i] as keyof typeof streamPriors] })),
 	);
 }
-
-/** Prior weight of each stream in the decision (DESIGN of the method: R 0.5, F 0.3, A 0.2). */
-export const streamPriors = { A: 0.2, R: 0.5, F: 0.3 } as const;
 
 /** One weight per class of 1: no class counts more than another. */
 export function equalClassWeights(classes: number): Tensor<"float32"> {

@@ -1,6 +1,7 @@
 import { type Runtime, type Session, scalar, type Tensor } from "@psgl/sdk";
 import { type Artifact, artifactGraph, artifactTensor } from "@psgl/sdk/artifact";
-import { attackGradientGraph, attackJsmaGraph, type RecoveryGradient } from "../compile/attack-graphs.js";
+import type { RecoveryGradient } from "../blocks/recovery.js";
+import { attackGradientGraph, attackJsmaGraph } from "../compile/attack-graphs.js";
 import { modelLayout } from "../compile/compile-model.js";
 import type { ModelDefinition } from "../compile/model-definition.js";
 import { encodeModel } from "../onnx/write.js";
