@@ -24,7 +24,17 @@ export { type TransitLoss, type TransitLossOptions, transitLoss } from "./evalua
 export * as attributes from "./graph/attribute.js";
 export { GraphBuilder } from "./graph/builder.js";
 export type { Dim, Graph, Node, Shape, Value, ValueType } from "./graph/graph.js";
+export { type CrossEntropyOperands, crossEntropy } from "./losses/cross-entropy.js";
+export { meanSquaredError } from "./losses/mean-squared-error.js";
 export { encodeModel } from "./onnx/write.js";
+export { type AdamSettings, adam, adamSlotsPerParameter } from "./optimisers/adam.js";
+export {
+	type OptimiserOperands,
+	type OptimiserResult,
+	type OptimiserStep,
+	optimiserStep,
+} from "./optimisers/optimiser.js";
+export { type SgdSettings, sgd, sgdSlotsPerParameter } from "./optimisers/sgd.js";
 export { fitMaskedPrior, type MaskedPrior } from "./recovery/fit-masked-prior.js";
 export { JointTrainer, type JointTrainerOptions, type StepResult } from "./training/joint-trainer.js";
 export { zoo, zooNetwork } from "./zoo/index.js";
