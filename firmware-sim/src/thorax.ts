@@ -60,8 +60,9 @@ export function drawThorax(
 	const thorax = drawAnatomy(size, random);
 	const lesion = drawLesion(finding, difficulty, thorax, random);
 	const gain = between(random, 0.82, 1.08);
-	const gamma = between(random, 0.85, 1.2);
-	const noise = 0.02 + 0.05 * difficulty;
+	// A bend of the tone curve, as film and detector processing differ: towards dark or towards bright.
+	const bend = between(random, -0.2, 0.15);
+	const noise = 0.015 + 0.045 * difficulty;
 	for (let row = 0; row < size; row++) {
 		const y = (2 * row + 1) / size - 1 - shiftV;
 		for (let column = 0; column < size; column++) {
@@ -69,7 +70,7 @@ export function drawThorax(
 			const u = cos * x + sin * y;
 			const v = cos * y - sin * x;
 			const density = Math.max(0, thorax(u, v, lesion));
-			const value = gain * density ** gamma + noise * random.normal();
+			const value = gain * density * (1 + bend * (1 - density)) + noise * random.normal();
 			target[row * size + column] = Math.round(255 * Math.min(1, Math.max(0, value)));
 		}
 	}
@@ -140,6 +141,7 @@ function drawAnatomy(size: number, random: Random): Anatomy {
 		let sum = body * (0.58 + 0.03 * grain) - 0.42 * air;
 		sum += Math.max(0.14 * (1 - ramp(0.1, 0.22, lateral)), 0.1 * cardiac * (1 - below)) + 0.1 * below * body;
 		sum += ribsAt(lateral, v) * (0.4 + 0.6 * air);
+		if (air === 0) return sum;
 		sum += mottle * grain * air;
 		for (const hilum of hila) sum += hilum.density * spotAt(hilum, u, v) * air;
 		for (const spot of lesion.spots) sum += spot.density * spotAt(spot, u, v) * air * (1 + 0.25 * grain);
@@ -183,10 +185,10 @@ function drawAnatomy(size: number, random: Random): Anatomy {
 /** Draws where the finding is, how large, and how dense. */
 function drawLesion(finding: Finding, difficulty: number, thorax: Anatomy, random: Random): Lesion {
 	const side = random.uniform() < 0.5 ? -1 : 1;
-	const strength = (0.5 - 0.36 * difficulty) * between(random, 0.7, 1.3);
+	const strength = (0.6 - 0.4 * difficulty) * between(random, 0.75, 1.3);
 	if (finding === "opacity") {
 		// A consolidation: a few overlapping patches in one lung.
-		const centre = thorax.inLung(side, between(random, -0.7, 0.8), between(random, 0.15, 0.95));
+		const centre = thorax.inLung(side, between(random, -0.4, 0.8), between(random, 0.1, 0.85));
 		const spots = Array.from({ length: 2 + random.integer(3) }, () => ({
 			u: centre.u + 0.1 * random.normal(),
 			v: centre.v + 0.12 * random.normal(),
