@@ -40,6 +40,7 @@ import type { Operator } from "./operator.js";
 import { or } from "./or.js";
 import { pad } from "./pad.js";
 import { pow } from "./pow.js";
+import { reciprocal } from "./reciprocal.js";
 import { reduceMax } from "./reduce-max.js";
 import { reduceMean } from "./reduce-mean.js";
 import { reduceProd } from "./reduce-prod.js";
@@ -112,6 +113,7 @@ export const operators: readonly Operator[] = [
 	reduceSum,
 	reduceMean,
 	reduceProd,
+	reciprocal,
 	reduceMax,
 	softmax,
 	logSoftmax,
