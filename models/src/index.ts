@@ -1,5 +1,25 @@
 export { type AttackVariant, fgsm, jsmaAttack, pgd10, type SignAttack, signAttack } from "./attacks/white-box.js";
 export { differentiate, type Seed } from "./autodiff/differentiate.js";
+export { convSumFusion } from "./blocks/conv-sum-fusion.js";
+export { decisionFusion, type StreamDecision, streamPriors } from "./blocks/decision-fusion.js";
+export { inverseSquareRoot, matrixSign } from "./blocks/newton-schulz.js";
+export { dequantise, type Quantised, quantiseFloat16, quantiseInt8, wireGraphs } from "./blocks/quantise.js";
+export type { Recovery, RecoveryGradient } from "./blocks/recovery.js";
+export { type MaskedRecoveryOptions, type MaskedSmashedData, recoverMasked } from "./blocks/recovery-masked.js";
+export { type RpcaRecoveryOptions, recoveryRpca } from "./blocks/recovery-rpca.js";
+export { recoverySvt, type SvtRecoveryOptions } from "./blocks/recovery-svt.js";
+export { packClientInput, reversibleDownsampling, reversibleUpsampling } from "./blocks/reversible-downsampling.js";
+export { robustPerturbation } from "./blocks/robust-perturbation.js";
+export {
+	mapFromJacobian,
+	perturb,
+	type SaliencyMap,
+	type SaliencyMapOptions,
+	saliencyMap,
+} from "./blocks/saliency-map.js";
+export { signPolynomials } from "./blocks/sign-polynomials.js";
+export { singularValueThresholding, type Threshold, type Thresholded } from "./blocks/singular-value-thresholding.js";
+export { spectralRadius } from "./blocks/spectral-radius.js";
 export {
 	type CompileOptions,
 	clientHalf,

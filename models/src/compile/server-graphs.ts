@@ -94,13 +94,14 @@ export function serverInferGraph(definition: ModelDefinition, layout: ModelLayou
 export function serverInferMaskedGraph(definition: ModelDefinition, layout: ModelLayout, rank: number): Graph {
 	const { g, server, smashed } = serverContext("server/infer-masked", layout);
 	const size = layout.smashedShape.reduce((a, b) => a * b, 1);
-	const filled = recoverMasked(g, {
+	const data = {
 		smashed,
 		mask: g.input("mask", "float32", [batchDim, ...layout.smashedShape]),
 		priorMean: g.input("priorMean", "float32", [size]),
 		priorBasis: g.input("priorBasis", "float32", [size, rank]),
 		priorVariance: g.input("priorVariance", "float32", []),
-	});
+	};
+	const filled = recoverMasked(g, data, { nonNegative: definition.network.rectified });
 	const logits = streamLogits(g, definition, server.scope(false), sharedInputs(filled, filled));
 	g.output("scores", stackedScores(g, definition, logits));
 	return g.build();

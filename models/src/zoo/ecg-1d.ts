@@ -16,6 +16,7 @@ export const ecg1d: SplitNetwork = {
 	name: "ecg-1d",
 	summary: "signals: two convolutions (width 7 and 5) on the device; convolution and two dense layers a stream",
 	spatialAxes: 1,
+	rectified: false,
 	client(g, scope, x) {
 		const first = maxPool(g, block(g, scope.within("conv1"), x, 16, 7));
 		return block(g, scope.within("conv2"), first, 32, 5);

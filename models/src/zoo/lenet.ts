@@ -12,6 +12,7 @@ export const lenet: SplitNetwork = {
 	name: "lenet",
 	summary: "two 3x3 convolutions (16, 32) on the device; convolution (64) and two dense layers a stream",
 	spatialAxes: 2,
+	rectified: true,
 	client(g, scope, x) {
 		const first = maxPool(g, block(g, scope.within("conv1"), x, 16));
 		return block(g, scope.within("conv2"), first, 32);

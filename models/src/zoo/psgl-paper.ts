@@ -8,6 +8,7 @@ export const psglPaper: SplitNetwork = {
 	name: "psgl-paper",
 	summary: "two plain 3x3 convolutions (32, 64) on the device; convolution (128) and two dense layers a stream",
 	spatialAxes: 2,
+	rectified: true,
 	client(g, scope, x) {
 		const first = g.add("Relu", [convolution(g, scope.within("conv1"), x, { outputs: 32, kernel: 3 })]);
 		return g.add("Relu", [convolution(g, scope.within("conv2"), maxPool(g, first), { outputs: 64, kernel: 3 })]);

@@ -13,6 +13,7 @@ export const resnetSmall: SplitNetwork = {
 	summary:
 		"residual network with batch normalisation: stem (16) and a block (32) on the device, two blocks (64) a stream",
 	spatialAxes: 2,
+	rectified: true,
 	client(g, scope, x) {
 		const stem = convolution(g, scope.within("stem"), x, { outputs: 16, kernel: 3, bias: false });
 		const start = g.add("Relu", [normalised(g, scope.within("norm"), stem)]);

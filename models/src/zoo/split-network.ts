@@ -9,6 +9,8 @@ export interface SplitNetwork {
 	readonly summary: string;
 	/** Spatial axes of the input: 2 for pictures, 1 for signals. */
 	readonly spatialAxes: 1 | 2;
+	/** Whether the client segment ends in a rectifier, so that smashed data are never negative. */
+	readonly rectified: boolean;
 	/** The client segment: its input [B,C,...] -> smashed data [B,Cs,...]. */
 	client(g: GraphBuilder, scope: ParameterScope, x: Value): Value;
 	/** One stream of the server segment: smashed data -> logits [B,classes]. */
