@@ -44,6 +44,12 @@ export { type TransitLoss, type TransitLossOptions, transitLoss } from "./evalua
 export * as attributes from "./graph/attribute.js";
 export { GraphBuilder } from "./graph/builder.js";
 export type { Dim, Graph, Node, Shape, Value, ValueType } from "./graph/graph.js";
+export {
+	batchNormalisation,
+	type NormalisationOptions,
+	type NormalisationParameters,
+	type NormalisationResult,
+} from "./layers/batch-normalisation.js";
 export { type CrossEntropyOperands, crossEntropy } from "./losses/cross-entropy.js";
 export { meanSquaredError } from "./losses/mean-squared-error.js";
 export { encodeModel } from "./onnx/write.js";

@@ -1,0 +1,64 @@
+import { int, ints } from "../graph/attribute.js";
+import type { GraphBuilder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+
+/**
+ * Space to depth by two: pictures [B,C,H,W] -> [B,4C,ceil(H/2),ceil(W/2)] with channel c*4 + dy*2 + dx, signals [B,C,L]
+ * -> [B,2C,ceil(L/2)] with channel c*2 + dx. This is PyTorch's order; ONNX SpaceToDepth has another. Odd extents are
+ * padded with zeros at the end.
+ */
+export function reversibleDownsampling(g: GraphBuilder, x: Value): Value {
+	const [, channels, ...extents] = x.shape as readonly number[];
+	const halves = extents.map((extent) => Math.ceil(extent / 2));
+	const rank = extents.length;
+	const folded = g.add("Reshape", [
+		paddedToEven(g, x, extents),
+		g.ints([0, channels as number, ...halves.flatMap((half) => [half, 2])]),
+	]);
+	// [B, C, H/2, 2, W/2, 2] -> [B, C, 2, 2, H/2, W/2]
+	const offsets = extents.map((_, i) => 3 + 2 * i);
+	const places = extents.map((_, i) => 2 + 2 * i);
+	const gathered = g.add("Transpose", [folded], { perm: ints([0, 1, ...offsets, ...places]) });
+	return g.add("Reshape", [gathered, g.ints([0, (channels as number) * 2 ** rank, ...halves])]);
+}
+
+/**
+ * The inverse of `reversibleDownsampling`: [B,4C,h,w] -> [B,C,H,W], [B,2C,l] -> [B,C,L].
+ * @param extents [H,W] or [L] of the original; the padding of odd ones is cut off.
+ */
+export function reversibleUpsampling(g: GraphBuilder, z: Value, extents: readonly number[]): Value {
+	const [, packed, ...halves] = z.shape as readonly number[];
+	const rank = halves.length;
+	const channels = (packed as number) / 2 ** rank;
+	const folded = g.add("Reshape", [z, g.ints([0, channels, ...halves.map(() => 2), ...halves])]);
+	// [B, C, 2, 2, H/2, W/2] -> [B, C, H/2, 2, W/2, 2]
+	const order = halves.flatMap((_, i) => [2 + rank + i, 2 + i]);
+	const spread = g.add("Transpose", [folded], { perm: ints([0, 1, ...order]) });
+	const even = g.add("Reshape", [spread, g.ints([0, channels, ...halves.map((half) => 2 * half)])]);
+	const axes = extents.map((_, i) => i).filter((i) => extents[i] !== 2 * (halves[i] as number));
+	if (axes.length === 0) return even;
+	const ends = axes.map((i) => extents[i] as number);
+	return g.add("Slice", [even, g.ints(axes.map(() => 0)), g.ints(ends), g.ints(axes.map((i) => i + 2))]);
+}
+
+/**
+ * What the client segment sees: the perturbed input after reversible downsampling, and as one more channel the map,
+ * averaged over its channels and over the places that became one. [B,C,H,W] -> [B,4C+1,H/2,W/2], [B,C,L] -> [B,2C+1,L/2].
+ * @param map of the shape of `perturbed`. Left out: a channel of zeros, as for the input the map itself is made from.
+ */
+export function packClientInput(g: GraphBuilder, perturbed: Value, map: Value | undefined): Value {
+	const packed = reversibleDownsampling(g, perturbed);
+	// The 4C channels of the downsampled map hold every value that is averaged.
+	const averaged = map && g.add("ReduceMean", [reversibleDownsampling(g, map), g.ints([1])], { keepdims: int(1) });
+	if (averaged !== undefined) return g.add("Concat", [packed, averaged], { axis: int(1) });
+	const rank = packed.shape.length;
+	const pads = new Array(2 * rank).fill(0);
+	pads[rank + 1] = 1;
+	return g.add("Pad", [packed, g.ints(pads)]);
+}
+
+function paddedToEven(g: GraphBuilder, x: Value, extents: readonly number[]): Value {
+	const odd = extents.map((extent) => extent % 2);
+	if (!odd.includes(1)) return x;
+	return g.add("Pad", [x, g.ints([...x.shape.map(() => 0), 0, 0, ...odd])]);
+}
