@@ -1,0 +1,21 @@
+import { z } from "zod";
+import { option } from "../options/option.js";
+import { defineVerb } from "../verb.js";
+
+export const doctorVerb = defineVerb({
+	name: "doctor",
+	summary: "check that psgl can run on this machine",
+	description:
+		"Checks Node.js, ONNX Runtime, sharp, memory, cores, the state folder and the broker's port. Ends with 0 when nothing failed, else with 1.",
+	options: {
+		broker: option("URL", "try to reach this broker instead of checking that the port is free", z.string().optional()),
+		host: option("ADDRESS", "address the broker would listen on", z.string().default("127.0.0.1")),
+		port: option("N", "port that has to be free", z.int().min(0).max(65_535).default(1883)),
+		state: option("DIR", "folder for checkpoints and artifacts", z.string().default("psgl-state")),
+	},
+	examples: [
+		{ command: "psgl doctor", does: "everything this machine needs for psgl cloud" },
+		{ command: "psgl doctor --broker mqtt://ward-gateway:1883", does: "can this machine reach the broker?" },
+	],
+	run: async (options, context) => (await import("./run-doctor.js")).runDoctor(options, context),
+});

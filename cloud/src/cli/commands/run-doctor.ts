@@ -1,0 +1,195 @@
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { createServer } from "node:net";
+import { availableParallelism, freemem, totalmem } from "node:os";
+import { dirname, resolve } from "node:path";
+import { attributes, encodeModel, GraphBuilder } from "@psgl/models";
+import { PsglError, seededRandom, systemClock, type Tensor, tensorBytes } from "@psgl/sdk";
+import { mqttTransport } from "@psgl/sdk/transport/mqtt";
+import { formatBytes } from "../format.js";
+import type { VerbContext } from "../verb.js";
+
+interface DoctorValues {
+	readonly broker?: string | undefined;
+	readonly host: string;
+	readonly port: number;
+	readonly state: string;
+}
+
+interface Check {
+	readonly name: string;
+	/** `warn`: psgl runs, but perhaps not well. */
+	readonly status: "ok" | "warn" | "fail";
+	readonly found: string;
+	readonly remedy?: string;
+}
+
+/** Least memory free for `psgl demo`, which takes up to 1 GiB. */
+const wantedMemoryBytes = 1024 ** 3;
+const brokerDeadlineMs = 5000;
+const repeats = 3;
+
+/** Runs all checks and prints them. */
+export async function runDoctor(options: DoctorValues, { output, signal }: VerbContext): Promise<number> {
+	const checks: Check[] = [];
+	const tests = [
+		checkNode,
+		checkOnnxRuntime,
+		checkTelemetry,
+		checkSharp,
+		checkMemory,
+		checkCores,
+		() => checkState(options.state),
+		() => (options.broker === undefined ? checkPort(options.host, options.port) : checkBroker(options.broker, signal)),
+	];
+	for (const test of tests) {
+		const check = await test();
+		checks.push(check);
+		output.event("check", { ...check });
+		signal.throwIfAborted();
+	}
+	output.table(
+		[{ title: "" }, { title: "check" }, { title: "found" }],
+		checks.map(({ name, status, found }) => [status, name, found]),
+	);
+	for (const { name, remedy } of checks) if (remedy !== undefined) output.print(`${name}: ${remedy}`);
+	const ok = checks.every(({ status }) => status !== "fail");
+	output.result({ ok, checks });
+	return ok ? 0 : 1;
+}
+
+function checkNode(): Check {
+	const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+	const found = `${process.version} ${process.platform}/${process.arch}`;
+	if (major > 20 || (major === 20 && minor >= 19)) return { name: "Node.js", status: "ok", found };
+	return { name: "Node.js", status: "fail", found, remedy: "Install Node.js 20.19 or later" };
+}
+
+/** Loads the engine and runs a small graph several times: results have to be the same bits. */
+async function checkOnnxRuntime(): Promise<Check> {
+	const name = "ONNX Runtime";
+	try {
+		const { nodeRuntime } = await import("@psgl/sdk/runtime/node");
+		const g = new GraphBuilder("doctor");
+		const x = g.input("x", "float32", [8, 64]);
+		const product = g.add("MatMul", [x, g.add("Transpose", [x])]);
+		g.output("y", g.add("Softmax", [product], { axis: attributes.int(1) }));
+		await using session = await nodeRuntime.load(encodeModel(g.build()));
+		const feed: Tensor = {
+			dtype: "float32",
+			dims: [8, 64],
+			data: Float32Array.from({ length: 512 }, (_, i) => Math.sin(i)),
+		};
+		const results = new Set<string>();
+		for (let i = 0; i < repeats; i++) {
+			const { y } = await session.run({ x: feed });
+			results.add(Buffer.from(tensorBytes(y as Tensor)).toString("hex"));
+		}
+		const repeatable = results.size === 1;
+		return {
+			name,
+			status: repeatable ? "ok" : "warn",
+			found: `${nodeRuntime.version}, ${repeats} runs ${repeatable ? "bit for bit the same" : "differ"}`,
+			...(repeatable ? {} : { remedy: "A seed will not give the same weights twice on this machine" }),
+		};
+	} catch (error) {
+		return {
+			name,
+			status: "fail",
+			found: (error as Error).message,
+			remedy: "Use a 64-bit x86 or ARM machine and run npm ci again; see docs/troubleshooting.md",
+		};
+	}
+}
+
+function checkTelemetry(): Check {
+	const off = process.env.ORT_DISABLE_TELEMETRY === "1";
+	return { name: "telemetry", status: off ? "ok" : "fail", found: off ? "off" : "on" };
+}
+
+function checkSharp(): Check {
+	try {
+		// Resolved from the SDK, whose dependency it is.
+		const sharp = createRequire(import.meta.resolve("@psgl/sdk"))("sharp") as { versions: { vips?: string } };
+		return { name: "sharp", status: "ok", found: `libvips ${sharp.versions.vips}` };
+	} catch (error) {
+		return {
+			name: "sharp",
+			status: "warn",
+			found: (error as Error).message.split("\n")[0] as string,
+			remedy: "Image folders cannot be read without it; npz and idx files can",
+		};
+	}
+}
+
+function checkMemory(): Check {
+	const found = `${formatBytes(freemem())} free of ${formatBytes(totalmem())}`;
+	if (freemem() >= wantedMemoryBytes) return { name: "memory", status: "ok", found };
+	return { name: "memory", status: "warn", found, remedy: "psgl demo may take up to 1 GiB; end other programs" };
+}
+
+function checkCores(): Check {
+	return { name: "cores", status: "ok", found: String(availableParallelism()) };
+}
+
+async function checkState(path: string): Promise<Check> {
+	const folder = resolve(path);
+	try {
+		await access(await nearestFolder(folder), constants.W_OK);
+		return { name: "state folder", status: "ok", found: `${folder} can be written` };
+	} catch (error) {
+		return {
+			name: "state folder",
+			status: "fail",
+			found: (error as Error).message,
+			remedy: "Choose another folder with --state",
+		};
+	}
+}
+
+/** The folder itself, or the first above it that exists: there psgl cloud would make it. */
+async function nearestFolder(folder: string): Promise<string> {
+	for (let at = folder; ; at = dirname(at)) {
+		const exists = await access(at).then(
+			() => true,
+			() => false,
+		);
+		if (exists || at === dirname(at)) return at;
+	}
+}
+
+async function checkPort(host: string, port: number): Promise<Check> {
+	const name = "broker port";
+	const server = createServer();
+	try {
+		await new Promise<void>((done, failed) => {
+			server.once("error", failed);
+			server.listen(port, host, done);
+		});
+		return { name, status: "ok", found: `${host}:${port} is free` };
+	} catch (error) {
+		return { name, status: "fail", found: (error as Error).message, remedy: "Choose another port with --port" };
+	} finally {
+		server.close();
+	}
+}
+
+async function checkBroker(url: string, signal: AbortSignal): Promise<Check> {
+	const name = "broker";
+	try {
+		await using transport = mqttTransport({
+			url,
+			clientId: `psgl-doctor-${process.pid}`,
+			clock: systemClock,
+			random: seededRandom(process.pid),
+			connectDeadlineMs: brokerDeadlineMs,
+		});
+		await transport.connect({ signal });
+		return { name, status: "ok", found: `${url} answers` };
+	} catch (error) {
+		signal.throwIfAborted();
+		const remedy = error instanceof PsglError ? error.remedy : undefined;
+		return { name, status: "fail", found: (error as Error).message, ...(remedy === undefined ? {} : { remedy }) };
+	}
+}

@@ -1,0 +1,100 @@
+import { createRequire } from "node:module";
+import { ConfigError } from "@psgl/sdk";
+import { Command, CommanderError, Option as CommanderOption } from "commander";
+import { exitCodeOf, exitCodes } from "./exit-codes.js";
+import { interruptSignal } from "./interrupt.js";
+import { readConfigSection } from "./options/config-file.js";
+import { defaultValue, flagName, type Option, variableName } from "./options/option.js";
+import { resolveOptions } from "./options/resolve-options.js";
+import { Output } from "./output.js";
+import type { Verb } from "./verb.js";
+import { verbs } from "./verbs.js";
+
+const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
+
+/** Runs one command line, without the program's name; resolves to its exit code. */
+export async function runCli(args: readonly string[]): Promise<number> {
+	const json = args.includes("--json") || process.env.PSGL_JSON === "1";
+	const output = new Output(json, process.stdout, process.stderr);
+	endQuietlyWhenReaderLeaves();
+	const interrupt = interruptSignal(() =>
+		output.event("interrupted", {}, "Stopping; press Ctrl-C again to stop at once."),
+	);
+	let exitCode = 0;
+	const program = new Command("psgl")
+		.description("Split learning for medical devices: training without the data leaving the device.")
+		.version(version)
+		.addHelpText("after", exitCodeHelp())
+		.exitOverride()
+		.configureOutput({ writeErr: () => {} });
+	for (const verb of verbs) {
+		addVerb(program, verb, async (flags) => {
+			const { config, json: _json, ...own } = flags;
+			const path = typeof config === "string" ? config : process.env.PSGL_CONFIG;
+			const file = path === undefined ? {} : await readConfigSection(path, verb.name, verbs);
+			const values = resolveOptions(verb.options, { flags: own, environment: process.env, file });
+			exitCode = await verb.run(values, { output, signal: interrupt.signal });
+		});
+	}
+	try {
+		await program.parseAsync(args, { from: "user" });
+	} catch (error) {
+		if (error instanceof CommanderError && error.exitCode === 0) return 0;
+		const shown = error instanceof CommanderError ? usageError(error, program) : error;
+		exitCode = exitCodeOf(shown, interrupt.signal);
+		output.error(shown);
+	} finally {
+		output.close();
+		interrupt.dispose();
+	}
+	return exitCode;
+}
+
+type Flags = Record<string, string | boolean | undefined>;
+
+function addVerb(program: Command, verb: Verb, run: (flags: Flags) => Promise<void>): void {
+	const command = program.command(verb.name).summary(verb.summary).description(verb.description);
+	for (const [key, option] of Object.entries(verb.options)) command.addOption(commanderOption(key, option));
+	command
+		.option("--json", "print events as JSON, one a line, the result last [PSGL_JSON=1]")
+		.option("--config <FILE>", "JSON file with options, see docs/configuration.md [PSGL_CONFIG]")
+		.addHelpText(
+			"after",
+			`\nExamples:\n${verb.examples.map(({ command, does }) => `  ${command}\n      ${does}`).join("\n")}`,
+		)
+		.addHelpText(
+			"after",
+			`\nAn option comes from its flag, else from its variable, else from the ${verb.name} section of the file given\nwith --config, else from its default.`,
+		)
+		.action(run);
+}
+
+function commanderOption(key: string, { schema, value, short }: Option): CommanderOption {
+	const flags = `${short === undefined ? "" : `${short}, `}${flagName(key)}${value === undefined ? "" : ` <${value}>`}`;
+	const preset = defaultValue(schema);
+	const shown = preset === undefined || preset === false ? "" : ` (default: ${String(preset)})`;
+	return new CommanderOption(flags, `${schema.description ?? ""}${shown} [${variableName(key)}]`);
+}
+
+function usageError(error: CommanderError, program: Command): ConfigError {
+	const names = program.commands.map((command) => command.name()).join(", ");
+	const noVerb = error.code === "commander.help";
+	return new ConfigError("PSGL_USAGE", {
+		what: noVerb ? "no verb was given" : error.message.replace(/^error: /, "").trim(),
+		expected: noVerb || error.code === "commander.unknownCommand" ? `one of ${names}` : undefined,
+		remedy: "See psgl --help, or psgl VERB --help",
+	});
+}
+
+function exitCodeHelp(): string {
+	const lines = exitCodes.map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`);
+	return `\nExit codes:\n${lines.join("\n")}`;
+}
+
+/** `psgl demo | head` closes the pipe: that is no fault of psgl, and nobody is left to read of it. */
+function endQuietlyWhenReaderLeaves(): void {
+	process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+		if (error.code === "EPIPE") process.exit(0);
+		throw error;
+	});
+}
