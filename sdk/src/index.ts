@@ -13,6 +13,15 @@ export {
 export { type Clock, systemClock } from "./ports/clock.js";
 export { type Random, seededRandom } from "./ports/random.js";
 export type { Runtime, Session, SessionOptions, Tensors } from "./ports/runtime.js";
+export type {
+	LastWill,
+	MessageHandler,
+	PublishOptions,
+	Transport,
+	TransportEvent,
+	TransportMessage,
+	WaitOptions,
+} from "./ports/transport.js";
 export {
 	bytesPerElement,
 	type DType,

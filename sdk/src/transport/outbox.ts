@@ -1,0 +1,47 @@
+import { LimitError } from "../errors.js";
+
+/**
+ * Bytes that may wait for an acknowledgement: the longest message of the protocol twice, the one under way and the
+ * next.
+ */
+export const maxOutboxBytes = 128 * 1024 * 1024;
+
+/** A publish that waits for its acknowledgement. */
+export interface Outgoing {
+	readonly topic: string;
+	readonly payload: Uint8Array;
+	readonly retain: boolean;
+	resolve(): void;
+	reject(error: unknown): void;
+}
+
+/** Publishes that have not been acknowledged, oldest first. */
+export class Outbox {
+	readonly #waiting = new Set<Outgoing>();
+	#bytes = 0;
+
+	/** @throws LimitError `PSGL_TRANSPORT_QUEUE`. */
+	add(entry: Outgoing): void {
+		if (this.#bytes + entry.payload.length > maxOutboxBytes) {
+			throw new LimitError("PSGL_TRANSPORT_QUEUE", {
+				what: "too much waits to be sent",
+				got: `${this.#waiting.size} messages with ${this.#bytes} bytes, and one of ${entry.payload.length}`,
+				expected: `at most ${maxOutboxBytes} bytes`,
+				remedy: "Wait for earlier messages to be acknowledged, and check the link",
+			});
+		}
+		this.#waiting.add(entry);
+		this.#bytes += entry.payload.length;
+	}
+
+	/** False when it was taken out before. */
+	remove(entry: Outgoing): boolean {
+		if (!this.#waiting.delete(entry)) return false;
+		this.#bytes -= entry.payload.length;
+		return true;
+	}
+
+	[Symbol.iterator](): Iterator<Outgoing> {
+		return [...this.#waiting][Symbol.iterator]();
+	}
+}
