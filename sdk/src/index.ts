@@ -1,3 +1,11 @@
+export { deviceLastWill } from "./device/aggregator-link.js";
+export { ClientSegment } from "./device/client-segment.js";
+export { ClientSegmentCache, type ClientSegmentCacheOptions } from "./device/client-segment-cache.js";
+export { Device, type TrainOptions } from "./device/device.js";
+export type { DeviceData } from "./device/device-data.js";
+export type { DeviceEvent } from "./device/device-event.js";
+export type { DeviceOptions } from "./device/device-options.js";
+export type { Decision, InferOptions } from "./device/inference.js";
 export {
 	ArtifactError,
 	ConfigError,

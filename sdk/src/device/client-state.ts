@@ -1,0 +1,118 @@
+import { type Artifact, artifactTensor, type OptimiserSettings } from "../artifact/index.js";
+import { NumericError, ShapeError } from "../errors.js";
+import type { Tensors } from "../ports/runtime.js";
+import { type ClientWeights, requireFinite } from "../protocol/index.js";
+import { scalar, type Tensor, zeros } from "../tensor.js";
+
+type Flat = Tensor<"float32">;
+
+/**
+ * What one device learns: the flat weights of its client segment and local head, and the state of their optimisers.
+ * The vectors are replaced, never written into, so a message or a running graph may hold on to them.
+ */
+export class ClientState {
+	#version: number;
+	#changed = false;
+	#weights: ClientWeights;
+	#slots: Flat;
+	#headSlots: Flat;
+	#step = 0;
+
+	/** Starts from the artifact's weights. */
+	constructor(artifact: Artifact) {
+		const { manifest } = artifact;
+		this.#version = manifest.version;
+		this.#weights = {
+			params: artifactTensor(artifact, "client/params"),
+			stats: artifactTensor(artifact, "client/stats"),
+			head: artifactTensor(artifact, "client/head"),
+		};
+		const perParameter = slotsPerParameter(manifest.optimiser);
+		this.#slots = zeros("float32", [perParameter * manifest.client.paramCount]);
+		this.#headSlots = zeros("float32", [perParameter * manifest.head.paramCount]);
+	}
+
+	/** Version of the weights, as the aggregator counts them, that the device started from. */
+	get version(): number {
+		return this.#version;
+	}
+
+	/** True while the weights are exactly those of `version`: no step has been made since they came. */
+	holds(version: number): boolean {
+		return !this.#changed && this.#version === version;
+	}
+
+	get weights(): ClientWeights {
+		return this.#weights;
+	}
+
+	/** Optimiser steps made so far. */
+	get steps(): number {
+		return this.#step;
+	}
+
+	/**
+	 * Takes over weights from the aggregator. The optimiser keeps its state.
+	 * @throws ShapeError `PSGL_DEVICE_WEIGHTS` when they are not as long as the artifact says.
+	 */
+	load(weights: ClientWeights, version: number): void {
+		for (const name of ["params", "stats", "head"] as const) {
+			const got = weights[name].data.length;
+			const expected = this.#weights[name].data.length;
+			if (got === expected) continue;
+			throw new ShapeError("PSGL_DEVICE_WEIGHTS", {
+				what: `the ${name} vector from the aggregator does not fit the device's artifact`,
+				got: `${got} values`,
+				expected: `${expected} values`,
+				remedy: "Restart the aggregator with the artifact it announces to devices",
+			});
+		}
+		this.#weights = weights;
+		this.#version = version;
+		this.#changed = false;
+	}
+
+	/** Inputs of the client graphs that come from this state. */
+	feeds(): Tensors {
+		const { params, stats, head } = this.#weights;
+		return {
+			params,
+			stats,
+			head,
+			slots: this.#slots,
+			headSlots: this.#headSlots,
+			// Counted from 1, as Adam's bias correction needs it (Kingma and Ba, ICLR 2015, algorithm 1).
+			step: scalar(this.#step + 1),
+		};
+	}
+
+	/**
+	 * Takes over what `client/train` computed.
+	 * @throws NumericError `PSGL_DEVICE_DIVERGED` when a weight is no longer finite; the state stays as it was.
+	 */
+	advance(outputs: Readonly<Record<string, Tensor>>): void {
+		const next = (name: string) => outputs[`next_${name}`] as Flat;
+		const weights = { params: next("params"), stats: next("stats"), head: next("head") };
+		try {
+			for (const [name, vector] of Object.entries(weights)) requireFinite(vector, name);
+		} catch (cause) {
+			throw new NumericError("PSGL_DEVICE_DIVERGED", {
+				what: "training on the device diverged",
+				got: (cause as Error).message,
+				remedy: "Lower the learning rate, and check that the data lie in [0, 1]",
+				cause,
+			});
+		}
+		this.#weights = weights;
+		this.#slots = next("slots");
+		this.#headSlots = next("headSlots");
+		this.#step++;
+		this.#changed = true;
+	}
+}
+
+/** Length of an optimiser's state over that of the parameters: two moments for Adam, a velocity for SGD with momentum. */
+function slotsPerParameter(optimiser: OptimiserSettings): number {
+	if (optimiser.kind === "adam") return 2;
+	return optimiser.momentum === 0 ? 0 : 1;
+}

@@ -1,0 +1,94 @@
+import type { PsglError } from "../errors.js";
+import type { TransportEvent } from "../ports/transport.js";
+import type { Awaiting, EndMessage, RefusedMessage, RoundMessage, Strategy, WireDType } from "../protocol/index.js";
+
+/** What happens on a device while it trains, in the order in which it happens. */
+export type DeviceEvent =
+	/** The link to the broker: `online`, `offline`, `retry`, `handler-failed`. */
+	| TransportEvent
+	/** The aggregator has answered; comes again after every reconnect. */
+	| {
+			readonly type: "welcome";
+			/** Current version of the weights. */
+			readonly model: number;
+			readonly strategy: Strategy;
+			/** Samples per training batch. */
+			readonly batchSize: number;
+			/** Element type in which smashed data travel. */
+			readonly smashedDtype: WireDType;
+			/** Element type in which gradients travel. */
+			readonly gradientDtype: WireDType;
+			/** Longest MQTT payload, bytes. */
+			readonly maxMessageBytes: number;
+	  }
+	/** The client segment is ready to run. */
+	| {
+			readonly type: "artifact";
+			readonly name: string;
+			readonly version: number;
+			/** SHA-256 (hex) of the artifact's file. */
+			readonly digest: string;
+	  }
+	/** A round starts. */
+	| {
+			readonly type: "round";
+			readonly epoch: number;
+			readonly task: RoundMessage["task"];
+			/** Batches the device will send. */
+			readonly steps: number;
+			readonly learningRate: number;
+	  }
+	/** One training step is complete. */
+	| {
+			readonly type: "step";
+			readonly epoch: number;
+			readonly seq: number;
+			/** Batches of this round. */
+			readonly steps: number;
+			readonly samples: number;
+			/** Cross-entropy of each stream at the aggregator, by the stream's name. */
+			readonly losses: Readonly<Record<string, number>>;
+			/** Cross-entropy of the local head. */
+			readonly localLoss: number;
+			/** Payload bytes sent so far. */
+			readonly bytesUp: number;
+			/** Payload bytes received so far. */
+			readonly bytesDown: number;
+	  }
+	/** The aggregator has the weights of this device's part of a round. */
+	| {
+			readonly type: "trained";
+			readonly epoch: number;
+			readonly steps: number;
+			readonly samples: number;
+			/** Mean over the round; undefined when no step was made. */
+			readonly localLoss: number | undefined;
+	  }
+	/** The aggregator has this device's validation batches. */
+	| {
+			readonly type: "validated";
+			readonly epoch: number;
+			readonly samples: number;
+			/** Share of them that the local head alone got right. */
+			readonly localAccuracy: number;
+	  }
+	/** An answer did not come, or could not be used, and is asked for again. */
+	| {
+			readonly type: "asked-again";
+			readonly awaiting: Awaiting;
+			readonly epoch: number;
+			readonly seq: number;
+			/** True when the whole message was sent again, false when only its answer was asked for. */
+			readonly resent: boolean;
+	  }
+	/** A message from the aggregator that the device cannot use: damaged, of the wrong shape, NaN. */
+	| { readonly type: "rejected"; readonly error: PsglError }
+	/** A message of this device that the aggregator did not accept. */
+	| { readonly type: "refused"; readonly refusal: RefusedMessage }
+	/** Training is over. */
+	| {
+			readonly type: "end";
+			readonly reason: EndMessage["reason"];
+			readonly epoch: number;
+			readonly model: number;
+	  };

@@ -1,0 +1,120 @@
+import type { ArtifactKey } from "../artifact/index.js";
+import { ConfigError } from "../errors.js";
+import { type Clock, systemClock } from "../ports/clock.js";
+import { type Random, seededRandom } from "../ports/random.js";
+import type { Runtime } from "../ports/runtime.js";
+import type { Transport, TransportEvent } from "../ports/transport.js";
+import { deviceIdPattern, protocolLimits, type WireDType, wireDTypes } from "../protocol/index.js";
+import { ClientSegmentCache } from "./client-segment-cache.js";
+import { type CheckedData, checkData, type DeviceData } from "./device-data.js";
+
+export interface DeviceOptions {
+	/** Name of the device: 1 to 64 of A-Z, a-z, 0-9, `_` and `-`. The same after every restart. */
+	readonly id: string;
+	/** Broker, for instance `mqtt://host:1883`. Or give a `transport`. */
+	readonly url?: string | undefined;
+	/** Link to the broker in place of `url`, with `deviceLastWill` as its last will. The device closes it. */
+	readonly transport?: Transport | undefined;
+	/** Runs the client segment: `nodeRuntime` of `@psgl/sdk/runtime/node`. Not needed with `segments`. */
+	readonly runtime?: Runtime | undefined;
+	/** Ed25519 public key the artifact has to be signed with. With `segments` it belongs there. */
+	readonly trustedKey?: ArtifactKey | undefined;
+	/** Compiled client segments shared with other devices in this process. The device does not close them. */
+	readonly segments?: ClientSegmentCache | undefined;
+	/** What the device learns from. Not needed for `infer`. */
+	readonly data?: DeviceData | undefined;
+	readonly clock?: Clock | undefined;
+	/** Session number and delays between attempts to connect. Training draws from the seed in `welcome`. */
+	readonly random?: Random | undefined;
+	/** Element types the device offers for smashed data and gradients. Default: all. */
+	readonly dtypes?: readonly WireDType[] | undefined;
+	/** Longest MQTT payload the device accepts, bytes. Default 1,000,000. */
+	readonly maxMessageBytes?: number | undefined;
+	/** Milliseconds after which a missing answer is asked for. Doubles up to eightfold. Default 10,000. */
+	readonly answerTimeoutMs?: number | undefined;
+	/** Milliseconds `infer` waits for the aggregator before the local head answers. Default 5,000. */
+	readonly inferTimeoutMs?: number | undefined;
+	/** Milliseconds after which `connect` gives up. Default: never; it tries again with growing delays. */
+	readonly connectDeadlineMs?: number | undefined;
+	/** Software and version, for the operator's list. */
+	readonly agent?: string | undefined;
+	/** Called with every event of the link, also before and without `train`. */
+	readonly onLinkEvent?: ((event: TransportEvent) => void) | undefined;
+	/** Gives up connecting. */
+	readonly signal?: AbortSignal | undefined;
+}
+
+/** Options with every default filled in. */
+export interface DeviceSettings {
+	readonly id: string;
+	readonly segments: ClientSegmentCache;
+	/** The segments are the device's own: it closes them. */
+	readonly ownsSegments: boolean;
+	readonly data: CheckedData | undefined;
+	readonly clock: Clock;
+	readonly random: Random;
+	readonly dtypes: readonly WireDType[];
+	readonly maxMessageBytes: number;
+	readonly answerTimeoutMs: number;
+	readonly inferTimeoutMs: number;
+	readonly agent: string;
+}
+
+/**
+ * Checks options once.
+ * @throws ConfigError `PSGL_DEVICE_OPTIONS`; DataError `PSGL_DEVICE_NOT_FINITE`; ShapeError `PSGL_DEVICE_DATA`.
+ */
+export function parseOptions(options: DeviceOptions): DeviceSettings {
+	const { id, url, transport, runtime, segments, trustedKey } = options;
+	if (!deviceIdPattern.test(id)) {
+		throw optionError("the device's id cannot be used", JSON.stringify(id), "1 to 64 letters, digits, _ or -");
+	}
+	if ((url === undefined) === (transport === undefined)) {
+		throw optionError("a device needs one link", url === undefined ? "none" : "url and transport", "url or transport");
+	}
+	if (segments !== undefined && trustedKey !== undefined) {
+		throw optionError(
+			"trustedKey has no effect on shared segments",
+			"both",
+			"a ClientSegmentCache made with trustedKey",
+		);
+	}
+	const maxMessageBytes = options.maxMessageBytes ?? protocolLimits.defaultMessageBytes;
+	const { minMessageBytes, maxMessageBytes: most } = protocolLimits;
+	if (!Number.isInteger(maxMessageBytes) || maxMessageBytes < minMessageBytes || maxMessageBytes > most) {
+		throw optionError("maxMessageBytes is out of range", `${maxMessageBytes}`, `${minMessageBytes} to ${most}`);
+	}
+	const timeouts = {
+		answerTimeoutMs: options.answerTimeoutMs ?? 10_000,
+		inferTimeoutMs: options.inferTimeoutMs ?? 5_000,
+	};
+	for (const [name, value] of Object.entries(timeouts)) {
+		if (!(value > 0)) throw optionError(`${name} is out of range`, `${value}`, "milliseconds above 0");
+	}
+	return {
+		id,
+		segments: segments ?? new ClientSegmentCache({ runtime: requireRuntime(runtime), trustedKey }),
+		ownsSegments: segments === undefined,
+		data: options.data && checkData(options.data),
+		clock: options.clock ?? systemClock,
+		random: options.random ?? seededRandom(crypto.getRandomValues(new Int32Array(1))[0] as number),
+		dtypes: options.dtypes ?? wireDTypes,
+		maxMessageBytes,
+		...timeouts,
+		agent: options.agent ?? "psgl",
+	};
+}
+
+function requireRuntime(runtime: Runtime | undefined): Runtime {
+	if (runtime !== undefined) return runtime;
+	throw optionError("a device needs something to run its client segment", "neither", "runtime or segments");
+}
+
+function optionError(what: string, got: string, expected: string): ConfigError {
+	return new ConfigError("PSGL_DEVICE_OPTIONS", {
+		what,
+		got,
+		expected,
+		remedy: "Change the options of Device.connect",
+	});
+}

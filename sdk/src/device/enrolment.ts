@@ -1,0 +1,184 @@
+import { ArtifactError } from "../errors.js";
+import { seededRandom } from "../ports/random.js";
+import {
+	type ArtifactMessage,
+	type ClientWeights,
+	type HelloMessage,
+	protocolLimits,
+	protocolVersion,
+	type WelcomeMessage,
+} from "../protocol/index.js";
+import type { ClientSegment } from "./client-segment.js";
+import { ClientState } from "./client-state.js";
+import { requireFit } from "./device-data.js";
+import type { DeviceSettings } from "./device-options.js";
+import type { WaitForItem } from "./mailbox.js";
+import { PerturbationStore } from "./perturbation-store.js";
+
+/** What a device runs: the agreed settings, the compiled client segment, and the weights that are its own. */
+export interface ClientModel {
+	readonly welcome: WelcomeMessage;
+	readonly segment: ClientSegment;
+	readonly state: ClientState;
+	/** Perturbations of the training samples; undefined where robust training is off. */
+	readonly perturbations: PerturbationStore | undefined;
+}
+
+/** How a device becomes part of the fleet: `hello`, `welcome`, `artifact`. */
+export class Enrolment {
+	readonly #settings: DeviceSettings;
+	readonly #session: number;
+	#welcome: WelcomeMessage | undefined;
+	#model: ClientModel | undefined;
+	#failure: { readonly error: unknown } | undefined;
+	readonly #watchers = new Set<() => void>();
+
+	constructor(settings: DeviceSettings) {
+		this.#settings = settings;
+		this.#session = settings.random.integer(protocolLimits.maxCounter);
+	}
+
+	/** Number of this run of the device. */
+	get session(): number {
+		return this.#session;
+	}
+
+	/** The latest `welcome`. */
+	get welcome(): WelcomeMessage | undefined {
+		return this.#welcome;
+	}
+
+	/** Undefined until the aggregator has answered and the artifact is here. */
+	get model(): ClientModel | undefined {
+		return this.#model;
+	}
+
+	/** The device can run, and not on weights from before the ones it was told of in `welcome`. */
+	get upToDate(): boolean {
+		const model = this.#model;
+		return model !== undefined && (model.state.steps > 0 || model.state.version >= model.welcome.model);
+	}
+
+	hello(): HelloMessage {
+		const { id, data, dtypes, maxMessageBytes, agent, segments } = this.#settings;
+		return {
+			type: "hello",
+			device: id,
+			session: this.#session,
+			protocols: [protocolVersion],
+			samples: { train: data?.train?.length ?? 0, validation: data?.validation?.length ?? 0 },
+			classes: data?.classes ?? 0,
+			inputShape: data?.shape ?? [],
+			dtypes,
+			maxMessageBytes,
+			agent,
+			artifacts: segments.digests.slice(-protocolLimits.maxArtifacts),
+		};
+	}
+
+	/**
+	 * Takes the aggregator's terms. The model stays as it is when they name the artifact it was made from.
+	 * @throws ArtifactError, ShapeError as `accept`.
+	 */
+	async onWelcome(welcome: WelcomeMessage): Promise<void> {
+		this.#welcome = welcome;
+		const segment = await this.#settings.segments.get(welcome.artifact);
+		if (segment !== undefined) this.#use(segment, welcome);
+	}
+
+	/**
+	 * Opens the artifact that `welcome` named; any other is ignored.
+	 * @throws ArtifactError `PSGL_ARTIFACT_DIGEST`, `PSGL_ARTIFACT_PART` and as `decodeArtifact`; ShapeError
+	 * `PSGL_DEVICE_SHAPE`, `PSGL_DEVICE_CLASSES` when it does not fit the device's data.
+	 */
+	async onArtifact({ digest, body }: ArtifactMessage): Promise<void> {
+		const welcome = this.#welcome;
+		if (welcome?.artifact !== digest) return;
+		this.#use(await this.#settings.segments.open(body, digest), welcome);
+	}
+
+	/** Takes over weights; before there is a model they come too early and are asked for again. */
+	load(weights: ClientWeights, version: number): void {
+		this.#model?.state.load(weights, version);
+		this.#notify();
+	}
+
+	/** Nothing more can come of it: every wait, present and future, rejects with `error`. */
+	fail(error: unknown): void {
+		this.#failure ??= { error };
+		this.#notify();
+	}
+
+	/** @throws what `fail` was given. */
+	requireSound(): void {
+		if (this.#failure !== undefined) throw this.#failure.error;
+	}
+
+	/** Resolves when `condition` holds or the time is over. Rejects when aborted, or with what `fail` was given. */
+	async until(condition: () => boolean, { clock, timeoutMs, signal }: WaitForItem): Promise<void> {
+		const stop = new AbortController();
+		const check = () => {
+			if (condition() || this.#failure !== undefined || signal?.aborted) stop.abort();
+		};
+		this.#watchers.add(check);
+		signal?.addEventListener("abort", check, { once: true });
+		try {
+			check();
+			await clock.sleep(timeoutMs, stop.signal).catch(() => {});
+		} finally {
+			this.#watchers.delete(check);
+			signal?.removeEventListener("abort", check);
+		}
+		signal?.throwIfAborted();
+		this.requireSound();
+	}
+
+	#notify(): void {
+		for (const check of [...this.#watchers]) check();
+	}
+
+	#use(segment: ClientSegment, welcome: WelcomeMessage): void {
+		const { manifest } = segment.artifact;
+		if (manifest.part !== "client") {
+			throw new ArtifactError("PSGL_ARTIFACT_PART", {
+				what: "the aggregator sent an artifact with both halves of the network",
+				got: `part ${manifest.part}`,
+				expected: "part client",
+				remedy: "Give the aggregator's devices the client half only",
+			});
+		}
+		const { data } = this.#settings;
+		if (data !== undefined) requireFit(manifest, data);
+		const known = this.#model?.segment === segment ? this.#model : undefined;
+		this.#model = {
+			welcome,
+			segment,
+			state: known?.state ?? new ClientState(segment.artifact),
+			perturbations: this.#perturbations(welcome, segment, known?.perturbations),
+		};
+		this.#notify();
+	}
+
+	#perturbations(
+		welcome: WelcomeMessage,
+		segment: ClientSegment,
+		known: PerturbationStore | undefined,
+	): PerturbationStore | undefined {
+		const { id, data } = this.#settings;
+		const budget = welcome.robustBudget;
+		// The graphs of an artifact without robust training have no input for it.
+		if (budget === 0 || segment.artifact.manifest.robustBudget === 0 || data?.train === undefined) return undefined;
+		if (known?.budget === budget) return known;
+		return new PerturbationStore({
+			samples: data.train.length,
+			shape: data.shape,
+			budget,
+			random: deviceRandom(welcome, id).fork("perturbation"),
+		});
+	}
+}
+
+/** The generator of a device's training, from the run's seed and the device's id: a seed gives the same run. */
+export function deviceRandom(welcome: WelcomeMessage, id: string) {
+	return seededRandom(welcome.seed).fork(id);
+}

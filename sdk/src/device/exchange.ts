@@ -1,0 +1,167 @@
+import { PsglError } from "../errors.js";
+import type { Clock } from "../ports/clock.js";
+import type { TransportEvent } from "../ports/transport.js";
+import {
+	type AggregatorMessage,
+	type Awaiting,
+	type BatchMessage,
+	type EvaluateMessage,
+	refusalError,
+	type WeightsMessage,
+} from "../protocol/index.js";
+import type { AggregatorLink } from "./aggregator-link.js";
+import type { DeviceEvent } from "./device-event.js";
+import type { Enrolment } from "./enrolment.js";
+import type { Mailbox } from "./mailbox.js";
+
+/** Answers that may be damaged or refused, for one message, before the device gives up. */
+const maxFaults = 5;
+
+/** Waiting times grow up to this multiple of `answerTimeoutMs`. */
+const maxPatience = 8;
+
+/** What reaches `train` from the link. */
+export type TrainingItem =
+	| { readonly type: "message"; readonly message: AggregatorMessage }
+	| { readonly type: "link"; readonly event: TransportEvent }
+	| { readonly type: "rejected"; readonly error: PsglError }
+	/** The device's own message could not be sent. */
+	| { readonly type: "unsent"; readonly error: unknown };
+
+/** What the parts of `train` work with. */
+export interface Training {
+	readonly id: string;
+	readonly link: AggregatorLink;
+	readonly enrolment: Enrolment;
+	readonly mailbox: Mailbox<TrainingItem>;
+	readonly clock: Clock;
+	readonly answerTimeoutMs: number;
+	readonly signal: AbortSignal | undefined;
+}
+
+/** How an exchange ends without an answer: the aggregator went on to something else, or refused the message for good. */
+export type Unanswered = "interrupted" | "refused";
+
+export interface Exchange<T> {
+	readonly message: BatchMessage | EvaluateMessage | WeightsMessage;
+	readonly awaiting: Awaiting;
+	/**
+	 * Reads the answer; undefined when this is none to the message.
+	 * @throws NumericError, ShapeError when it is but cannot be used: it is asked for again.
+	 */
+	readonly answer: (message: AggregatorMessage) => Promise<T | undefined>;
+}
+
+/**
+ * Sends a message and waits for its answer, over lost links, restarted aggregators and damaged answers: first the
+ * answer is asked for (`resume`), then the message is sent again with the same identity, which has no effect twice.
+ * @throws the error of the last answer after five that could not be used.
+ */
+export async function* exchange<T>(
+	training: Training,
+	{ message, awaiting, answer }: Exchange<T>,
+): AsyncGenerator<DeviceEvent, T | Unanswered> {
+	const { mailbox, link, enrolment } = training;
+	const artifact = enrolment.model?.segment.digest;
+	const seq = "seq" in message ? message.seq : 0;
+	let faults = 0;
+	let quiet = 0;
+
+	const askAgain = (resent: boolean): DeviceEvent => {
+		const resume = { type: "resume", device: training.id, awaiting, epoch: message.epoch, seq } as const;
+		post(training, resent ? message : resume);
+		return { type: "asked-again", awaiting, epoch: message.epoch, seq, resent };
+	};
+	const countFault = (error: unknown) => {
+		if (++faults >= maxFaults) throw error;
+	};
+
+	post(training, message);
+	for (;;) {
+		const item = await nextItem(training, quiet);
+		if (item === undefined) {
+			// While the link is down nothing can come; the reconnect will ask.
+			if (link.online) yield askAgain(quiet++ % 2 === 1);
+			continue;
+		}
+		switch (item.type) {
+			case "link":
+				yield item.event;
+				continue;
+			case "unsent":
+				throw item.error;
+			case "rejected":
+				yield item;
+				countFault(item.error);
+				yield askAgain(false);
+				continue;
+		}
+		const incoming = item.message;
+		switch (incoming.type) {
+			case "welcome":
+				if (incoming.artifact !== artifact) {
+					mailbox.putBack(item);
+					return "interrupted";
+				}
+				yield welcomeEvent(incoming);
+				yield askAgain(false);
+				continue;
+			case "round":
+			case "end":
+				if (isCurrent(incoming, message)) continue;
+				mailbox.putBack(item);
+				return "interrupted";
+			case "refused":
+				if (!isAbout(incoming, message, seq)) continue;
+				yield { type: "refused", refusal: incoming };
+				if (!incoming.retry) return "refused";
+				countFault(refusalError(incoming));
+				yield askAgain(true);
+				continue;
+		}
+		try {
+			const result = await answer(incoming);
+			if (result !== undefined) return result;
+		} catch (error) {
+			if (!(error instanceof PsglError)) throw error;
+			yield { type: "rejected", error };
+			countFault(error);
+			yield askAgain(false);
+		}
+	}
+}
+
+/** The next item for `train`; undefined when none comes in time. `quiet`: how often in a row none came. */
+export function nextItem({ mailbox, clock, answerTimeoutMs, signal }: Training, quiet: number) {
+	return mailbox.next({ clock, signal, timeoutMs: answerTimeoutMs * Math.min(2 ** quiet, maxPatience) });
+}
+
+/** Sends without waiting: the answer, or what went wrong, comes to the mailbox. */
+export function post({ link, mailbox }: Training, message: Parameters<AggregatorLink["send"]>[0]): void {
+	link.send(message).catch((error: unknown) => mailbox.push({ type: "unsent", error }));
+}
+
+/** What `train` tells of a `welcome`. */
+export function welcomeEvent(welcome: Extract<AggregatorMessage, { type: "welcome" }>): DeviceEvent {
+	const { model, strategy, batchSize, smashedDtype, gradientDtype, maxMessageBytes } = welcome;
+	return { type: "welcome", model, strategy, batchSize, smashedDtype, gradientDtype, maxMessageBytes };
+}
+
+/** A `round` that repeats the one the message belongs to. */
+function isCurrent(incoming: AggregatorMessage, message: Exchange<unknown>["message"]): boolean {
+	if (incoming.type !== "round") return false;
+	const task = message.type === "evaluate" ? "validate" : "train";
+	return incoming.epoch === message.epoch && incoming.task === task && incoming.model === message.model;
+}
+
+function isAbout(
+	refused: Extract<AggregatorMessage, { type: "refused" }>,
+	message: Exchange<unknown>["message"],
+	seq: number,
+): boolean {
+	return (
+		(refused.of === undefined || refused.of === message.type) &&
+		(refused.epoch === undefined || refused.epoch === message.epoch) &&
+		(refused.seq === undefined || refused.seq === seq)
+	);
+}

@@ -1,0 +1,144 @@
+import { ConnectionError } from "../errors.js";
+import type { RefusedMessage, ScoresMessage } from "../protocol/index.js";
+import { elementCount, type Tensor } from "../tensor.js";
+import type { AggregatorLink } from "./aggregator-link.js";
+import { decide, deployedForward } from "./deployed-forward.js";
+import { requireFiniteValues, shapeMisfit } from "./device-data.js";
+import type { DeviceSettings } from "./device-options.js";
+import type { ClientModel, Enrolment } from "./enrolment.js";
+import { encodeReal } from "./wire-codec.js";
+
+/** What is in a batch of samples. */
+export interface Decision {
+	/** `aggregator`: all streams, fused. `local-head`: the device alone, because no answer came. */
+	readonly source: "aggregator" | "local-head";
+	/** [B] class index of each sample. */
+	readonly classes: Int32Array;
+	/** [B,K] probabilities behind the decision. */
+	readonly scores: Tensor<"float32">;
+	/** [B,K] probabilities of each stream, and of the decision as `fused`; of the local head alone when offline. */
+	readonly streams: Readonly<Record<string, Tensor<"float32">>>;
+	/** Fraction of the smashed data that reached the aggregator; below 1 masked recovery filled the rest. 0 when offline. */
+	readonly arrived: number;
+	/** Version of the weights. */
+	readonly model: number;
+}
+
+export interface InferOptions {
+	/** Let the aggregator answer with what arrived when chunks are missing (masked recovery). Default true. */
+	readonly allowPartial?: boolean | undefined;
+	readonly signal?: AbortSignal | undefined;
+}
+
+type Answer = ScoresMessage | RefusedMessage | "late";
+
+/** Decisions of the whole system, with the local head to fall back on. */
+export class Inference {
+	readonly #settings: DeviceSettings;
+	readonly #link: AggregatorLink;
+	readonly #enrolment: Enrolment;
+	readonly #waiting = new Map<number, (answer: Answer) => void>();
+	#seq = 0;
+
+	constructor(settings: DeviceSettings, link: AggregatorLink, enrolment: Enrolment) {
+		this.#settings = settings;
+		this.#link = link;
+		this.#enrolment = enrolment;
+	}
+
+	/** True when the message was an answer to a request, waited for or not. */
+	take(message: ScoresMessage | RefusedMessage): boolean {
+		if (message.type === "refused" && message.of !== "infer") return false;
+		if (message.type === "scores" && message.session !== this.#enrolment.session) return true;
+		if (message.seq !== undefined) this.#waiting.get(message.seq)?.(message);
+		return true;
+	}
+
+	/** @throws as `Device.infer`. */
+	async decide(samples: Tensor<"float32">, { allowPartial = true, signal }: InferOptions): Promise<Decision> {
+		signal?.throwIfAborted();
+		const model = await this.#requireModel(signal);
+		const { manifest } = model.segment.artifact;
+		const [count = 0, ...shape] = samples.dims;
+		if (shape.join() !== manifest.inputShape.join() || count < 1) throw shapeMisfit(manifest, shape);
+		requireFiniteValues(samples.data, elementCount(shape), "given");
+		const version = model.state.version;
+		const { smashed, localScores } = await deployedForward(model, samples);
+		const answer = this.#link.online ? await this.#ask(model, smashed, allowPartial, signal) : "late";
+		const size = [count, manifest.classes.length] as const;
+		if (answer !== "late" && answer.type === "scores") {
+			const decision = fromScores(answer, size);
+			if (decision !== undefined) return decision;
+		}
+		return {
+			source: "local-head",
+			classes: decide(localScores.data, size[1]),
+			scores: localScores,
+			streams: { local: localScores },
+			arrived: 0,
+			model: version,
+		};
+	}
+
+	async #ask(
+		model: ClientModel,
+		smashed: Tensor<"float32">,
+		allowPartial: boolean,
+		signal: AbortSignal | undefined,
+	): Promise<Answer> {
+		const { id, clock, inferTimeoutMs } = this.#settings;
+		const { welcome, segment, state } = model;
+		const seq = this.#seq++;
+		const tensors = { smashed: await encodeReal(segment, smashed, welcome.smashedDtype) };
+		const { session } = this.#enrolment;
+		const settled = new AbortController();
+		const stop = () => settled.abort();
+		signal?.addEventListener("abort", stop, { once: true });
+		try {
+			return await new Promise<Answer>((resolve, reject) => {
+				this.#waiting.set(seq, resolve);
+				const request = { type: "infer", device: id, seq, session, model: state.version } as const;
+				this.#link.send({ ...request, allowPartial, tensors }).catch(reject);
+				clock.sleep(inferTimeoutMs, settled.signal).then(
+					() => resolve("late"),
+					() => reject(signal?.reason),
+				);
+			});
+		} finally {
+			signal?.removeEventListener("abort", stop);
+			this.#waiting.delete(seq);
+			settled.abort();
+		}
+	}
+
+	/** Waits for the artifact, and for the weights the aggregator has now, as long as for an answer. */
+	async #requireModel(signal: AbortSignal | undefined): Promise<ClientModel> {
+		const { clock, inferTimeoutMs } = this.#settings;
+		const enrolment = this.#enrolment;
+		await enrolment.until(() => enrolment.upToDate, { clock, timeoutMs: inferTimeoutMs, signal });
+		if (enrolment.model !== undefined) return enrolment.model;
+		throw new ConnectionError("PSGL_DEVICE_NO_MODEL", {
+			what: "the device has no model yet",
+			got: enrolment.welcome === undefined ? "no answer to hello" : "no artifact",
+			remedy: "Check that the aggregator runs, and call ready() first",
+		});
+	}
+}
+
+/** Undefined when the answer does not fit the request: it is none then. */
+function fromScores(answer: ScoresMessage, [count, classes]: readonly [number, number]): Decision | undefined {
+	const { streams: names, arrived, model, tensors } = answer;
+	const { dims, data } = tensors.scores as Tensor<"float32">;
+	if (dims.join() !== [count, names.length, classes].join()) return undefined;
+	const streams: Record<string, Tensor<"float32">> = {};
+	for (const [row, name] of names.entries()) {
+		const scores = new Float32Array(count * classes);
+		for (let b = 0; b < count; b++) {
+			const from = (b * names.length + row) * classes;
+			scores.set(data.subarray(from, from + classes), b * classes);
+		}
+		streams[name] = { dtype: "float32", dims: [count, classes], data: scores };
+	}
+	const scores = streams[names.at(-1) as string] as Tensor<"float32">;
+	return { source: "aggregator", classes: decide(scores.data, classes), scores, streams, arrived, model };
+}

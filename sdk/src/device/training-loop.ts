@@ -1,0 +1,112 @@
+import type { RoundMessage, WeightsMessage } from "../protocol/index.js";
+import type { CheckedData } from "./device-data.js";
+import type { DeviceEvent } from "./device-event.js";
+import type { ClientModel } from "./enrolment.js";
+import { nextItem, post, type Training, welcomeEvent } from "./exchange.js";
+import { sendWeights, trainingRound } from "./training-round.js";
+import { validationRound } from "./validation-round.js";
+
+/** The last round that was completed, in case the aggregator asks for it again. */
+interface Completed {
+	readonly round: RoundMessage;
+	readonly weights: WeightsMessage | undefined;
+}
+
+/** The state machine of docs/protocol.md between `hello` and `end`: waits for rounds and does them. */
+export async function* trainingLoop(training: Training, data: CheckedData): AsyncGenerator<DeviceEvent, void> {
+	const { enrolment, link } = training;
+	let announced: string | undefined;
+	let completed: Completed | undefined;
+	let quiet = 0;
+
+	const ask = () => {
+		const { welcome, model } = enrolment;
+		const resume = { type: "resume", device: training.id, epoch: 0, seq: 0 } as const;
+		if (welcome === undefined) post(training, enrolment.hello());
+		else post(training, { ...resume, awaiting: model === undefined ? "artifact" : "round" });
+	};
+
+	// What came before this loop was not kept; what `hello` brings is on its way.
+	if (enrolment.welcome !== undefined) {
+		yield welcomeEvent(enrolment.welcome);
+		if (enrolment.model !== undefined) ask();
+	}
+	for (;;) {
+		const { model } = enrolment;
+		if (model !== undefined && announced !== model.segment.digest) {
+			const { digest, artifact } = model.segment;
+			announced = digest;
+			completed = undefined;
+			yield { type: "artifact", name: artifact.manifest.name, version: artifact.manifest.version, digest };
+		}
+		const item = await nextItem(training, quiet);
+		if (item === undefined) {
+			quiet++;
+			if (link.online) ask();
+			continue;
+		}
+		quiet = 0;
+		if (item.type === "unsent") throw item.error;
+		if (item.type !== "message") {
+			yield item.type === "link" ? item.event : item;
+			if (item.type === "rejected") ask();
+			continue;
+		}
+		const { message } = item;
+		switch (message.type) {
+			case "welcome":
+				yield welcomeEvent(message);
+				if (enrolment.model !== undefined) ask();
+				break;
+			case "artifact":
+				ask();
+				break;
+			case "refused":
+				yield { type: "refused", refusal: message };
+				break;
+			case "round":
+				if (model === undefined) break;
+				if (completed !== undefined && isSame(message, completed.round)) {
+					if (completed.weights !== undefined) yield* sendWeights(training, completed.weights);
+					break;
+				}
+				if (!takeOver(model, message)) {
+					ask();
+					break;
+				}
+				completed = yield* doRound(training, model, data, message);
+				break;
+			case "end":
+				takeOver(model, message);
+				yield { type: "end", reason: message.reason, epoch: message.epoch, model: message.model };
+				return;
+		}
+	}
+}
+
+/** Does one round; undefined when the aggregator went on to something else meanwhile. */
+async function* doRound(
+	training: Training,
+	model: ClientModel,
+	data: CheckedData,
+	round: RoundMessage,
+): AsyncGenerator<DeviceEvent, Completed | undefined> {
+	const part = round.task === "train" ? data.train : data.validation;
+	if (part === undefined || part.length === 0) return { round, weights: undefined };
+	if (round.task === "validate") {
+		const result = yield* validationRound(training, { round, model, data: part });
+		return result === "interrupted" ? undefined : { round, weights: undefined };
+	}
+	const weights = yield* trainingRound(training, { round, model, data: part });
+	return weights === "interrupted" ? undefined : { round, weights };
+}
+
+/** Loads the weights that came with a message. False when none came and the device does not hold that version. */
+function takeOver(model: ClientModel | undefined, message: Pick<RoundMessage, "model" | "tensors">): boolean {
+	if (message.tensors !== undefined) model?.state.load(message.tensors, message.model);
+	return model?.state.holds(message.model) ?? false;
+}
+
+function isSame(a: RoundMessage, b: RoundMessage): boolean {
+	return a.epoch === b.epoch && a.task === b.task && a.model === b.model;
+}

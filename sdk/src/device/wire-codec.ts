@@ -1,0 +1,48 @@
+import { ShapeError } from "../errors.js";
+import { type LabelTensor, requireFinite, type WireDType, type WireTensor } from "../protocol/index.js";
+import { scalar, type Tensor } from "../tensor.js";
+import type { ClientSegment } from "./client-segment.js";
+
+type Real = Tensor<"float32">;
+
+/** Puts values [B,C,...] into the element type agreed for the wire, by the artifact's own graph. */
+export async function encodeReal(segment: ClientSegment, values: Real, dtype: WireDType): Promise<WireTensor> {
+	if (dtype === "float32") return values;
+	const session = await segment.session(`wire/encode.${dtype}`);
+	const { quantised, scale } = await session.run({ values });
+	return { ...(quantised as Tensor<WireDType>), scale: scale as Real };
+}
+
+/**
+ * Reads values [B,C,...] that travelled.
+ * @throws ShapeError `PSGL_DEVICE_GRADIENT_SHAPE` when they do not have the shape `expected`; NumericError
+ * `PSGL_PROTOCOL_NOT_FINITE` when the scale makes them infinite.
+ */
+export async function decodeReal(
+	segment: ClientSegment,
+	wire: WireTensor,
+	expected: readonly number[],
+	name: string,
+): Promise<Real> {
+	if (wire.dims.join() !== expected.join()) {
+		throw new ShapeError("PSGL_DEVICE_GRADIENT_SHAPE", {
+			what: `the ${name} does not fit what the device sent`,
+			got: `[${wire.dims.join(",")}]`,
+			expected: `[${expected.join(",")}]`,
+			remedy: "Check that aggregator and device use the same artifact",
+		});
+	}
+	if (wire.dtype === "float32") return wire as Real;
+	const session = await segment.session(`wire/decode.${wire.dtype}`);
+	const { values } = await session.run({ quantised: wire, scale: wire.scale ?? scalar(1) });
+	requireFinite(values as Real, name);
+	return values as Real;
+}
+
+/** Labels [B] as they travel: uint8 up to 256 classes, int32 above. */
+export function wireLabels(y: Tensor<"int64">, classes: number): LabelTensor {
+	const labels = Array.from(y.data, Number);
+	return classes <= 256
+		? { dtype: "uint8", dims: y.dims, data: Uint8Array.from(labels) }
+		: { dtype: "int32", dims: y.dims, data: Int32Array.from(labels) };
+}
