@@ -15,7 +15,7 @@ export async function goldenVectors(name: string): Promise<GoldenVectors> {
 		if (array === undefined || typeof array === "string" || !("dims" in array)) {
 			throw new Error(`${name}.npz has no numbers ${key}`);
 		}
-		return { dtype: "float32", dims: array.dims, data: Float32Array.from(array.data as ArrayLike<number>) };
+		return { dtype: "float32", dims: array.dims, data: Float32Array.from(array.data as ArrayLike<number | bigint>, Number) };
 	};
 	const text = (key: string): string => {
 		const array = arrays.get(key);

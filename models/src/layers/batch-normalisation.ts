@@ -47,7 +47,11 @@ export function batchNormalisation(
 		const y = g.add("BatchNormalization", [x, scale, bias, mean, variance], { epsilon: float(epsilon) });
 		return { y, nextMean: mean, nextVariance: variance };
 	}
-	const [y, batchMean, batchVariance] = g.addMany("BatchNormalization", [x, scale, bias, mean, variance], 3, {
+	// ONNX Runtime writes the statistics over the node's mean and variance *inputs*, also where those are feeds or read
+	// elsewhere. With a momentum of 0 their values do not matter, so the node gets vectors of its own to overwrite; the
+	// factors differ from node to node, because equal ones would be merged into one buffer.
+	const overwritten = [mean, variance].map((vector) => g.add("Mul", [vector, g.scalar(g.nodes.length)]));
+	const [y, batchMean, batchVariance] = g.addMany("BatchNormalization", [x, scale, bias, ...overwritten], 3, {
 		epsilon: float(epsilon),
 		momentum: float(0),
 		training_mode: int(1),

@@ -1,11 +1,11 @@
 import { ArtifactError } from "@psgl/sdk";
 import { numberAttribute } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
-import type { Value } from "../graph/graph.js";
+import type { Node, Value } from "../graph/graph.js";
 import { type Operator, requiredInput } from "./operator.js";
 import { inferPooling, poolingWindow } from "./pooling.js";
 import { spreadWindows } from "./spread-windows.js";
-import { pixelsUnderKernel } from "./window.js";
+import { pixelsUnderKernel, type Window } from "./window.js";
 
 /** Smaller than any pixel: what lies outside the image never is the largest. */
 const outside = -3.4028234663852886e38;
@@ -24,17 +24,23 @@ export const maxPool: Operator = {
 		return inferPooling(node);
 	},
 	backward(g, node, [gradient]) {
-		const x = requiredInput(node, 0);
 		const window = poolingWindow(node);
-		const parts = shareToFirst(
-			g,
-			pixelsUnderKernel(g, x, window, outside),
-			node.outputs[0] as Value,
-			gradient as Value,
-		);
+		const pixels = pixelsUnderKernel(g, requiredInput(node, 0), window, outside);
+		const parts = shareToFirst(g, pixels, largestPixels(g, node, window), gradient as Value);
 		return [spreadWindows(g, parts, window)];
 	},
 };
+
+/**
+ * The node's output. With `ceil_mode` through a Slice that keeps all of it: ONNX's static shape inference counts windows
+ * that start beyond the image, which ONNX Runtime drops, and loading fails where such a shape meets the true one.
+ */
+function largestPixels(g: GraphBuilder, node: Node, window: Window): Value {
+	const y = node.outputs[0] as Value;
+	if (numberAttribute(node.attributes, "ceil_mode", 0) !== 1) return y;
+	const axes = window.places.map((_, i) => i + 2);
+	return g.add("Slice", [y, g.ints(axes.map(() => 0)), g.ints(window.places), g.ints(axes)]);
+}
 
 /**
  * Gives the gradient of each place to the first offset, row-major, that holds the largest pixel, as
