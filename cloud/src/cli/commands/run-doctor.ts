@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { access } from "node:fs/promises";
+import { access, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { availableParallelism, freemem, totalmem } from "node:os";
@@ -136,7 +136,9 @@ function checkCores(): Check {
 async function checkState(path: string): Promise<Check> {
 	const folder = resolve(path);
 	try {
-		await access(await nearestFolder(folder), constants.W_OK);
+		const existing = await nearestExisting(folder);
+		if (!(await stat(existing)).isDirectory()) throw new Error(`${existing} is no folder`);
+		await access(existing, constants.W_OK);
 		return { name: "state folder", status: "ok", found: `${folder} can be written` };
 	} catch (error) {
 		return {
@@ -148,15 +150,14 @@ async function checkState(path: string): Promise<Check> {
 	}
 }
 
-/** The folder itself, or the first above it that exists: there psgl cloud would make it. */
-async function nearestFolder(folder: string): Promise<string> {
-	for (let at = folder; ; at = dirname(at)) {
-		const exists = await access(at).then(
-			() => true,
-			() => false,
-		);
-		if (exists || at === dirname(at)) return at;
+/** The path itself, or the first above it that exists: there psgl cloud would make the folder. */
+async function nearestExisting(path: string): Promise<string> {
+	for (let at = path; at !== dirname(at); at = dirname(at)) {
+		const found = await stat(at).catch((error: NodeJS.ErrnoException) => error);
+		if (!(found instanceof Error)) return at;
+		if (found.code !== "ENOENT") throw found;
 	}
+	return path;
 }
 
 async function checkPort(host: string, port: number): Promise<Check> {

@@ -1,0 +1,94 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { decodeArtifact } from "@psgl/sdk/artifact";
+import test from "ava";
+import { runCli } from "../../helpers/run-cli.js";
+import { temporaryFolder } from "../../helpers/temporary-folder.js";
+
+test.serial("compile writes an artifact that opens and holds what its summary says", async (t) => {
+	const file = join(await temporaryFolder(t), "chest.psgl");
+	const { exitCode, events } = await runCli(
+		`compile --zoo lenet --input 1x28x28 --classes normal,opacity --json -o ${file}`.split(" "),
+	);
+	t.is(exitCode, 0);
+	const { manifest, graphs } = await decodeArtifact(await readFile(file));
+	t.deepEqual(manifest.classes, ["normal", "opacity"]);
+	t.is(manifest.part, "joint");
+	t.like(events.at(-1), {
+		type: "result",
+		output: file,
+		inputShape: [1, 28, 28],
+		smashedShape: manifest.smashedShape,
+		parameters: {
+			client: manifest.client.paramCount,
+			head: manifest.head.paramCount,
+			server: manifest.server?.paramCount ?? 0,
+		},
+	});
+	const values = manifest.smashedShape.reduce((a, b) => a * b, 1);
+	t.like(events.at(-1), { bytesUpPerSample: { float32: 4 * values, float16: 2 * values, int8: values } });
+	t.deepEqual(Object.keys(events.at(-1)?.graphs as object).sort(), [...graphs.keys()].sort());
+});
+
+test.serial("compile prints a table for people", async (t) => {
+	const file = join(await temporaryFolder(t), "ecg.psgl");
+	const { exitCode, stdout } = await runCli(
+		`compile --zoo ecg-1d --input 1x128 --classes 5 --privacy paper -o ${file}`.split(" "),
+	);
+	t.is(exitCode, 0);
+	t.regex(stdout, /parameters on the device +[\d,]+/);
+	t.regex(stdout, /up per sample, float32 +[\d.]+ kB/);
+	t.regex(stdout, /recovery +svt/);
+});
+
+test.serial("single settings change a mode", async (t) => {
+	const file = join(await temporaryFolder(t), "model.psgl");
+	const { exitCode } = await runCli(
+		`compile --zoo lenet --input 1x16x16 --classes 2 --map-budget 0.25 --robust-budget 0 --recovery svt --svt-threshold 0.1 -o ${file}`.split(
+			" ",
+		),
+	);
+	t.is(exitCode, 0);
+	const { manifest } = await decodeArtifact(await readFile(file));
+	t.is(manifest.map?.budget, 0.25);
+	t.is(manifest.robustBudget, 0);
+	t.deepEqual(manifest.recovery, { kind: "svt", part: "low-rank", threshold: 0.1, absolute: false });
+});
+
+test.serial("a seed gives the same artifact byte for byte, another one other weights", async (t) => {
+	const folder = await temporaryFolder(t);
+	const compile = async (name: string, seed: number): Promise<Buffer> => {
+		const file = join(folder, `${name}.psgl`);
+		await runCli(`compile --zoo lenet --input 1x16x16 --classes 2 --seed ${seed} -o ${file}`.split(" "));
+		return readFile(file);
+	};
+	const first = await compile("a", 1);
+	t.deepEqual(await compile("b", 1), first);
+	t.notDeepEqual(await compile("c", 2), first);
+});
+
+const refused: readonly (readonly [string, string, RegExp])[] = [
+	["an unknown zoo model", "--zoo vgg --input 1x28x28 --classes 2 -o x.psgl", /PSGL_ZOO_UNKNOWN[\s\S]*lenet/],
+	["a shape that is none", "--zoo lenet --input 28 --classes 2 -o x.psgl", /PSGL_OPTION: --input/],
+	["a signal for a picture network", "--zoo lenet --input 1x128 --classes 2 -o x.psgl", /PSGL_MODEL_INPUT/],
+	["one class", "--zoo lenet --input 1x28x28 --classes 1 -o x.psgl", /PSGL_OPTION: --classes/],
+	["an output without .psgl", "--zoo lenet --input 1x28x28 --classes 2 -o x.onnx", /PSGL_OPTION: --output/],
+	[
+		"a map for vanilla split learning",
+		"--zoo lenet --input 1x28x28 --classes 2 --privacy none --map-budget 0.5 -o x.psgl",
+		/PSGL_OPTION_CONFLICT/,
+	],
+	[
+		"an output folder that is not there",
+		"--zoo lenet --input 1x16x16 --classes 2 -o nowhere/at/all/x.psgl",
+		/PSGL_OUTPUT_UNWRITABLE/,
+	],
+];
+
+for (const [name, args, message] of refused) {
+	test.serial(`compile refuses ${name}`, async (t) => {
+		const { exitCode, stderr } = await runCli(["compile", ...args.split(" ")]);
+		t.is(exitCode, 2);
+		t.regex(stderr, message);
+	});
+}
