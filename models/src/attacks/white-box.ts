@@ -1,5 +1,6 @@
 import type { Random, Tensor } from "@psgl/sdk";
 import type { RecoveryGradient } from "../blocks/recovery.js";
+import type { AttackLoss } from "../compile/attack-graphs.js";
 import type { DeployedSystem } from "../evaluation/deployed-system.js";
 
 type Vector = Tensor<"float32">;
@@ -10,7 +11,7 @@ export interface AttackVariant {
 	readonly form: RecoveryGradient;
 	/** Whether the device's map is computed again for every iterate, or held as it was for the clean picture. */
 	readonly map: "constant" | "recomputed";
-	readonly loss: "fused" | "sum";
+	readonly loss: AttackLoss;
 }
 
 export interface SignAttack {

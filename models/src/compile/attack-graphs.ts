@@ -51,25 +51,23 @@ function wholeSystem(
 	return { g, x, logits, decision: fusedScores(g, definition, logits), constants };
 }
 
-/**
- * `attack/gradient`: gradient with respect to the picture of the decision's negative log-likelihood
- * (`fusedGradient`) and of the sum of all streams' cross-entropies (`sumGradient`), the device's map
- * held constant. Both [B,C,...].
- */
+/** `fused`: negative log-likelihood of the decision. `sum`: cross-entropies of all streams added up. */
+export type AttackLoss = "fused" | "sum";
+
+/** `attack/gradient`: gradient [B,C,...] of a loss with respect to the picture, the device's map held constant. */
 export function attackGradientGraph(
 	definition: ModelDefinition,
 	layout: ModelLayout,
 	through: RecoveryGradient,
+	loss: AttackLoss,
 ): Graph {
 	const { g, x, logits, decision, constants } = wholeSystem("attack/gradient", definition, layout, through);
 	const target = g.input("y", "int64", [batchDim]);
-	const logDecision = g.add("Log", [g.add("Max", [decision, g.scalar(smallestProbability)])]);
-	const decisionLoss = crossEntropy(g, { logits: logDecision, target });
-	const [fusedGradient] = differentiate(g, [{ value: decisionLoss }], [x], constants);
-	const losses = logits.map((z) => ({ value: crossEntropy(g, { logits: z, target }) }));
-	const [sumGradient] = differentiate(g, losses, [x], constants);
-	g.output("fusedGradient", fusedGradient as Value);
-	g.output("sumGradient", sumGradient as Value);
+	const logDecision = () => g.add("Log", [g.add("Max", [decision, g.scalar(smallestProbability)])]);
+	const scores = loss === "fused" ? [logDecision()] : logits;
+	const losses = scores.map((z) => ({ value: crossEntropy(g, { logits: z, target }) }));
+	const [gradient] = differentiate(g, losses, [x], constants);
+	g.output("gradient", gradient as Value);
 	return g.build();
 }
 

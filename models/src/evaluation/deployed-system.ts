@@ -1,7 +1,7 @@
 import { type Runtime, type Session, scalar, type Tensor } from "@psgl/sdk";
 import { type Artifact, artifactGraph, artifactTensor } from "@psgl/sdk/artifact";
 import type { RecoveryGradient } from "../blocks/recovery.js";
-import { attackGradientGraph, attackJsmaGraph } from "../compile/attack-graphs.js";
+import { type AttackLoss, attackGradientGraph, attackJsmaGraph } from "../compile/attack-graphs.js";
 import { modelLayout } from "../compile/compile-model.js";
 import type { ModelDefinition } from "../compile/model-definition.js";
 import { encodeModel } from "../onnx/write.js";
@@ -28,13 +28,13 @@ export class DeployedSystem {
 	readonly #artifact: Artifact;
 	readonly #clientInfer: Session;
 	readonly #serverInfer: Session;
-	readonly #gradients: readonly Session[];
+	readonly #gradients: ReadonlyMap<string, Session>;
 	readonly #jsma: readonly Session[];
 
 	private constructor(
 		artifact: Artifact,
 		forms: readonly RecoveryGradient[],
-		sessions: { client: Session; server: Session; gradients: readonly Session[]; jsma: readonly Session[] },
+		sessions: { client: Session; server: Session; gradients: ReadonlyMap<string, Session>; jsma: readonly Session[] },
 	) {
 		this.#artifact = artifact;
 		this.rows = [...artifact.manifest.streams, "fused"];
@@ -57,12 +57,17 @@ export class DeployedSystem {
 		const spectral = definition.recovery.kind === "svt" || definition.recovery.kind === "rpca";
 		const forms: readonly RecoveryGradient[] = spectral ? ["exact", "straight-through"] : ["straight-through"];
 		const load = (bytes: Uint8Array) => runtime.load(bytes, { threads });
+		const gradients = new Map<string, Session>();
+		for (const form of forms) {
+			for (const loss of ["fused", "sum"] as const) {
+				const graph = attackGradientGraph(definition, layout, form, loss);
+				gradients.set(`${form} ${loss}`, await load(encodeModel(graph)));
+			}
+		}
 		return new DeployedSystem(artifact, forms, {
 			client: await load(artifactGraph(artifact, "client/infer")),
 			server: await load(artifactGraph(artifact, "server/infer")),
-			gradients: await Promise.all(
-				forms.map((form) => load(encodeModel(attackGradientGraph(definition, layout, form)))),
-			),
+			gradients,
 			jsma: await Promise.all(forms.map((form) => load(encodeModel(attackJsmaGraph(definition, layout, form))))),
 		});
 	}
@@ -100,12 +105,11 @@ export class DeployedSystem {
 		x: Vector,
 		map: Vector | undefined,
 		y: Tensor<"int64">,
-		loss: "fused" | "sum",
+		loss: AttackLoss,
 		form: RecoveryGradient,
 	): Promise<Vector> {
-		const name = loss === "fused" ? "fusedGradient" : "sumGradient";
-		const session = this.#gradients[this.gradientForms.indexOf(form)] as Session;
-		return (await session.run({ ...this.#attackFeeds(x, map), y }, [name]))[name] as Vector;
+		const session = this.#gradients.get(`${form} ${loss}`) as Session;
+		return (await session.run({ ...this.#attackFeeds(x, map), y })).gradient as Vector;
 	}
 
 	/** Saliency map of the whole system's decision, scaled to the L-inf budget. */
@@ -116,7 +120,7 @@ export class DeployedSystem {
 	}
 
 	async close(): Promise<void> {
-		const sessions = [this.#clientInfer, this.#serverInfer, ...this.#gradients, ...this.#jsma];
+		const sessions = [this.#clientInfer, this.#serverInfer, ...this.#gradients.values(), ...this.#jsma];
 		await Promise.all(sessions.map((s) => s.close()));
 	}
 
