@@ -1,0 +1,37 @@
+import { clientHalf, compileModel, type PrivacyMode, presetDefinition, zooNetwork } from "@psgl/models";
+import { seededRandom } from "@psgl/sdk";
+import { type Artifact, decodeArtifact, type SigningOptions } from "@psgl/sdk/artifact";
+import { Dataset } from "@psgl/sdk/sources";
+
+/** Shape of the samples of the small model. */
+export const smallShape = [1, 8, 8] as const;
+
+export interface SmallModel {
+	readonly joint: Artifact;
+	/** Bytes of the client half, as a device gets it. */
+	readonly client: Uint8Array;
+}
+
+/** A small compiled network for tests that need a real one: [1,8,8] pictures in two classes. */
+export async function smallModel(
+	mode: PrivacyMode = "none",
+	options: SigningOptions & { readonly seed?: number; readonly network?: string } = {},
+): Promise<SmallModel> {
+	const { seed = 1, network = "lenet", ...signing } = options;
+	const definition = presetDefinition(mode, zooNetwork(network), smallShape, ["dark", "bright"]);
+	const bytes = await compileModel(definition, { name: "small", random: seededRandom(seed), ...signing });
+	const joint = await decodeArtifact(bytes);
+	return { joint, client: await clientHalf(joint, signing) };
+}
+
+/** Pictures in two classes, told apart by their brightness: `count` of them, the classes in turn. */
+export function smallDataset(count: number, seed = 1): Dataset {
+	const random = seededRandom(seed);
+	const size = smallShape[1] * smallShape[2];
+	const labels = Int32Array.from({ length: count }, (_, i) => i % 2);
+	const samples = Float32Array.from(
+		{ length: count * size },
+		(_, i) => 0.3 * random.uniform() + (Math.floor(i / size) % 2) * 0.4,
+	);
+	return new Dataset({ shape: smallShape, classes: ["dark", "bright"], labels, samples });
+}
