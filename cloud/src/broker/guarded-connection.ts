@@ -1,0 +1,55 @@
+import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
+import type { ByteGuard } from "./byte-guard.js";
+
+/** A socket whose bytes pass a guard before anyone reads them. A refusal destroys both. */
+export class GuardedConnection extends Duplex {
+	/** `address:port` of the other end, for log lines. */
+	readonly peer: string;
+	readonly #socket: Socket;
+
+	constructor(socket: Socket, guard: ByteGuard) {
+		super({ allowHalfOpen: false });
+		this.#socket = socket;
+		this.peer = `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`;
+		socket.on("data", (chunk: Buffer) => {
+			try {
+				guard.inspect(chunk);
+			} catch (error) {
+				this.destroy(error as Error);
+				return;
+			}
+			if (!this.push(chunk)) socket.pause();
+		});
+		socket.on("end", () => this.push(null));
+		socket.on("error", (error) => this.destroy(error));
+		socket.on("close", () => this.destroy());
+	}
+
+	override _read(): void {
+		this.#socket.resume();
+	}
+
+	override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+		this.#socket.write(chunk, done);
+	}
+
+	override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+		this.#socket.cork();
+		const last = chunks.length - 1;
+		chunks.forEach(({ chunk }, i) => {
+			if (i === last) this.#socket.write(chunk, done);
+			else this.#socket.write(chunk);
+		});
+		this.#socket.uncork();
+	}
+
+	override _final(done: (error?: Error | null) => void): void {
+		this.#socket.end(done);
+	}
+
+	override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+		this.#socket.destroy();
+		done(error);
+	}
+}

@@ -1,0 +1,44 @@
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Every bound of broker and aggregator (docs/limits.md). What goes over one is refused, or waits. */
+export const cloudLimits = {
+	/** Longest MQTT payload taken from a device, bytes, unless set otherwise. */
+	maxMessageBytes: 1_000_000,
+	/** Bytes of an MQTT packet besides its payload: the longest topic, its length, the packet identifier. */
+	packetOverheadBytes: 256,
+	/** Longest first packet of a connection (CONNECT with a last will), bytes: before it nothing is known of the client. */
+	maxConnectBytes: 8 * KiB,
+	/** Longest payload on a status topic, bytes: it is retained. */
+	maxStatusBytes: 1 * KiB,
+	/** Open connections. */
+	maxConnections: 4096,
+	/** Client ids with a session: each may keep a subscription, a last will and a retained status. */
+	maxSessions: 16_384,
+	/** Milliseconds a connection may take until its CONNECT has arrived. */
+	connectTimeoutMs: 10_000,
+	/** Milliseconds a device's socket may stay full before it is disconnected. */
+	drainTimeoutMs: 20_000,
+	/** Bytes sent to a device that it has not acknowledged; the next message waits. One message always goes. */
+	maxUnacknowledgedBytes: 4 * MiB,
+	/** Milliseconds a device may take to acknowledge while the window is full before it is disconnected. */
+	acknowledgeTimeoutMs: 20_000,
+	/** Bytes of the log in memory that have not been released; the next append waits, and with it the device. */
+	memoryLogBytes: 64 * MiB,
+	/** Devices the aggregator knows at a time. */
+	maxDevices: 4096,
+	/** Samples of one training step of one device. */
+	maxBatchSize: 4096,
+	/** Messages waiting to be sent to one device; further ones are dropped, and the device asks again. */
+	maxOutgoing: 16,
+	/** Answers kept for each device, to be sent again when it asks. It has one message in flight, so two are enough. */
+	answersKept: 4,
+	/** Evaluations and decisions the aggregator computes at a time; the log waits for a free place. */
+	concurrentDecisions: 4,
+	/** Bytes of complete smashed data kept for fitting the masked prior. */
+	reservoirBytes: 32 * MiB,
+	/** Samples kept for fitting the masked prior. */
+	reservoirSamples: 1024,
+	/** Progress events waiting for one reader; beyond that the oldest step events are dropped. */
+	eventBuffer: 1024,
+} as const;

@@ -1,0 +1,34 @@
+/** One entry of the log. */
+export interface LogEntry {
+	/** Place in the log: the first entry has 0, the next 1, without gaps. */
+	readonly position: number;
+	readonly bytes: Uint8Array;
+}
+
+export interface LogWaitOptions {
+	readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Port to the ordered log between broker and aggregator. The broker appends what devices publish before it
+ * acknowledges it; the aggregator reads in order, and releases what its state no longer depends on.
+ */
+export interface Log extends AsyncDisposable {
+	/** Position the next entry will have. */
+	readonly end: number;
+	/**
+	 * Adds an entry and resolves with its position when the entry is as safe as this log makes it. The bytes must not
+	 * change afterwards. Waits while the log is full.
+	 * @throws LimitError `PSGL_LOG_ENTRY_TOO_LARGE` when it can never fit; ConnectionError `PSGL_LOG_CLOSED`.
+	 */
+	append(entry: Uint8Array, options?: LogWaitOptions): Promise<number>;
+	/**
+	 * Entries from position `from` on, in order; waits for further ones at the end. Ends after the last entry when the
+	 * log is closed.
+	 * @throws DataError `PSGL_LOG_RELEASED` when `from` has been released.
+	 */
+	read(from: number, options?: LogWaitOptions): AsyncIterable<LogEntry>;
+	/** Entries before `before` will not be read again. */
+	release(before: number): void;
+	close(): Promise<void>;
+}
