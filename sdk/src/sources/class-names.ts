@@ -1,11 +1,10 @@
-/** Beats of the MIT-BIH sets, in the order of their labels (AAMI symbols N, L, R, A, V). */
-export const ecgClasses: readonly string[] = ["N", "L", "R", "A", "V"];
-
 /**
  * Class names by file name, without extension, of sets whose files do not carry them
  * (MedMNIST v2, `medmnist/info.py`; names shortened to words that fit a table).
  */
 const classesByFile: Readonly<Record<string, readonly string[]>> = {
+	// Beats of the MIT-BIH sets, by their annotation symbols.
+	mitbih128: ["N", "L", "R", "A", "V"],
 	pneumoniamnist: ["normal", "pneumonia"],
 	breastmnist: ["malignant", "normal/benign"],
 	bloodmnist: [
@@ -30,8 +29,11 @@ const classesByFile: Readonly<Record<string, readonly string[]>> = {
 	octmnist: ["choroidal neovascularisation", "diabetic macular oedema", "drusen", "normal"],
 };
 
-/** Class names of a known set, or undefined. MedMNIST's larger pictures (`bloodmnist_64.npz`) count as the same set. */
+/**
+ * Class names of a known set, or undefined. What follows an underscore does not count: MedMNIST's larger pictures
+ * (`bloodmnist_64.npz`) and each draw of the beats (`mitbih128_disjoint.npz`) have the same classes.
+ */
 export function knownClasses(fileName: string): readonly string[] | undefined {
-	const base = fileName.replace(/(_\d+)?\.npz$/i, "").toLowerCase();
+	const base = fileName.replace(/(_.*)?\.npz$/i, "").toLowerCase();
 	return Object.hasOwn(classesByFile, base) ? classesByFile[base] : undefined;
 }

@@ -51,7 +51,7 @@ function widen(dims: readonly number[], values: Uint16Array | Int16Array): Tenso
  */
 export function parseNpy(bytes: Uint8Array, name: string): NpyArray {
 	const { descr, fortranOrder, dims, offset } = parseHeader(bytes, name);
-	const [, order, kind, digits] = /^([<>|=])([a-zA-Z])(\d+)$/.exec(descr) ?? [];
+	const [, order, kind, digits] = /^([<>|=])([a-zA-Z])(\d*)$/.exec(descr) ?? [];
 	if (kind === "O") {
 		throw new DataError("PSGL_NPY_PICKLED", {
 			what: `${name} holds pickled Python objects, which can run code when read`,

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { DataError } from "../errors.js";
 import { elementCount, type Tensor } from "../tensor.js";
-import { ecgClasses, knownClasses } from "./class-names.js";
+import { knownClasses } from "./class-names.js";
 import { completeSplits } from "./complete-splits.js";
 import { type DataSplits, Dataset } from "./dataset.js";
 import { checkLabels, numberedClasses, readIndices } from "./labels.js";
@@ -39,7 +39,7 @@ export async function loadNpzSplits(path: string, options: LoadOptions): Promise
 	const train = readPart(arrays, "train", kind, path);
 	const validation = arrays.has(`val_${kind}`) ? readPart(arrays, "val", kind, path) : undefined;
 	const test = arrays.has(`test_${kind}`) ? readPart(arrays, "test", kind, path) : undefined;
-	const classes = classNames(arrays, name, kind, train);
+	const classes = knownClasses(name) ?? numberedClasses(train.labels, train.labelsName);
 	const finish = (part: Part): Dataset => {
 		checkLabels(part.labels, classes, part.labelsName);
 		if (part.shape.join() !== train.shape.join()) {
@@ -57,14 +57,6 @@ export async function loadNpzSplits(path: string, options: LoadOptions): Promise
 		{ train: finish(train), validation: validation && finish(validation), test: test && finish(test) },
 		options,
 	);
-}
-
-function classNames(arrays: Map<string, NpyArray>, name: string, kind: string, train: Part): readonly string[] {
-	const known = knownClasses(name);
-	if (known) return known;
-	// The shared shape of the MIT-BIH sets: single-lead beats with their record numbers and labels 0 to 4.
-	const isMitBih = kind === "signals" && arrays.has("train_records") && train.labels.every((label) => label < 5);
-	return isMitBih ? ecgClasses : numberedClasses(train.labels, train.labelsName);
 }
 
 function readPart(arrays: Map<string, NpyArray>, prefix: string, kind: "images" | "signals", path: string): Part {
