@@ -139,10 +139,8 @@ export class JointTrainer {
 		s.serverStats = server.next_stats as Vector;
 		s.serverSlots = server.next_slots as Vector;
 		this.#keepDelta(next.next_delta as Vector | undefined, indices);
-		return {
-			losses: server.losses?.data as Float32Array,
-			localLoss: (next.localLoss?.data as Float32Array)[0] as number,
-		};
+		const localLoss = next.localLoss as Vector;
+		return { losses: (server.losses as Vector).data, localLoss: localLoss.data[0] as number };
 	}
 
 	/** Samples in random order, in batches of `batchSize`; a last batch of one sample is left out, which batch statistics cannot use. */
