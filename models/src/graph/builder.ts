@@ -20,6 +20,7 @@ export class GraphBuilder {
 	readonly #nodes: Node[] = [];
 	readonly #producers = new Map<string, Node>();
 	readonly #counters = new Map<string, number>();
+	readonly #names = new Set<string>();
 
 	constructor(name: string) {
 		this.#name = name;
@@ -38,6 +39,7 @@ export class GraphBuilder {
 	/** Declares a graph input. */
 	input(name: string, dtype: DType, shape: Shape): Value {
 		const value = { name, dtype, shape };
+		this.#names.add(name);
 		this.#inputs.push(value);
 		return value;
 	}
@@ -51,6 +53,7 @@ export class GraphBuilder {
 		const known = key === undefined ? undefined : this.#shared.get(key);
 		if (known !== undefined) return known;
 		const value = { name: name ?? this.#unique("constant"), dtype: tensor.dtype, shape: tensor.dims };
+		this.#names.add(value.name);
 		this.#initializers.set(value.name, tensor);
 		if (key !== undefined) this.#shared.set(key, value);
 		return value;
@@ -107,14 +110,16 @@ export class GraphBuilder {
 		return this.addMany(type, inputs, 1, attributes)[0] as Value;
 	}
 
-	/** Adds a node with `outputCount` outputs. */
+	/** Adds a node with `outputCount` outputs. A `name` that is taken gets a number. */
 	addMany(
 		type: string,
 		inputs: readonly (Value | undefined)[],
 		outputCount: number,
 		attributes: Attributes = {},
-		name: string = this.#unique(type),
+		wantedName: string = type,
 	): readonly Value[] {
+		const name = wantedName === type || this.#names.has(wantedName) ? this.#unique(wantedName) : wantedName;
+		this.#names.add(name);
 		const operator: Operator = operatorFor(type, name);
 		const context = this.context({ type, name, inputs, outputs: [], attributes }, outputCount);
 		const types = operator.infer(context);
@@ -162,7 +167,8 @@ export class GraphBuilder {
 	}
 
 	#unique(prefix: string): string {
-		const count = this.#counters.get(prefix) ?? 0;
+		let count = this.#counters.get(prefix) ?? 0;
+		while (this.#names.has(`${prefix}_${count}`)) count++;
 		this.#counters.set(prefix, count + 1);
 		return `${prefix}_${count}`;
 	}

@@ -1,0 +1,101 @@
+import { ArtifactError } from "@psgl/sdk";
+import { type Attributes, int, intsAttribute, numberAttribute } from "../graph/attribute.js";
+import type { GraphBuilder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+
+/** A node as it was read, its inputs already brought into the graph. */
+export interface ReadNode {
+	readonly type: string;
+	readonly name: string;
+	readonly inputs: readonly (Value | undefined)[];
+	readonly outputCount: number;
+	readonly attributes: Attributes;
+}
+
+/** Versions of the operator set psgl reads. */
+export const readableOpsets = { first: 11, last: 21 } as const;
+
+/** A rule for nodes of one type from opsets before `before`, or from all. */
+interface Rule {
+	readonly before: number;
+	readonly apply: (g: GraphBuilder, node: ReadNode) => ReadNode | readonly Value[];
+}
+
+const withoutAttributes = (attributes: Attributes, ...names: readonly string[]): Attributes =>
+	Object.fromEntries(Object.entries(attributes).filter(([name]) => !names.includes(name)));
+
+/** Moves the integers of an attribute to input 1, where later opsets have them. */
+const toInput =
+	(name: string) =>
+	(g: GraphBuilder, node: ReadNode): ReadNode => {
+		const values = intsAttribute(node.attributes, name);
+		const attributes = withoutAttributes(node.attributes, name);
+		return values === undefined ? node : { ...node, inputs: [node.inputs[0], g.ints(values)], attributes };
+	};
+
+/** Before opset 13 all axes from `axis` on are one: a soft-max over a matrix. */
+function flattenedSoftmax(g: GraphBuilder, node: ReadNode): ReadNode | readonly Value[] {
+	const x = node.inputs[0] as Value;
+	const rank = x.shape.length;
+	const given = numberAttribute(node.attributes, "axis", 1);
+	const axis = given < 0 ? given + rank : given;
+	if (axis === rank - 1) return { ...node, attributes: { axis: int(axis) } };
+	const rows = g.add("Flatten", [x], { axis: int(axis) });
+	return [g.add("Reshape", [g.add(node.type, [rows], { axis: int(1) }), g.add("Shape", [x])])];
+}
+
+/** Dropout outside training passes its input on. */
+function dropoutAsIdentity(g: GraphBuilder, node: ReadNode): readonly Value[] {
+	const training = node.inputs[2] && g.constantOf(node.inputs[2]);
+	if (node.outputCount > 1 || (node.inputs[2] !== undefined && Number(training?.data[0] ?? 1) !== 0)) {
+		throw new ArtifactError("PSGL_ONNX_DROPOUT", {
+			what: `node ${node.name} (Dropout) is in training mode`,
+			remedy: "Export the model in evaluation mode, or without dropout",
+		});
+	}
+	return [node.inputs[0] as Value];
+}
+
+const rules: Readonly<Record<string, Rule>> = {
+	Dropout: { before: Number.POSITIVE_INFINITY, apply: dropoutAsIdentity },
+	Softmax: { before: 13, apply: flattenedSoftmax },
+	LogSoftmax: { before: 13, apply: flattenedSoftmax },
+	BatchNormalization: {
+		before: 14,
+		// Training was told by the number of outputs: y, the running statistics, and two that are not used any more.
+		apply: (_g, node) =>
+			node.outputCount === 1
+				? node
+				: { ...node, outputCount: 3, attributes: { ...node.attributes, training_mode: int(1) } },
+	},
+	Squeeze: { before: 13, apply: toInput("axes") },
+	Unsqueeze: { before: 13, apply: toInput("axes") },
+	ReduceSum: { before: 13, apply: toInput("axes") },
+	ReduceMean: { before: 18, apply: toInput("axes") },
+	ReduceMax: { before: 18, apply: toInput("axes") },
+	ReduceMin: { before: 18, apply: toInput("axes") },
+	ReduceProd: { before: 18, apply: toInput("axes") },
+	Split: {
+		before: 18,
+		apply(g, node) {
+			const moved = toInput("split")(g, node);
+			if (moved.inputs[1] !== undefined) return moved;
+			return { ...moved, attributes: { ...moved.attributes, num_outputs: int(moved.outputCount) } };
+		},
+	},
+	// Opset 19 added `saturate`, which only matters for 8-bit floats.
+	Cast: {
+		before: Number.POSITIVE_INFINITY,
+		apply: (_g, node) => ({ ...node, attributes: withoutAttributes(node.attributes, "saturate") }),
+	},
+};
+
+/**
+ * Brings a node from the opset it was written in to the one psgl builds in.
+ * @returns the node as it has to be added, or the values that stand for its outputs
+ * @throws ArtifactError `PSGL_ONNX_DROPOUT`
+ */
+export function normaliseNode(g: GraphBuilder, node: ReadNode, opset: number): ReadNode | readonly Value[] {
+	const rule = rules[node.type];
+	return rule !== undefined && opset < rule.before ? rule.apply(g, node) : node;
+}

@@ -1,0 +1,57 @@
+import { ArtifactError, elementCount, type Tensor, tensorFromBytes, zeros } from "@psgl/sdk";
+import { dtypeOf } from "./data-type.js";
+import type { Int64, TensorProto } from "./schema.js";
+
+/**
+ * A tensor of an ONNX file, from its raw bytes or its typed fields.
+ * @throws ArtifactError `PSGL_ONNX_EXTERNAL_DATA`, `PSGL_ONNX_DTYPE`, `PSGL_ONNX_CORRUPT`
+ */
+export function tensorFromProto(proto: TensorProto, name: string): Tensor {
+	if (proto.dataLocation === 1) {
+		throw new ArtifactError("PSGL_ONNX_EXTERNAL_DATA", {
+			what: `the values of ${name} are in another file`,
+			got: proto.externalData?.find((entry) => entry.key === "location")?.value,
+			remedy: "Save the model as one file: onnx.save(model, path, save_as_external_data=False)",
+		});
+	}
+	const dtype = dtypeOf(proto.dataType ?? 0);
+	if (dtype === undefined) throw unknownType(name, proto.dataType ?? 0);
+	const dims = (proto.dims ?? []).map(Number);
+	if (proto.rawData !== undefined && proto.rawData.length > 0) {
+		try {
+			return tensorFromBytes(dtype, dims, proto.rawData);
+		} catch (cause) {
+			throw corrupt(name, cause);
+		}
+	}
+	const values = typedValues(proto);
+	const tensor = zeros(dtype, dims);
+	if (values.length !== elementCount(dims)) throw corrupt(name, `${values.length} values for [${dims.join(",")}]`);
+	values.forEach((value, i) => {
+		if (tensor.dtype === "int64") tensor.data[i] = BigInt(value.toString());
+		else tensor.data[i] = Number(value);
+	});
+	return tensor;
+}
+
+/** Small types travel in `int32Data`, float16 as its bit patterns among them. */
+function typedValues(proto: TensorProto): readonly Int64[] {
+	const fields = [proto.floatData, proto.doubleData, proto.int64Data, proto.int32Data];
+	return fields.find((field) => field !== undefined && field.length > 0) ?? [];
+}
+
+export function unknownType(name: string, type: number): ArtifactError {
+	return new ArtifactError("PSGL_ONNX_DTYPE", {
+		what: `${name} has an element type psgl does not have`,
+		got: `TensorProto.DataType ${type}`,
+		expected: "float32, float64, float16, int8, uint8, int32, int64 or bool",
+	});
+}
+
+function corrupt(name: string, cause: unknown): ArtifactError {
+	return new ArtifactError("PSGL_ONNX_CORRUPT", {
+		what: `the values of ${name} do not fit its shape`,
+		got: cause instanceof Error ? cause.message : String(cause),
+		cause,
+	});
+}
