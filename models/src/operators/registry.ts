@@ -13,6 +13,7 @@ import { convTranspose } from "./conv-transpose.js";
 import { depthToSpace } from "./depth-to-space.js";
 import { div } from "./div.js";
 import { equal } from "./equal.js";
+import { erf } from "./erf.js";
 import { exp } from "./exp.js";
 import { expand } from "./expand.js";
 import { flatten } from "./flatten.js";
@@ -47,6 +48,7 @@ import { reduceProd } from "./reduce-prod.js";
 import { reduceSum } from "./reduce-sum.js";
 import { relu } from "./relu.js";
 import { reshape } from "./reshape.js";
+import { resize } from "./resize.js";
 import { round } from "./round.js";
 import { shape } from "./shape.js";
 import { sigmoid } from "./sigmoid.js";
@@ -129,6 +131,8 @@ export const operators: readonly Operator[] = [
 	globalAveragePool,
 	maxPool,
 	size,
+	erf,
+	resize,
 ];
 
 const byType = new Map(operators.map((o) => [o.type, o]));

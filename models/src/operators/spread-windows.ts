@@ -1,6 +1,7 @@
 import { int } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
+import { zerosLike } from "./constants.js";
 import { kernelOffsets, padSpatial, type Window } from "./window.js";
 
 /**
@@ -45,7 +46,7 @@ function interleave(
 	const channels = like.shape[1] as number;
 	const present = planes.find((p) => p !== undefined) as Value;
 	// A residue no offset falls on (stride larger than the kernel) holds pixels no window sees.
-	const filled = planes.map((p) => p ?? g.add("Mul", [present, g.scalar(0)]));
+	const filled = planes.map((p) => p ?? zerosLike(g, present));
 	const stacked = g.add("Concat", filled, { axis: int(1) });
 	const n = blocks.length;
 	const split = g.add("Reshape", [stacked, g.ints([0, ...strides, channels, ...blocks])]);
