@@ -1,4 +1,5 @@
 import { Device, type DeviceEvent, type DeviceOptions, seededRandom, tensor } from "@psgl/sdk";
+import { artifactTensor } from "@psgl/sdk/artifact";
 import { encodeEnvelope, type WireTensor } from "@psgl/sdk/protocol";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
@@ -50,9 +51,9 @@ test("does a round: one batch in flight, all samples once, then the weights and 
 	t.is(labels.filter((label) => label === 1).length, 5, "every picture once");
 	const weights = await aggregator.expect("weights");
 	t.deepEqual([weights.epoch, weights.model, weights.samples], [3, 0, 10]);
-	const initial = model.joint.tensors.get("client/params");
-	t.is(weights.tensors.params.data.length, initial?.data.length);
-	t.notDeepEqual(weights.tensors.params.data, initial?.data, "the device has learned");
+	const initial = artifactTensor(model.joint, "client/params");
+	t.is(weights.tensors.params.data.length, initial.data.length);
+	t.notDeepEqual(weights.tensors.params.data, initial.data, "the device has learned");
 	await aggregator.send({ type: "received", device: id, of: "weights", epoch: 3, seq: 0 });
 	const trained = await events.next("trained");
 	t.like(trained, { epoch: 3, steps: 3, samples: 10, localLoss: weights.localLoss });
@@ -255,7 +256,9 @@ test("cuts messages into chunks of the negotiated maximum", async (t) => {
 	await using run = await start({ maxMessageBytes: 16_384, batchSize: 10 });
 	const { aggregator } = run;
 	await aggregator.expect("resume");
-	aggregator.onPayload = (payload) => sizes.push(payload.length);
+	aggregator.onPayload = (payload) => {
+		sizes.push(payload.length);
+	};
 	await aggregator.send(trainRound(id));
 	const batch = await aggregator.expect("batch");
 	const bytes = batch.tensors.smashed.data.byteLength;
@@ -306,7 +309,6 @@ test("the seed decides the order of the samples, anew in each epoch", async (t) 
 });
 
 function weightsOf(name: string, factor: number): Float32Array {
-	const initial = model.joint.tensors.get(name)?.data ?? new Float32Array(0);
 	const random = seededRandom(3);
-	return initial.map((value) => value * factor + 0.001 * random.uniform());
+	return artifactTensor(model.joint, name).data.map((value) => value * factor + 0.001 * random.uniform());
 }

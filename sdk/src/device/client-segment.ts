@@ -1,6 +1,8 @@
 import { type Artifact, artifactGraph } from "../artifact/index.js";
-import type { Runtime, Session } from "../ports/runtime.js";
+import { ConnectionError } from "../errors.js";
+import type { Runtime, Session, Tensors } from "../ports/runtime.js";
 import type { WireDType } from "../protocol/index.js";
+import type { Tensor } from "../tensor.js";
 
 /** Graphs of the client half of an artifact. */
 export type ClientGraph =
@@ -20,6 +22,8 @@ export class ClientSegment implements AsyncDisposable {
 	readonly digest: string;
 	readonly #runtime: Runtime;
 	readonly #sessions = new Map<ClientGraph, Promise<Session>>();
+	readonly #running = new Set<Promise<unknown>>();
+	#closed = false;
 
 	constructor(runtime: Runtime, artifact: Artifact, digest: string) {
 		this.#runtime = runtime;
@@ -28,19 +32,30 @@ export class ClientSegment implements AsyncDisposable {
 	}
 
 	/**
-	 * The compiled graph called `name`.
-	 * @throws ArtifactError `PSGL_ARTIFACT_MEMBER` when the artifact lacks it, `PSGL_RUNTIME_LOAD` when it cannot run.
+	 * Runs the graph called `name`; compiles it first if need be.
+	 * @throws ArtifactError `PSGL_ARTIFACT_MEMBER` when the artifact lacks it, `PSGL_RUNTIME_LOAD` when it cannot run;
+	 * ShapeError `PSGL_RUNTIME_FEED`; ConnectionError `PSGL_DEVICE_CLOSED`.
 	 */
-	async session(name: ClientGraph): Promise<Session> {
-		const known = this.#sessions.get(name);
-		if (known !== undefined) return known;
-		const loading = this.#runtime.load(artifactGraph(this.artifact, name));
-		this.#sessions.set(name, loading);
-		return loading;
+	async run(name: ClientGraph, feeds: Tensors): Promise<Record<string, Tensor>> {
+		if (this.#closed) {
+			throw new ConnectionError("PSGL_DEVICE_CLOSED", {
+				what: "the client segment was closed while a device used it",
+				remedy: "Close the devices first",
+			});
+		}
+		const running = this.#session(name).then((session) => session.run(feeds));
+		this.#running.add(running);
+		try {
+			return await running;
+		} finally {
+			this.#running.delete(running);
+		}
 	}
 
-	/** Releases the compiled graphs. */
+	/** Releases the compiled graphs when those that run have ended. */
 	async close(): Promise<void> {
+		this.#closed = true;
+		await Promise.allSettled(this.#running);
 		const sessions = await Promise.allSettled(this.#sessions.values());
 		this.#sessions.clear();
 		for (const session of sessions) if (session.status === "fulfilled") await session.value.close();
@@ -48,5 +63,17 @@ export class ClientSegment implements AsyncDisposable {
 
 	async [Symbol.asyncDispose](): Promise<void> {
 		await this.close();
+	}
+
+	#session(name: ClientGraph): Promise<Session> {
+		const known = this.#sessions.get(name);
+		if (known !== undefined) return known;
+		const loading = this.#load(name);
+		this.#sessions.set(name, loading);
+		return loading;
+	}
+
+	async #load(name: ClientGraph): Promise<Session> {
+		return this.#runtime.load(artifactGraph(this.artifact, name));
 	}
 }

@@ -11,9 +11,8 @@ export interface DeployedOutputs {
 
 /** Runs the client segment on samples [B, ...shape]. */
 export async function deployedForward(model: ClientModel, x: Tensor<"float32">): Promise<DeployedOutputs> {
-	const session = await model.segment.session("client/infer");
 	const feeds = { ...model.state.feeds(), x, budget: scalar(model.welcome.mapBudget) };
-	const { smashed, localScores } = await session.run(feeds);
+	const { smashed, localScores } = await model.segment.run("client/infer", feeds);
 	return { smashed: smashed as Tensor<"float32">, localScores: localScores as Tensor<"float32"> };
 }
 

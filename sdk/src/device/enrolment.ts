@@ -77,13 +77,15 @@ export class Enrolment {
 	}
 
 	/**
-	 * Takes the aggregator's terms. The model stays as it is when they name the artifact it was made from.
+	 * Takes the aggregator's terms. The model stays as it is when they name the artifact it was made from; otherwise
+	 * there is none until the new artifact is here.
 	 * @throws ArtifactError, ShapeError as `accept`.
 	 */
 	async onWelcome(welcome: WelcomeMessage): Promise<void> {
 		this.#welcome = welcome;
 		const segment = await this.#settings.segments.get(welcome.artifact);
 		if (segment !== undefined) this.#use(segment, welcome);
+		else this.#model = undefined;
 	}
 
 	/**

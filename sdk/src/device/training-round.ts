@@ -92,8 +92,7 @@ async function* trainingStep(
 			delta: perturbations?.read(indices) ?? { ...x, data: new Float32Array(x.data.length) },
 		}),
 	};
-	const forward = await segment.session("client/forward");
-	const { smashed, map } = await forward.run(inputs);
+	const { smashed, map } = await segment.run("client/forward", inputs);
 	const cut = smashed as Tensor<"float32">;
 	const answered = yield* exchange(training, {
 		message: {
@@ -115,8 +114,7 @@ async function* trainingStep(
 		},
 	});
 	if (typeof answered === "string") return answered;
-	const backward = await segment.session("client/train");
-	const outputs = await backward.run({
+	const outputs = await segment.run("client/train", {
 		...inputs,
 		...(map !== undefined && { map }),
 		y,

@@ -8,8 +8,7 @@ type Real = Tensor<"float32">;
 /** Puts values [B,C,...] into the element type agreed for the wire, by the artifact's own graph. */
 export async function encodeReal(segment: ClientSegment, values: Real, dtype: WireDType): Promise<WireTensor> {
 	if (dtype === "float32") return values;
-	const session = await segment.session(`wire/encode.${dtype}`);
-	const { quantised, scale } = await session.run({ values });
+	const { quantised, scale } = await segment.run(`wire/encode.${dtype}`, { values });
 	return { ...(quantised as Tensor<WireDType>), scale: scale as Real };
 }
 
@@ -33,8 +32,8 @@ export async function decodeReal(
 		});
 	}
 	if (wire.dtype === "float32") return wire as Real;
-	const session = await segment.session(`wire/decode.${wire.dtype}`);
-	const { values } = await session.run({ quantised: wire, scale: wire.scale ?? scalar(1) });
+	const feeds = { quantised: wire, scale: wire.scale ?? scalar(1) };
+	const { values } = await segment.run(`wire/decode.${wire.dtype}`, feeds);
 	requireFinite(values as Real, name);
 	return values as Real;
 }
