@@ -1,28 +1,27 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { seededRandom, systemClock } from "@psgl/sdk";
 import { mqttTransport } from "@psgl/sdk/transport/mqtt";
-import { Aedes, type AedesOptions } from "aedes";
+import { Aedes, type AedesOptions, type Client } from "aedes";
 import test from "ava";
 import { type TransportEnvironment, transportCompliance } from "./transport-compliance.js";
 
 /** An aedes broker on a port of its own. */
 async function startBroker(options: AedesOptions = {}): Promise<TransportEnvironment & { readonly url: string }> {
 	const broker = await Aedes.createBroker(options);
-	const clients = new Map<string, Socket>();
+	const clients: Client[] = [];
 	let accepting = true;
 	const server = createServer((socket) => {
 		if (!accepting) socket.destroy();
-		else broker.handle(socket);
+		else clients.push(broker.handle(socket));
 	});
-	broker.on("clientReady", (client) => clients.set(client.id, client.conn as Socket));
 	server.listen(0, "127.0.0.1");
 	await once(server, "listening");
 	const url = `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
 	return {
 		url,
 		open: (settings) => mqttTransport({ ...settings, url, clock: systemClock, random: seededRandom(1) }),
-		cut: (clientId) => clients.get(clientId)?.destroy(),
+		cut: (clientId) => clients.findLast(({ id }) => id === clientId)?.conn.destroy(),
 		accept(value) {
 			accepting = value;
 		},

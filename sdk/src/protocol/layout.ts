@@ -41,12 +41,13 @@ export function layOut(message: Message): { header: Header; body: Uint8Array } {
 }
 
 /**
- * Puts a message together from a checked header and its whole body. The tensors are copies.
+ * Puts a message together from a checked header and its whole body, which it copies.
  * @throws ProtocolError `PSGL_PROTOCOL_TENSOR`; NumericError `PSGL_PROTOCOL_NOT_FINITE`.
  */
 export function putTogether(header: Header, body: Uint8Array): Message {
 	const { chunk: _, tensors: descriptors, ...fields } = header;
-	if (fields.type === "artifact") return { ...fields, body };
+	// A copy, like the tensors: what came in may be a view on a network buffer.
+	if (fields.type === "artifact") return { ...fields, body: new Uint8Array(body) };
 	checkLayout(header, body.length);
 	if (descriptors === undefined) return fields as Message;
 	const tensors: Record<string, WireTensor> = {};

@@ -1,0 +1,177 @@
+import { scalar, tensor } from "@psgl/sdk";
+import type { ClientWeights, Message } from "@psgl/sdk/protocol";
+
+const device = "ward-3";
+const digest = "00112233445566778899aabbccddeeff".repeat(2);
+
+const weights: ClientWeights = {
+	params: tensor("float32", [4], Float32Array.of(0.5, -1.25, 3, 0)),
+	stats: tensor("float32", [2], Float32Array.of(0, 1)),
+	head: tensor("float32", [3], Float32Array.of(-0.5, 0.25, 8)),
+};
+
+/** One message of every type, and of every element type: what `test/fixtures/protocol` holds as bytes. */
+export const samples = {
+	hello: {
+		type: "hello",
+		device,
+		session: 305_419_896,
+		protocols: [1],
+		samples: { train: 588, validation: 65 },
+		classes: 2,
+		inputShape: [1, 28, 28],
+		dtypes: ["float32", "float16", "int8"],
+		maxMessageBytes: 1_000_000,
+		agent: "@psgl/sdk 0.1.0",
+		artifacts: [digest],
+	},
+	"batch-float32": {
+		type: "batch",
+		device,
+		epoch: 1,
+		seq: 0,
+		model: 0,
+		tensors: {
+			smashed: tensor("float32", [2, 1, 1, 2], Float32Array.of(1, -2, 0.5, 0)),
+			labels: tensor("uint8", [2], Uint8Array.of(1, 0)),
+		},
+	},
+	"batch-float16": {
+		type: "batch",
+		device,
+		epoch: 1,
+		seq: 24,
+		model: 0,
+		tensors: {
+			// 1, -2, 0.5 and 65504 (the largest float16), each times 2^-3.
+			smashed: {
+				...tensor("float16", [2, 1, 2], Uint16Array.of(0x3c00, 0xc000, 0x3800, 0x7bff)),
+				scale: scalar(0.125),
+			},
+			labels: tensor("int32", [2], Int32Array.of(300, 0)),
+		},
+	},
+	"batch-int8": {
+		type: "batch",
+		device,
+		epoch: 256,
+		seq: 65_536,
+		model: 255,
+		tensors: {
+			smashed: {
+				...tensor("int8", [1, 3, 2], Int8Array.of(127, -127, 0, 1, -1, 64)),
+				scale: tensor("float32", [3], Float32Array.of(0.0625, 1, 0.5)),
+			},
+			labels: tensor("uint8", [1], Uint8Array.of(255)),
+		},
+	},
+	evaluate: {
+		type: "evaluate",
+		device,
+		epoch: 1,
+		seq: 2,
+		model: 1,
+		last: true,
+		tensors: {
+			smashed: tensor("float32", [1, 2], Float32Array.of(0.1, 0.2)),
+			labels: tensor("uint8", [1], Uint8Array.of(1)),
+		},
+	},
+	weights: { type: "weights", device, epoch: 1, model: 0, samples: 588, localLoss: 0.75, tensors: weights },
+	infer: {
+		type: "infer",
+		device,
+		seq: 7,
+		session: 305_419_896,
+		model: 12,
+		allowPartial: true,
+		tensors: {
+			smashed: tensor(
+				"float32",
+				[1, 8, 8],
+				Float32Array.from({ length: 64 }, (_, i) => i + 1),
+			),
+		},
+	},
+	resume: { type: "resume", device, awaiting: "gradient", epoch: 1, seq: 4 },
+	bye: { type: "bye", device, reason: "shut down" },
+	welcome: {
+		type: "welcome",
+		device,
+		protocol: 1,
+		model: 0,
+		artifact: digest,
+		maxMessageBytes: 131_072,
+		smashedDtype: "int8",
+		gradientDtype: "float16",
+		strategy: "splitfed-v2",
+		batchSize: 32,
+		seed: 7,
+		mapBudget: 0.5,
+		robustBudget: 3 / 255,
+	},
+	artifact: {
+		type: "artifact",
+		device,
+		name: "lenet",
+		version: "1.0.0",
+		digest,
+		body: new TextEncoder().encode("opaque bytes"),
+	},
+	round: {
+		type: "round",
+		device,
+		epoch: 1,
+		task: "train",
+		steps: 18,
+		learningRate: 0.001,
+		headLearningRate: 0.01,
+		model: 0,
+		tensors: weights,
+	},
+	"round-without-weights": {
+		type: "round",
+		device,
+		epoch: 1,
+		task: "validate",
+		steps: 0,
+		learningRate: 0,
+		headLearningRate: 0,
+		model: 1,
+	},
+	gradient: {
+		type: "gradient",
+		device,
+		epoch: 1,
+		seq: 0,
+		model: 0,
+		losses: [0.5, 0.25, 1],
+		tensors: { cutGradient: tensor("float32", [2, 1, 1, 2], Float32Array.of(-0.5, 0.125, 0, 2)) },
+	},
+	scores: {
+		type: "scores",
+		device,
+		seq: 7,
+		session: 305_419_896,
+		model: 12,
+		streams: ["A", "R", "F", "fused"],
+		arrived: 0.5,
+		tensors: { scores: tensor("float32", [1, 4, 2], Float32Array.of(0.5, 0.5, 0.25, 0.75, 1, 0, 0.375, 0.625)) },
+	},
+	received: { type: "received", device, of: "evaluate", epoch: 1, seq: 2 },
+	refused: {
+		type: "refused",
+		device,
+		of: "batch",
+		code: "PSGL_PROTOCOL_CHECKSUM",
+		what: "the checksum of a message is wrong",
+		got: "0x00000000",
+		expected: "0x12345678",
+		remedy: "Send it again",
+		epoch: 1,
+		seq: 4,
+		retry: true,
+	},
+	end: { type: "end", device, reason: "early-stop", epoch: 12, model: 12, tensors: weights },
+	status: { type: "status", device, state: "offline", since: 1_767_225_600_000 },
+} satisfies Record<string, Message>;
