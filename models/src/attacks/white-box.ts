@@ -1,5 +1,5 @@
 import type { Random, Tensor } from "@psgl/sdk";
-import type { RecoveryGradient } from "../blocks/recovery.js";
+import type { RecoveryGradient } from "../blocks/recovery-gradient.js";
 import type { AttackLoss } from "../compile/attack-graphs.js";
 import type { DeployedSystem } from "../evaluation/deployed-system.js";
 

@@ -6,10 +6,12 @@ import { type QuinticStep, signPolynomials } from "./sign-polynomials.js";
  * Sign of symmetric matrices [B,m,m] by Newton-Schulz iterations of order five with the best coefficients
  * (`signPolynomials`): eigenvalues in [lower, 1] become 1, those in [-1, -lower] become -1, those nearer to zero
  * something in between. No eigenvalue may be beyond 1 in size.
+ * @param tolerance of the polynomials. Where the result is to be differentiated, the square of what its value needs: a
+ * polynomial within 1e-6 of one still swings so fast that its slope reaches 150, and one more step flattens it.
  */
-export function matrixSign(g: GraphBuilder, matrix: Value, lower: number): Value {
+export function matrixSign(g: GraphBuilder, matrix: Value, lower: number, tolerance: number): Value {
 	const size = matrix.shape[2] as number;
-	const steps = scaledSteps(signPolynomials(lower));
+	const steps = scaledSteps(signPolynomials(lower, tolerance));
 	let x = g.add("Mul", [matrix, g.scalar(steps.scale)]);
 	for (const step of steps.steps) x = g.add("MatMul", [x, quadratic(g, g.add("MatMul", [x, x]), size, step)]);
 	return x;
@@ -27,9 +29,15 @@ export interface ScaledRoot {
  * Y -> A^(1/2), Z -> A^(-1/2), stable because each step starts from the product ZY of what is there. Smaller positive
  * eigenvalues come out too small, but finite.
  * @param matrix builds the matrix multiplied by the number it is given, so that this costs nothing.
+ * @param tolerance as in `matrixSign`.
  */
-export function inverseSquareRoot(g: GraphBuilder, matrix: (factor: number) => Value, lower: number): ScaledRoot {
-	const { steps, scale } = scaledSteps(signPolynomials(lower));
+export function inverseSquareRoot(
+	g: GraphBuilder,
+	matrix: (factor: number) => Value,
+	lower: number,
+	tolerance: number,
+): ScaledRoot {
+	const { steps, scale } = scaledSteps(signPolynomials(lower, tolerance));
 	let y = matrix(scale * scale);
 	const size = y.shape[2] as number;
 	let z: Value | undefined;

@@ -1,7 +1,8 @@
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { gramMatrix } from "./gram-matrix.js";
-import { type Recovery, type RecoveryGradient, recoverMatrices } from "./recovery.js";
+import { type Recovery, recoverMatrices } from "./recovery.js";
+import type { RecoveryGradient } from "./recovery-gradient.js";
 import { singularValueThresholding, type Thresholded } from "./singular-value-thresholding.js";
 import { spectralRadius } from "./spectral-radius.js";
 
@@ -28,12 +29,16 @@ const shareFactor = 0.6;
  */
 export function recoveryRpca(g: GraphBuilder, smashed: Value, options: RpcaRecoveryOptions = {}): Recovery {
 	const { gradient = "straight-through" } = options;
-	return recoverMatrices(g, smashed, gradient, (matrices) => lowRankPart(g, matrices, options));
+	return recoverMatrices(g, smashed, gradient, (matrices) => lowRankPart(g, matrices, { ...options, gradient }));
 }
 
-function lowRankPart(g: GraphBuilder, data: Value, options: RpcaRecoveryOptions): Thresholded {
+function lowRankPart(
+	g: GraphBuilder,
+	data: Value,
+	options: RpcaRecoveryOptions & { gradient: RecoveryGradient },
+): Thresholded {
 	const [, rows, columns] = data.shape as readonly [unknown, number, number];
-	const { iterations = 12, sparsity = 1 / Math.sqrt(Math.max(rows, columns)), floor = 0.03 } = options;
+	const { iterations = 12, sparsity = 1 / Math.sqrt(Math.max(rows, columns)), floor = 0.03, gradient } = options;
 	const { norm, constants } = largestSingularValue(g, data);
 	const kept = [...constants, norm];
 	const half = g.scalar(0.5);
@@ -51,7 +56,7 @@ function lowRankPart(g: GraphBuilder, data: Value, options: RpcaRecoveryOptions)
 		const towardLowRank = g.add("Mul", [difference ? g.add("Add", [data, difference]) : data, half]);
 		const towardSparse = g.add("Mul", [difference ? g.add("Sub", [data, difference]) : data, half]);
 		const value = g.add("Mul", [norm, g.scalar(share / 2)]);
-		const thresholded = singularValueThresholding(g, towardLowRank, { value, smallest: share / 8 });
+		const thresholded = singularValueThresholding(g, towardLowRank, { value, smallest: share / 8 }, gradient);
 		const nextSparse = softThreshold(g, towardSparse, g.add("Mul", [value, g.scalar(sparsity)]));
 		kept.push(...thresholded.constants);
 

@@ -1,6 +1,7 @@
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { type Recovery, type RecoveryGradient, recoverMatrices } from "./recovery.js";
+import { type Recovery, recoverMatrices } from "./recovery.js";
+import type { RecoveryGradient } from "./recovery-gradient.js";
 import { singularValueThresholding } from "./singular-value-thresholding.js";
 
 export interface SvtRecoveryOptions {
@@ -31,7 +32,7 @@ export function recoverySvt(g: GraphBuilder, smashed: Value, options: SvtRecover
 	const reached = 1 - (1 - step) ** iterations;
 	return recoverMatrices(g, smashed, gradient, (matrices) => {
 		const size = relative ? { relative: threshold } : { absolute: threshold };
-		const { value, constants } = singularValueThresholding(g, matrices, size);
+		const { value, constants } = singularValueThresholding(g, matrices, size, gradient);
 		const lowRank = reached === 1 ? value : g.add("Mul", [value, g.scalar(reached)]);
 		return { value: part === "low-rank" ? lowRank : g.add("Sub", [matrices, lowRank]), constants };
 	});

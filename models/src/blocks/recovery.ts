@@ -1,12 +1,7 @@
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
+import type { RecoveryGradient } from "./recovery-gradient.js";
 import type { Thresholded } from "./singular-value-thresholding.js";
-
-/**
- * Gradient through a recovery. `straight-through`: that of the identity, as if recovery had added a constant, which is
- * what training uses. `exact`: through the iterations, which is what an attacker who knows the recovery uses.
- */
-export type RecoveryGradient = "straight-through" | "exact";
 
 /** Recovered smashed data, and what `differentiate` has to be given as `constants` for the chosen gradient. */
 export interface Recovery {

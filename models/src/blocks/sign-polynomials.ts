@@ -20,7 +20,7 @@ const narrowRatio = 1 - 5e-6;
  * composition: Amsel, Persson, Musco and Gower, "The Polar Express", arXiv 2505.16932, theorem 4.1).
  * Inside (0, lower) the composition rises from 0 without leaving (0, 2).
  */
-export function signPolynomials(lower: number, tolerance = 1e-6): readonly QuinticStep[] {
+export function signPolynomials(lower: number, tolerance: number): readonly QuinticStep[] {
 	const steps: QuinticStep[] = [];
 	let low = lower;
 	let high = 1;

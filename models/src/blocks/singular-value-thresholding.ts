@@ -3,6 +3,7 @@ import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { gramMatrix } from "./gram-matrix.js";
 import { inverseSquareRoot, matrixSign, multipleOfIdentity } from "./newton-schulz.js";
+import type { RecoveryGradient } from "./recovery-gradient.js";
 import { spectralRadius } from "./spectral-radius.js";
 
 /**
@@ -37,6 +38,9 @@ const signResolution = 1e-6;
  */
 const coarseSignResolution = 2e-4;
 
+/** Of the polynomials; what is to be differentiated needs the square. */
+const tolerances = { "straight-through": 1e-6, exact: 1e-12 } as const;
+
 /** Room for rounding above the largest eigenvalue: beyond 1 the iterations leave their interval and diverge. */
 const margin = 1.01;
 
@@ -48,15 +52,21 @@ const tiny = 1e-30;
  * (S^T S where that is smaller) it is (I - t max(G, t^2)^(-1/2)) S, with max(G, t^2) = (G + t^2 + |G - t^2|)/2 and
  * |X| = X sign(X). Written so, nothing is discontinuous at the threshold and the inverse root is taken of a matrix
  * with known bounds. One matrix never influences another. Zero matrices give zero.
+ * @param gradient `exact` when the result is to be differentiated, which takes a little longer.
  */
-export function singularValueThresholding(g: GraphBuilder, matrices: Value, threshold: Threshold): Thresholded {
+export function singularValueThresholding(
+	g: GraphBuilder,
+	matrices: Value,
+	threshold: Threshold,
+	gradient: RecoveryGradient,
+): Thresholded {
 	const { gram, size, rows } = gramMatrix(g, matrices);
-	const { weight, constants } = singularValueWeights(g, gram, size, threshold);
+	const { weight, constants } = singularValueWeights(g, gram, size, threshold, tolerances[gradient]);
 	return { value: g.add("MatMul", rows ? [weight, matrices] : [matrices, weight]), constants };
 }
 
 /** I - t max(G, t^2)^(-1/2), [B,size,size]. */
-function singularValueWeights(g: GraphBuilder, gram: Value, size: number, threshold: Threshold) {
+function singularValueWeights(g: GraphBuilder, gram: Value, size: number, threshold: Threshold, tolerance: number) {
 	const { t, squared, bound, lower, signLower, constants } = thresholdAndBounds(g, gram, threshold);
 	const half = g.add("Max", [g.add("Sub", [bound, squared]), squared]);
 	const radius = g.add("Mul", [g.add("Max", [half, g.scalar(tiny)]), g.scalar(margin)]);
@@ -64,7 +74,7 @@ function singularValueWeights(g: GraphBuilder, gram: Value, size: number, thresh
 	const identity = multipleOfIdentity(g, size, 1);
 
 	const distance = g.add("Div", [g.add("Sub", [gram, g.add("Mul", [identity, squared])]), radius]);
-	const sign = matrixSign(g, distance, signLower);
+	const sign = matrixSign(g, distance, signLower, tolerance);
 	const twiceAbove = g.add("Add", [distance, g.add("MatMul", [distance, sign])]);
 	const { root, scale } = inverseSquareRoot(
 		g,
@@ -74,6 +84,7 @@ function singularValueWeights(g: GraphBuilder, gram: Value, size: number, thresh
 			return g.add("Add", [above, g.add("Mul", [identity, below])]);
 		},
 		lower,
+		tolerance,
 	);
 	const shrink = g.add("Div", [g.add("Mul", [t, g.scalar(scale)]), g.add("Sqrt", [top])]);
 	const weight = g.add("Sub", [identity, g.add("Mul", [root, shrink])]);

@@ -1,5 +1,5 @@
 import { differentiate } from "../autodiff/differentiate.js";
-import type { RecoveryGradient } from "../blocks/recovery.js";
+import type { RecoveryGradient } from "../blocks/recovery-gradient.js";
 import { mapFromJacobian } from "../blocks/saliency-map.js";
 import { int } from "../graph/attribute.js";
 import { GraphBuilder } from "../graph/builder.js";

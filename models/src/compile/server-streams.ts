@@ -1,7 +1,8 @@
 import type { Tensor } from "@psgl/sdk";
 import { convSumFusion } from "../blocks/conv-sum-fusion.js";
 import { decisionFusion, streamPriors } from "../blocks/decision-fusion.js";
-import type { Recovery, RecoveryGradient } from "../blocks/recovery.js";
+import type { Recovery } from "../blocks/recovery.js";
+import type { RecoveryGradient } from "../blocks/recovery-gradient.js";
 import { recoveryRpca } from "../blocks/recovery-rpca.js";
 import { recoverySvt } from "../blocks/recovery-svt.js";
 import { int } from "../graph/attribute.js";

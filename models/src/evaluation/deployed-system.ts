@@ -1,6 +1,6 @@
 import { type Runtime, type Session, scalar, type Tensor } from "@psgl/sdk";
 import { type Artifact, artifactGraph, artifactTensor } from "@psgl/sdk/artifact";
-import type { RecoveryGradient } from "../blocks/recovery.js";
+import type { RecoveryGradient } from "../blocks/recovery-gradient.js";
 import { type AttackLoss, attackGradientGraph, attackJsmaGraph } from "../compile/attack-graphs.js";
 import { modelLayout } from "../compile/compile-model.js";
 import type { ModelDefinition } from "../compile/model-definition.js";

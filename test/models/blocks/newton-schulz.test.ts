@@ -29,7 +29,7 @@ function symmetric(eigenvalues: readonly number[], f: (x: number) => number = (x
 
 for (const lower of [0.9, 0.1, 1e-3, 1e-6]) {
 	test(`the polynomials take [${lower},1] to one`, (t) => {
-		const steps = signPolynomials(lower);
+		const steps = signPolynomials(lower, 1e-6);
 		for (let i = 0; i <= 1000; i++) {
 			const x = lower ** (i / 1000);
 			const image = steps.reduce((v, { a, b, c }) => v * (a + b * v ** 2 + c * v ** 4), x);
@@ -40,7 +40,7 @@ for (const lower of [0.9, 0.1, 1e-3, 1e-6]) {
 
 test("a sharper polynomial takes few more steps", (t) => {
 	t.deepEqual(
-		[0.1, 1e-3, 1e-6].map((lower) => signPolynomials(lower).length),
+		[0.1, 1e-3, 1e-6].map((lower) => signPolynomials(lower, 1e-6).length),
 		[4, 7, 12],
 	);
 });
@@ -49,7 +49,7 @@ test("sign of a symmetric matrix, with eigenvalues near, at and far from zero an
 	const eigenvalues = [1, 1, 0.3, 0.01, 1e-4, -1e-4, -0.2, -0.2, -0.99];
 	const { sign } = await runGraph(
 		(g) => {
-			g.output("sign", matrixSign(g, g.input("a", "float32", ["B", 9, 9]), 1e-6));
+			g.output("sign", matrixSign(g, g.input("a", "float32", ["B", 9, 9]), 1e-6, 1e-6));
 		},
 		{ a: symmetric(eigenvalues) },
 	);
@@ -58,7 +58,7 @@ test("sign of a symmetric matrix, with eigenvalues near, at and far from zero an
 	const apart = [1, 0.5, 0.1, -0.1, -1];
 	const clear = await runGraph(
 		(g) => {
-			g.output("sign", matrixSign(g, g.input("a", "float32", ["B", 5, 5]), 1e-6));
+			g.output("sign", matrixSign(g, g.input("a", "float32", ["B", 5, 5]), 1e-6, 1e-6));
 		},
 		{ a: symmetric(apart) },
 	);
@@ -71,7 +71,7 @@ test("inverse square root of a positive definite matrix", async (t) => {
 		(g: GraphBuilder) => {
 			const a = g.input("a", "float32", ["B", 6, 6]);
 			const scaled = (factor: number): Value => g.add("Mul", [a, g.scalar(factor)]);
-			const { root: unscaled, scale } = inverseSquareRoot(g, scaled, 0.2);
+			const { root: unscaled, scale } = inverseSquareRoot(g, scaled, 0.2, 1e-6);
 			g.output("root", g.add("Mul", [unscaled, g.scalar(scale)]));
 		},
 		{ a: symmetric(eigenvalues) },
