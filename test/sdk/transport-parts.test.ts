@@ -1,4 +1,4 @@
-import { seededRandom, type TransportEvent } from "@psgl/sdk";
+import { type ConnectionError, seededRandom, type TransportEvent } from "@psgl/sdk";
 import { MemoryHub } from "@psgl/sdk/transport/memory";
 import test from "ava";
 import { ManualClock } from "../helpers/manual-clock.js";
@@ -21,6 +21,23 @@ test("delays between attempts are uniform below a bound that doubles from 0.25 s
 	}
 	await transport.close();
 	await stopped;
+});
+
+test("the error of a missed deadline names the last failure", async (t) => {
+	const hub = new MemoryHub();
+	hub.available = false;
+	const clock = new ManualClock();
+	const transport = hub.transport({ clientId: "a", clock, random: seededRandom(1), connectDeadlineMs: 1000 });
+	const failed = t.throwsAsync<ConnectionError>(transport.connect(), { code: "PSGL_BROKER_UNREACHABLE" });
+	await clock.advance(999);
+	t.is(transport.state, "connecting");
+	await clock.advance(1);
+	t.regex(
+		(await failed)?.message ?? "",
+		/no connection to the hub in memory within 1000 ms; got .*takes no connections/,
+	);
+	t.is(transport.state, "closed");
+	t.is(clock.sleeping, 0);
 });
 
 test("what waits to be sent is bounded", async (t) => {
