@@ -1,6 +1,7 @@
 import { type Attributes, intsAttribute, numberAttribute } from "../graph/attribute.js";
 import type { Dim } from "../graph/graph.js";
 import { divideDims, multiplyDims } from "../operators/symbolic.js";
+import { dataType } from "./data-type.js";
 
 /** An integer tensor of at most one axis whose values are known before the graph runs, some by name only. */
 export interface KnownIntegers {
@@ -36,7 +37,11 @@ const same: Fold = ([x]) => x;
 /** How exporters compute shapes: what each operator does to known integers. */
 const folds: Readonly<Record<string, Fold>> = {
 	Identity: same,
-	Cast: same,
+	// To a number with a fraction it is no integer any more.
+	Cast: ([x], attributes) => {
+		const to = numberAttribute(attributes, "to", dataType.float32);
+		return to === dataType.int64 || to === dataType.int32 || to === dataType.bool ? x : undefined;
+	},
 	Add: pairwise(numeric((a, b) => a + b)),
 	Sub: pairwise(numeric((a, b) => a - b)),
 	Mul: pairwise((a, b) => multiplyDims([a, b])),

@@ -28,9 +28,22 @@ const cases: Readonly<Record<string, Case>> = {
 	clip: { build: (g, [x]) => g.add("Clip", [x, g.scalar(-1), g.scalar(1)]) },
 	concat_axis1: { inputs: ["a", "b", "c"], build: operator("Concat", { axis: int(1) }) },
 	div_broadcast: { inputs: pair, build: operator("Div"), batched: false },
+	erf: { build: operator("Erf") },
 	exp: { build: (g, [x]) => g.add("Exp", [g.add("Mul", [x, g.scalar(0.3)])]) },
 	expand: { build: (g, [x]) => g.add("Expand", [x, g.ints([2, 3, 4, 5])]), batched: false },
 	gather: { build: (g, [x]) => g.add("Gather", [x, g.ints([2, 0, 2])], { axis: int(1) }) },
+	gelu: {
+		build: (g, [x]) => {
+			const share = g.add("Erf", [g.add("Mul", [x, g.scalar(Math.SQRT1_2)])]);
+			return g.add("Mul", [g.add("Mul", [x, g.scalar(0.5)]), g.add("Add", [share, g.scalar(1)])]);
+		},
+	},
+	hardswish: {
+		build: (g, [x]) => {
+			const gate = g.add("Clip", [g.add("Add", [x, g.scalar(3)]), g.scalar(0), g.scalar(6)]);
+			return g.add("Div", [g.add("Mul", [x, gate]), g.scalar(6)]);
+		},
+	},
 	leakyrelu: { build: operator("LeakyRelu", { alpha: float(0.1) }) },
 	log: { build: operator("Log") },
 	logsoftmax: { build: operator("LogSoftmax", { axis: int(-1) }) },

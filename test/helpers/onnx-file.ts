@@ -1,0 +1,122 @@
+import protobuf from "protobufjs/light.js";
+
+type Message = (writer: protobuf.Writer) => void;
+
+/** An attribute as an exporter writes it: one integer, several, a number, or a constant tensor of int64. */
+export type FileAttribute = { i: number } | { ints: readonly number[] } | { f: number } | { tensor: readonly number[] };
+
+export interface FileNode {
+	readonly type: string;
+	readonly inputs: readonly string[];
+	readonly outputs: readonly string[];
+	readonly attributes?: Readonly<Record<string, FileAttribute>>;
+	readonly domain?: string;
+}
+
+export interface OnnxFile {
+	readonly opset: number;
+	/** float32 inputs; a text stands for a named extent. */
+	readonly inputs: Readonly<Record<string, readonly (number | string)[]>>;
+	readonly outputs: readonly string[];
+	readonly nodes: readonly FileNode[];
+	/** float32 initialisers, written as typed fields, not raw bytes. */
+	readonly floats?: Readonly<Record<string, readonly number[]>>;
+	/** Initialisers said to be in another file. */
+	readonly external?: readonly string[];
+}
+
+/**
+ * Writes an ONNX file field by field, as a foreign exporter would: by the numbers in onnx.proto, not by the code under
+ * test.
+ */
+export function onnxFile(file: OnnxFile): Uint8Array {
+	const { floats = {}, external = [] } = file;
+	const graph: Message = (w) => {
+		for (const node of file.nodes) message(w, 1, (n) => writeNode(n, node));
+		text(w, 2, "graph");
+		for (const [name, values] of Object.entries(floats)) message(w, 5, (t) => writeFloats(t, name, values));
+		for (const name of external) message(w, 5, (t) => writeExternal(t, name));
+		for (const [name, shape] of Object.entries(file.inputs)) message(w, 11, (i) => writeInput(i, name, shape));
+		for (const name of file.outputs) message(w, 12, (o) => text(o, 1, name));
+	};
+	const writer = protobuf.Writer.create();
+	integer(writer, 1, 8);
+	message(writer, 7, graph);
+	message(writer, 8, (o) => integer(o, 2, file.opset));
+	return writer.finish();
+}
+
+const integer = (w: protobuf.Writer, field: number, value: number) => w.uint32(field << 3).int64(value);
+const text = (w: protobuf.Writer, field: number, value: string) => w.uint32((field << 3) | 2).string(value);
+
+function message(w: protobuf.Writer, field: number, write: Message): void {
+	w.uint32((field << 3) | 2).fork();
+	write(w);
+	w.ldelim();
+}
+
+function writeNode(w: protobuf.Writer, { type, inputs, outputs, attributes = {}, domain }: FileNode): void {
+	for (const name of inputs) text(w, 1, name);
+	for (const name of outputs) text(w, 2, name);
+	text(w, 4, type);
+	for (const [name, attribute] of Object.entries(attributes)) message(w, 5, (a) => writeAttribute(a, name, attribute));
+	if (domain !== undefined) text(w, 7, domain);
+}
+
+function writeAttribute(w: protobuf.Writer, name: string, attribute: FileAttribute): void {
+	text(w, 1, name);
+	if ("f" in attribute) {
+		w.uint32((2 << 3) | 5).float(attribute.f);
+		integer(w, 20, 1);
+	} else if ("i" in attribute) {
+		integer(w, 3, attribute.i);
+		integer(w, 20, 2);
+	} else if ("ints" in attribute) {
+		for (const value of attribute.ints) integer(w, 8, value);
+		integer(w, 20, 7);
+	} else {
+		const { tensor } = attribute;
+		message(w, 5, (t) => {
+			integer(t, 1, tensor.length);
+			integer(t, 2, 7);
+			for (const value of tensor) integer(t, 7, value);
+		});
+		integer(w, 20, 4);
+	}
+}
+
+function writeFloats(w: protobuf.Writer, name: string, values: readonly number[]): void {
+	integer(w, 1, values.length);
+	integer(w, 2, 1);
+	w.uint32((4 << 3) | 2).fork();
+	for (const value of values) w.float(value);
+	w.ldelim();
+	text(w, 8, name);
+}
+
+function writeExternal(w: protobuf.Writer, name: string): void {
+	integer(w, 1, 1);
+	integer(w, 2, 1);
+	text(w, 8, name);
+	message(w, 13, (entry) => {
+		text(entry, 1, "location");
+		text(entry, 2, "weights.bin");
+	});
+	integer(w, 14, 1);
+}
+
+function writeInput(w: protobuf.Writer, name: string, shape: readonly (number | string)[]): void {
+	const dimension = (d: number | string) => (w2: protobuf.Writer) => {
+		if (typeof d === "number") integer(w2, 1, d);
+		else text(w2, 2, d);
+	};
+	text(w, 1, name);
+	message(w, 2, (type) =>
+		message(type, 1, (tensorType) => {
+			integer(tensorType, 1, 1);
+			message(tensorType, 2, (s) => {
+				for (const d of shape) message(s, 1, dimension(d));
+			});
+		}),
+	);
+}

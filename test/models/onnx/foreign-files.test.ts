@@ -1,0 +1,139 @@
+import { decodeModel, encodeModel } from "@psgl/models";
+import { ArtifactError, type Tensor, tensor } from "@psgl/sdk";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import test from "ava";
+import { type FileNode, type OnnxFile, onnxFile } from "../../helpers/onnx-file.js";
+
+const x = tensor(
+	"float32",
+	[2, 3, 2],
+	Float32Array.from({ length: 12 }, (_, i) => Math.sin(i)),
+);
+
+/** What a file with the input `x` [N,3,2] and the output `y` gives for `x`. */
+async function run(file: Partial<OnnxFile> & { readonly opset: number; readonly nodes: readonly FileNode[] }) {
+	const graph = decodeModel(onnxFile({ inputs: { x: ["N", 3, 2] }, outputs: ["y"], ...file }));
+	await using session = await nodeRuntime.load(encodeModel(graph));
+	return (await session.run({ x })).y as Tensor;
+}
+
+const node = (type: string, inputs: readonly string[], attributes: FileNode["attributes"] = {}): FileNode => ({
+	type,
+	inputs,
+	outputs: ["y"],
+	attributes,
+});
+
+/** Rows of `x` as numbers: [2][3][2]. */
+const at = (n: number, c: number, i: number) => x.data[(n * 3 + c) * 2 + i] as number;
+
+test("opset 11 reductions with axes as attribute", async (t) => {
+	const sum = await run({ opset: 11, nodes: [node("ReduceSum", ["x"], { axes: { ints: [1] }, keepdims: { i: 0 } })] });
+	t.deepEqual(sum.dims, [2, 2]);
+	t.true(Math.abs(Number(sum.data[3]) - (at(1, 0, 1) + at(1, 1, 1) + at(1, 2, 1))) < 1e-6);
+	const mean = await run({ opset: 17, nodes: [node("ReduceMean", ["x"], { axes: { ints: [-1] } })] });
+	t.deepEqual(mean.dims, [2, 3, 1]);
+	t.true(Math.abs(Number(mean.data[0]) - (at(0, 0, 0) + at(0, 0, 1)) / 2) < 1e-6);
+});
+
+test("opset 11 Unsqueeze, Squeeze and Split with attributes", async (t) => {
+	const y = await run({
+		opset: 11,
+		nodes: [
+			{ type: "Unsqueeze", inputs: ["x"], outputs: ["u"], attributes: { axes: { ints: [0] } } },
+			{ type: "Squeeze", inputs: ["u"], outputs: ["s"], attributes: { axes: { ints: [0] } } },
+			{ type: "Split", inputs: ["s"], outputs: ["a", "b"], attributes: { axis: { i: 1 }, split: { ints: [1, 2] } } },
+			{ type: "Identity", inputs: ["b"], outputs: ["y"] },
+		],
+	});
+	t.deepEqual(y.dims, [2, 2, 2]);
+	t.deepEqual(
+		[...y.data],
+		[at(0, 1, 0), at(0, 1, 1), at(0, 2, 0), at(0, 2, 1), at(1, 1, 0), at(1, 1, 1), at(1, 2, 0), at(1, 2, 1)],
+	);
+});
+
+test("opset 13 Split into equal parts", async (t) => {
+	const split: FileNode = { type: "Split", inputs: ["x"], outputs: ["a", "y"], attributes: { axis: { i: 2 } } };
+	const y = await run({ opset: 13, nodes: [split] });
+	t.deepEqual(y.dims, [2, 3, 1]);
+	t.is(y.data[1], at(0, 1, 1));
+});
+
+test("opset 11 Softmax normalises over all axes from its axis on", async (t) => {
+	const y = await run({ opset: 11, nodes: [node("Softmax", ["x"])] });
+	t.deepEqual(y.dims, [2, 3, 2]);
+	const total = [...y.data].slice(0, 6).reduce<number>((sum, v) => sum + Number(v), 0);
+	t.true(Math.abs(total - 1) < 1e-6);
+});
+
+test("Dropout outside training passes its input on, in training mode it is refused", async (t) => {
+	t.deepEqual((await run({ opset: 13, nodes: [node("Dropout", ["x"])] })).data, x.data);
+	const masked: FileNode = { type: "Dropout", inputs: ["x"], outputs: ["y", "mask"] };
+	const error = t.throws(
+		() => decodeModel(onnxFile({ opset: 13, inputs: { x: [2] }, outputs: ["y"], nodes: [masked] })),
+		{
+			instanceOf: ArtifactError,
+		},
+	);
+	t.is(error?.code, "PSGL_ONNX_DROPOUT");
+});
+
+test("shapes computed in the graph are folded away, the batch stays open", async (t) => {
+	// As PyTorch writes x.view(x.size(0), -1).
+	const nodes: FileNode[] = [
+		{ type: "Shape", inputs: ["x"], outputs: ["shape"] },
+		{ type: "Constant", inputs: [], outputs: ["zero"], attributes: { value_int: { i: 0 } } },
+		{ type: "Gather", inputs: ["shape", "zero"], outputs: ["batch"], attributes: { axis: { i: 0 } } },
+		{ type: "Constant", inputs: [], outputs: ["axes"], attributes: { value: { tensor: [0] } } },
+		{ type: "Unsqueeze", inputs: ["batch", "axes"], outputs: ["batch1"] },
+		{ type: "Constant", inputs: [], outputs: ["rest"], attributes: { value: { tensor: [-1] } } },
+		{ type: "Concat", inputs: ["batch1", "rest"], outputs: ["target"], attributes: { axis: { i: 0 } } },
+		node("Reshape", ["x", "target"]),
+	];
+	const graph = decodeModel(onnxFile({ opset: 15, inputs: { x: ["N", 3, 2] }, outputs: ["y"], nodes }));
+	t.deepEqual(graph.outputs[0]?.shape, ["N", 6]);
+	t.deepEqual(
+		graph.nodes.map((n) => n.type),
+		["Reshape", "Identity"],
+	);
+	t.deepEqual((await run({ opset: 15, nodes })).dims, [2, 6]);
+});
+
+test("initialisers in typed fields, some listed among the inputs", async (t) => {
+	const file = {
+		opset: 13,
+		inputs: { x: ["N", 3, 2], scale: [2] },
+		floats: { scale: [2, -1] },
+		nodes: [node("Mul", ["x", "scale"])],
+	} as const;
+	const y = await run(file);
+	t.is(y.data[0], 2 * at(0, 0, 0));
+	t.is(y.data[1], -at(0, 0, 1));
+});
+
+const refused: Readonly<Record<string, Partial<OnnxFile>>> = {
+	PSGL_ONNX_OPSET: { opset: 9 },
+	PSGL_OPERATOR_UNKNOWN: {
+		nodes: [{ type: "FusedMatMul", inputs: ["x", "x"], outputs: ["y"], domain: "com.microsoft" }],
+	},
+	PSGL_ONNX_CORRUPT: { nodes: [node("Relu", ["nowhere"])] },
+	PSGL_ONNX_EXTERNAL_DATA: { external: ["weight"] },
+	PSGL_ONNX_DYNAMIC_SHAPE: {
+		nodes: [
+			{ type: "Shape", inputs: ["x"], outputs: ["shape"] },
+			{ type: "Cast", inputs: ["shape"], outputs: ["float"], attributes: { to: { i: 1 } } },
+			node("Mul", ["x", "float"]),
+		],
+	},
+	PSGL_ONNX_NOT_ONNX: { nodes: [] },
+};
+
+for (const [code, change] of Object.entries(refused)) {
+	test(`a file is refused with ${code}`, (t) => {
+		const valid = { opset: 13, inputs: { x: ["N", 2] }, outputs: ["y"], nodes: [node("Relu", ["x"])] };
+		t.notThrows(() => decodeModel(onnxFile(valid)));
+		const error = t.throws(() => decodeModel(onnxFile({ ...valid, ...change })), { instanceOf: ArtifactError });
+		t.is(error?.code, code);
+	});
+}
