@@ -1,2 +1,4 @@
 export { dealByPatient, dealDirichlet, dealIid, minimumSamplesPerDevice } from "./deal.js";
+export { type Deal, dealSplits, type Share } from "./deal-splits.js";
+export { type FleetEvent, type FleetOptions, runFleet } from "./fleet.js";
 export { type PhantomOptions, phantomSplits } from "./phantom.js";
