@@ -1,6 +1,6 @@
-import { int } from "../graph/attribute.js";
+import { int, ints } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
-import type { Dim, Value } from "../graph/graph.js";
+import type { Value } from "../graph/graph.js";
 import { pixelsUnderKernel, type Window } from "./window.js";
 
 /**
@@ -15,20 +15,26 @@ export function kernelGradient(g: GraphBuilder, image: Value, values: Value, win
 	const channels = (image.shape[1] as number) / groups;
 	const filters = (values.shape[1] as number) / groups;
 	const places = window.places.reduce((a, b) => a * b, 1);
-	const grouped = pixelsUnderKernel(g, image, window).map((pixels) =>
-		reshape(g, pixels, [0, groups, channels, places]),
-	);
-	const offsets = grouped.length;
-	const columns = offsets === 1 ? (grouped[0] as Value) : g.add("Concat", grouped, { axis: int(2) });
+	const pixels = pixelsUnderKernel(g, image, window);
+	const columns = reshape(g, inGroups(g, pixels, groups, channels), [0, groups, pixels.length * channels, places]);
 	const rows = transpose(g, reshape(g, values, [0, groups, filters, places]), [0, 1, 3, 2]);
 	const perSample = g.add("MatMul", [columns, rows]);
 	const summed = g.add("ReduceSum", [perSample, g.ints([0])], { keepdims: int(0) });
-	const ordered = transpose(g, reshape(g, summed, [groups, offsets, channels, filters]), [0, 3, 2, 1]);
+	const ordered = transpose(g, reshape(g, summed, [groups, pixels.length, channels, filters]), [0, 3, 2, 1]);
 	return reshape(g, ordered, [groups * filters, channels, ...window.kernel]);
 }
 
-const reshape = (g: GraphBuilder, value: Value, shape: readonly Dim[]) =>
-	g.add("Reshape", [value, g.ints(shape as readonly number[])]);
+/** All offsets behind each other, for each group on its own: [B,C,...] each to [B,groups,offsets * channels,...]. */
+function inGroups(g: GraphBuilder, pixels: readonly Value[], groups: number, channels: number): Value {
+	if (pixels.length === 1) return pixels[0] as Value;
+	if (groups === 1) return g.add("Concat", pixels, { axis: int(1) });
+	const split = pixels.map((value) =>
+		reshape(g, value, [0, groups, channels, ...(value.shape.slice(2) as readonly number[])]),
+	);
+	return g.add("Concat", split, { axis: int(2) });
+}
+
+const reshape = (g: GraphBuilder, value: Value, shape: readonly number[]) => g.add("Reshape", [value, g.ints(shape)]);
 
 const transpose = (g: GraphBuilder, value: Value, perm: readonly number[]) =>
-	g.add("Transpose", [value], { perm: { type: "ints", value: perm } });
+	g.add("Transpose", [value], { perm: ints(perm) });
