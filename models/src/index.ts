@@ -57,6 +57,14 @@ export { normalised } from "./layers/normalised.js";
 export type { Initialiser, LayoutEntry, ParameterLayout } from "./layers/parameter-layout.js";
 export type { ParameterScope, SegmentLayout } from "./layers/parameter-scope.js";
 export { flatten, globalAverage, maxPool } from "./layers/pooling.js";
+export {
+	type BoundSegment,
+	bindSegment,
+	ParameterScope,
+	pack,
+	packStatistics,
+	type SegmentLayout,
+} from "./layers/parameter-scope.js";
 export { type CrossEntropyOperands, crossEntropy } from "./losses/cross-entropy.js";
 export { meanSquaredError } from "./losses/mean-squared-error.js";
 export { type ImportBindings, importModel } from "./onnx/import-model.js";
