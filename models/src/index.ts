@@ -55,8 +55,6 @@ export { type ConvolutionOptions, convolution } from "./layers/convolution.js";
 export { dense } from "./layers/dense.js";
 export { normalised } from "./layers/normalised.js";
 export type { Initialiser, LayoutEntry, ParameterLayout } from "./layers/parameter-layout.js";
-export type { ParameterScope, SegmentLayout } from "./layers/parameter-scope.js";
-export { flatten, globalAverage, maxPool } from "./layers/pooling.js";
 export {
 	type BoundSegment,
 	bindSegment,
@@ -65,6 +63,7 @@ export {
 	packStatistics,
 	type SegmentLayout,
 } from "./layers/parameter-scope.js";
+export { flatten, globalAverage, maxPool } from "./layers/pooling.js";
 export { type CrossEntropyOperands, crossEntropy } from "./losses/cross-entropy.js";
 export { meanSquaredError } from "./losses/mean-squared-error.js";
 export { type ImportBindings, importModel } from "./onnx/import-model.js";
