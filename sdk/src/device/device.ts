@@ -1,3 +1,4 @@
+import type { Manifest } from "../artifact/index.js";
 import { ConfigError, ConnectionError, PsglError } from "../errors.js";
 import type { Transport, TransportEvent } from "../ports/transport.js";
 import { type AggregatorMessage, refusalError } from "../protocol/index.js";
@@ -130,6 +131,17 @@ export class Device implements AsyncDisposable {
 		} finally {
 			this.#mailbox = undefined;
 		}
+	}
+
+	/**
+	 * Resolves when the device has the aggregator's artifact and weights, with what the artifact says of itself: the
+	 * shape of a sample, the classes.
+	 * @throws ConnectionError `PSGL_DEVICE_NO_MODEL` when no aggregator answers within `inferTimeoutMs`; the signal's
+	 * reason when aborted.
+	 */
+	async ready({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<Manifest> {
+		this.#enrolment.requireSound();
+		return (await this.#inference.ready(signal)).segment.artifact.manifest;
 	}
 
 	/**

@@ -57,7 +57,7 @@ export class Inference {
 	/** @throws as `Device.infer`. */
 	async decide(samples: Tensor<"float32">, { allowPartial = true, signal }: InferOptions): Promise<Decision> {
 		signal?.throwIfAborted();
-		const model = await this.#requireModel(signal);
+		const model = await this.ready(signal);
 		const { manifest } = model.segment.artifact;
 		const [count = 0, ...shape] = samples.dims;
 		if (shape.join() !== manifest.inputShape.join() || count < 1) throw shapeMisfit(manifest, shape);
@@ -112,7 +112,7 @@ export class Inference {
 	}
 
 	/** Waits for the artifact, and for the weights the aggregator has now, as long as for an answer. */
-	async #requireModel(signal: AbortSignal | undefined): Promise<ClientModel> {
+	async ready(signal: AbortSignal | undefined): Promise<ClientModel> {
 		const { clock, inferTimeoutMs } = this.#settings;
 		const enrolment = this.#enrolment;
 		await enrolment.until(() => enrolment.upToDate, { clock, timeoutMs: inferTimeoutMs, signal });
@@ -120,7 +120,7 @@ export class Inference {
 		throw new ConnectionError("PSGL_DEVICE_NO_MODEL", {
 			what: "the device has no model yet",
 			got: enrolment.welcome === undefined ? "no answer to hello" : "no artifact",
-			remedy: "Check that the aggregator runs, and call ready() first",
+			remedy: "Check that the aggregator runs and that the device reaches it",
 		});
 	}
 }

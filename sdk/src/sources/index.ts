@@ -1,4 +1,5 @@
 export { type DataSplits, Dataset, type SplitName } from "./dataset.js";
+export { decodeImage, imageChannels } from "./decode-image.js";
 export { parseIdx } from "./idx.js";
 export { loadData } from "./load-data.js";
 export { defaultImageSize, defaultMaxExpandedBytes, type LoadEvent, type LoadOptions } from "./load-options.js";
