@@ -56,17 +56,44 @@ export function sumOverPlaces(g: GraphBuilder, dy: Value): Value {
 	return g.add("ReduceSum", [dy, g.ints(dy.shape.flatMap((_, i) => (i === 1 ? [] : [i])))], { keepdims: int(0) });
 }
 
-/** Gradient of the image: the transposed convolution, with the pixels no window reached added at the end. */
+/**
+ * Gradient of the image: the transposed convolution. With stride 1 that is also a convolution by the kernel turned
+ * around, which unrolls the filters where ConvTranspose unrolls the channels: 1.1 to 1.4 times as fast unless there are
+ * many more filters than channels, then slower.
+ */
 function imageGradient(g: GraphBuilder, dy: Value, weights: Value, window: Window, groups: number): Value {
+	const [filters, channels] = weights.shape as readonly [number, number];
+	const turned = groups === 1 && 2 * filters < 3 * channels ? turnedWindow(window) : undefined;
+	if (turned !== undefined) return g.add("Conv", [dy, turnKernel(g, weights)], convolutionAttributes(turned, 1));
 	const outputPadding = window.image.map((extent, i) => {
 		const covered = reach(window.kernel[i] as number, window.dilations[i] as number);
 		const pads = (window.padsBegin[i] as number) + (window.padsEnd[i] as number);
+		// Pixels at the end that no window reached.
 		return extent - (((window.places[i] as number) - 1) * (window.strides[i] as number) + covered - pads);
 	});
 	return g.add("ConvTranspose", [dy, weights], {
 		...convolutionAttributes(window, groups),
 		output_padding: ints(outputPadding),
 	});
+}
+
+/** The window that moves over the places of `window` and takes one place for each pixel; undefined where pads would be negative. */
+function turnedWindow(window: Window): Window | undefined {
+	const overhang = window.kernel.map((k, i) => reach(k, window.dilations[i] as number) - 1);
+	const padsBegin = overhang.map((o, i) => o - (window.padsBegin[i] as number));
+	const padsEnd = overhang.map((o, i) => o - (window.padsEnd[i] as number));
+	if ([...padsBegin, ...padsEnd].some((p) => p < 0) || window.strides.some((s) => s !== 1)) return undefined;
+	return { ...window, padsBegin, padsEnd, image: window.places, places: window.image };
+}
+
+/** [M,C,...kernel] to [C,M,...kernel], each kernel back to front. */
+function turnKernel(g: GraphBuilder, weights: Value): Value {
+	const kernel = weights.shape.slice(2) as readonly number[];
+	const exchanged = g.add("Transpose", [weights], { perm: ints([1, 0, ...kernel.map((_, i) => i + 2)]) });
+	if (kernel.every((extent) => extent === 1)) return exchanged;
+	const last = g.ints(kernel.map(() => -1));
+	const beforeFirst = g.ints(kernel.map((extent) => -extent - 1));
+	return g.add("Slice", [exchanged, last, beforeFirst, g.ints(kernel.map((_, i) => i + 2)), last]);
 }
 
 /** Attributes of the Conv or ConvTranspose that moves this window. */

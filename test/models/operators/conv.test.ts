@@ -53,6 +53,21 @@ for (let seed = 0; seed < 24; seed++) {
 	});
 }
 
+for (const { dilation, pads } of [
+	{ dilation: 1, pads: [1, 1, 1, 1] },
+	{ dilation: 2, pads: [0, 1, 3, 2] },
+	{ dilation: 1, pads: [3, 0, 0, 3] },
+]) {
+	test(`Conv's derivatives with stride 1 and few filters, dilation ${dilation}, pads ${pads.join()}`, async (t) => {
+		const random = seededRandom(7);
+		const inputs = { input: normalTensor(random, [2, 3, 7, 8]), weight: normalTensor(random, [2, 3, 3, 2]) };
+		const build = convolve({ pads: ints(pads), dilations: ints([dilation, dilation]) });
+		const errors = await gradientErrors(inputs, build, { random, step: 0.5, batched: ["input"] });
+		t.true(errors.first < 1e-4, `first: ${errors.first}`);
+		t.true(errors.second < 1e-4, `second: ${errors.second}`);
+	});
+}
+
 test("Conv names the shapes that do not fit", (t) => {
 	const g = new GraphBuilder("test");
 	const x = g.input("x", "float32", ["B", 3, 8, 8]);
