@@ -41,7 +41,7 @@ export function reduction(node: InferenceContext): Reduction {
 	return { axes, keepDims, keptShape, shape: keepDims ? keptShape : shape.filter((_, i) => !axes.includes(i)) };
 }
 
-/** Integers of an attribute that a shape rule cannot do without. */
+/** The `perm` attribute: which input axis each output axis is. Default: back to front. */
 export function permutation(node: InferenceContext): readonly number[] {
 	const rank = requiredInput(node, 0).shape.length;
 	const perm = intsAttribute(node.attributes, "perm") ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);

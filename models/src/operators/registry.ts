@@ -12,6 +12,7 @@ import { conv } from "./conv.js";
 import { convTranspose } from "./conv-transpose.js";
 import { depthToSpace } from "./depth-to-space.js";
 import { div } from "./div.js";
+import { elu } from "./elu.js";
 import { equal } from "./equal.js";
 import { erf } from "./erf.js";
 import { exp } from "./exp.js";
@@ -44,6 +45,7 @@ import { pow } from "./pow.js";
 import { reciprocal } from "./reciprocal.js";
 import { reduceMax } from "./reduce-max.js";
 import { reduceMean } from "./reduce-mean.js";
+import { reduceMin } from "./reduce-min.js";
 import { reduceProd } from "./reduce-prod.js";
 import { reduceSum } from "./reduce-sum.js";
 import { relu } from "./relu.js";
@@ -133,6 +135,8 @@ export const operators: readonly Operator[] = [
 	size,
 	erf,
 	resize,
+	elu,
+	reduceMin,
 ];
 
 const byType = new Map(operators.map((o) => [o.type, o]));

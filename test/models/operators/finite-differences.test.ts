@@ -71,6 +71,8 @@ const cases: Readonly<Record<string, Case>> = {
 		batched: [0],
 		positive: true,
 	},
+	Elu: { dims: [[3, 5]], build: unary("Elu", { alpha: float(0.7) }), kinks: [0] },
+	Erf: { dims: [[3, 5]], build: unary("Erf") },
 	Exp: { dims: [[3, 5]], build: unary("Exp") },
 	Expand: { dims: [[3, 1, 4]], build: (g, [x]) => g.add("Expand", [x, g.ints([1, 5, 1])]) },
 	Flatten: { dims: [image], build: unary("Flatten", { axis: int(2) }) },
@@ -185,6 +187,7 @@ const cases: Readonly<Record<string, Case>> = {
 		dims: [[3, 4, 5]],
 		build: (g, [x]) => g.add("ReduceMax", [x, g.ints([1])], { keepdims: int(0) }),
 	},
+	"ReduceMin over all but the batch": { dims: [image], build: (g, [x]) => g.add("ReduceMin", [x, g.ints([1, 2, 3])]) },
 	"ReduceMean over the batch": {
 		dims: [[3, 4]],
 		build: (g, [x]) => g.add("ReduceMean", [x], { keepdims: int(0) }),

@@ -28,6 +28,7 @@ const cases: Readonly<Record<string, Case>> = {
 	clip: { build: (g, [x]) => g.add("Clip", [x, g.scalar(-1), g.scalar(1)]) },
 	concat_axis1: { inputs: ["a", "b", "c"], build: operator("Concat", { axis: int(1) }) },
 	div_broadcast: { inputs: pair, build: operator("Div"), batched: false },
+	elu: { build: operator("Elu") },
 	erf: { build: operator("Erf") },
 	exp: { build: (g, [x]) => g.add("Exp", [g.add("Mul", [x, g.scalar(0.3)])]) },
 	expand: { build: (g, [x]) => g.add("Expand", [x, g.ints([2, 3, 4, 5])]), batched: false },
@@ -110,6 +111,49 @@ withShared("gemm: output and gradients as PyTorch's linear layer", async (t) => 
 	const got = await session.run({ ...inputs, gout: golden("in_gout") });
 	for (const n of ["weight", "bias"]) t.true(relativeError(got[`g.${n}`] as Tensor, golden(`g_${n}`)) < 1e-5, n);
 });
+
+withShared("layer normalisation built of means, as PyTorch's", async (t) => {
+	const golden = await goldenVectors("op_layernorm");
+	const inputs = {
+		input: golden("in_input"),
+		weight: tensor("float32", [8], new Float32Array(8).fill(1)),
+		bias: tensor("float32", [8], new Float32Array(8)),
+	};
+	await using session = await compileWithGradients(
+		inputs,
+		(g, { input, weight, bias }) => {
+			const last = g.ints([-1]);
+			const centred = g.add("Sub", [input, g.add("ReduceMean", [input, last])]);
+			const variance = g.add("ReduceMean", [g.add("Mul", [centred, centred]), last]);
+			const deviation = g.add("Sqrt", [g.add("Add", [variance, g.scalar(1e-5)])]);
+			return g.add("Add", [g.add("Mul", [g.add("Div", [centred, deviation]), weight]), bias]);
+		},
+		{ batched: ["input"] },
+	);
+	// The vectors leave weight and bias out: with 1 and 0 the output is the normalised input they were applied to.
+	const gout = golden("in_gout");
+	const normalised = (await session.run({ ...inputs, gout })).out as Tensor<"float32">;
+	for (let c = 0; c < 8; c++) {
+		const { slope, offset } = line(column(normalised, c), column(golden("out"), c));
+		inputs.weight.data[c] = slope;
+		inputs.bias.data[c] = offset;
+	}
+	const got = await session.run({ ...inputs, gout });
+	t.true(relativeError(got.out as Tensor, golden("out")) < 1e-5);
+	for (const n of Object.keys(inputs)) t.true(relativeError(got[`g.${n}`] as Tensor, golden(`g_${n}`)) < 1e-5, n);
+});
+
+/** Values at index `c` of the last axis, which has 8. */
+const column = (t: Tensor<"float32">, c: number) => t.data.filter((_, i) => i % 8 === c);
+
+/** Least-squares line through points. */
+function line(x: Float32Array, y: Float32Array): { slope: number; offset: number } {
+	const mean = (values: Float32Array) => values.reduce((sum, v) => sum + v, 0) / values.length;
+	const [mx, my] = [mean(x), mean(y)];
+	const covariance = x.reduce((sum, v, i) => sum + (v - mx) * ((y[i] as number) - my), 0);
+	const slope = covariance / x.reduce((sum, v) => sum + (v - mx) ** 2, 0);
+	return { slope, offset: my - slope * mx };
+}
 
 withShared("space to depth in ONNX's channel order, there and back", async (t) => {
 	const golden = await goldenVectors("space_to_depth");
