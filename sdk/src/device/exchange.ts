@@ -1,21 +1,17 @@
 import { PsglError } from "../errors.js";
 import type { Clock } from "../ports/clock.js";
 import type { TransportEvent } from "../ports/transport.js";
-import {
-	type AggregatorMessage,
-	type Awaiting,
-	type BatchMessage,
-	type EvaluateMessage,
-	refusalError,
-	type WeightsMessage,
-} from "../protocol/index.js";
+import type { AggregatorMessage, Awaiting, BatchMessage, EvaluateMessage, WeightsMessage } from "../protocol/index.js";
 import type { AggregatorLink } from "./aggregator-link.js";
 import type { DeviceEvent } from "./device-event.js";
 import type { Enrolment } from "./enrolment.js";
 import type { Mailbox } from "./mailbox.js";
 
-/** Answers that may be damaged or refused, for one message, before the device gives up. */
+/** Answers to one message that may be of no use before the device gives up. */
 const maxFaults = 5;
+
+/** Times a message goes out again at once after a refusal; then it waits, as for an answer that does not come. */
+const maxPromptRepeats = 2;
 
 /** Waiting times grow up to this multiple of `answerTimeoutMs`. */
 const maxPatience = 8;
@@ -65,6 +61,7 @@ export async function* exchange<T>(
 	const artifact = enrolment.model?.segment.digest;
 	const seq = "seq" in message ? message.seq : 0;
 	let faults = 0;
+	let refusals = 0;
 	let quiet = 0;
 
 	const askAgain = (resent: boolean): DeviceEvent => {
@@ -115,8 +112,7 @@ export async function* exchange<T>(
 				if (!isAbout(incoming, message, seq)) continue;
 				yield { type: "refused", refusal: incoming };
 				if (!incoming.retry) return "refused";
-				countFault(refusalError(incoming));
-				yield askAgain(true);
+				if (++refusals <= maxPromptRepeats) yield askAgain(true);
 				continue;
 		}
 		try {

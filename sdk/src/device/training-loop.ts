@@ -1,3 +1,4 @@
+import { ProtocolError } from "../errors.js";
 import type { RoundMessage, WeightsMessage } from "../protocol/index.js";
 import type { CheckedData } from "./device-data.js";
 import type { DeviceEvent } from "./device-event.js";
@@ -17,6 +18,7 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 	const { enrolment, link } = training;
 	let announced: string | undefined;
 	let completed: Completed | undefined;
+	let lacking: RoundMessage | undefined;
 	let quiet = 0;
 
 	const ask = () => {
@@ -71,9 +73,13 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 					break;
 				}
 				if (!takeOver(model, message)) {
-					ask();
+					// Asked for at once the first time, and then as often as any answer that does not come.
+					if (lacking === undefined || !isSame(message, lacking)) ask();
+					lacking = message;
+					yield { type: "rejected", error: weightsMissing(message.model) };
 					break;
 				}
+				lacking = undefined;
 				completed = yield* doRound(training, model, data, message);
 				break;
 			case "end":
@@ -105,6 +111,15 @@ async function* doRound(
 function takeOver(model: ClientModel | undefined, message: Pick<RoundMessage, "model" | "tensors">): boolean {
 	if (message.tensors !== undefined) model?.state.load(message.tensors, message.model);
 	return model?.state.holds(message.model) ?? false;
+}
+
+function weightsMissing(version: number): ProtocolError {
+	return new ProtocolError("PSGL_DEVICE_WEIGHTS_MISSING", {
+		what: "a round starts from weights this device does not hold, and brings none",
+		got: `a round without weights, version ${version}`,
+		expected: "the weights, as the device has trained on since it held that version",
+		remedy: "The device has asked for them; if that does not help, restart the aggregator",
+	});
 }
 
 function isSame(a: RoundMessage, b: RoundMessage): boolean {
