@@ -1,5 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { ChunkAssembler, decodeEnvelope, encodeEnvelope, type Message, splitIntoChunks } from "@psgl/sdk/protocol";
+import {
+	ChunkAssembler,
+	decodeEnvelope,
+	encodeEnvelope,
+	type Message,
+	protocolLimits,
+	splitIntoChunks,
+} from "@psgl/sdk/protocol";
 import test from "ava";
 import { ManualClock } from "../helpers/manual-clock.js";
 import { samples } from "./protocol-samples.js";
@@ -49,6 +56,38 @@ test("docs/protocol.md takes the fixture apart as it is", (t) => {
 	const block = /```hex batch-int8\n([\s\S]*?)```/.exec(docs)?.[1] ?? "";
 	const hex = block.replaceAll(/#.*$/gm, "").replaceAll(/\s/g, "");
 	t.is(hex, fixture("batch-int8").toString("hex"));
+});
+
+test("docs/protocol.md describes every field of every message, and every limit's value", (t) => {
+	const docs = readFileSync(new URL("../../../docs/protocol.md", import.meta.url), "utf8");
+	for (const message of Object.values<Message>(samples)) {
+		const title = message.type === "status" ? "## Status" : `### \`${message.type}\``;
+		const from = docs.indexOf(`\n${title}\n`);
+		t.true(from >= 0, title);
+		const rest = docs.slice(from + title.length);
+		const section = rest.slice(0, rest.search(/\n##+ /));
+		// `evaluate` refers to `batch` for the fields they share.
+		const shared = message.type === "evaluate" ? ["epoch", "seq", "model", "tensors"] : [];
+		for (const field of Object.keys(message)) {
+			if (["type", "device", "body", ...shared].includes(field)) continue;
+			t.true(section.includes(`\`${field}\``), `${message.type}.${field}`);
+		}
+		const tensors = "tensors" in message ? Object.keys(message.tensors ?? {}) : [];
+		for (const name of tensors) t.true(message.type === "evaluate" || section.includes(`\`${name}\``), name);
+	}
+	const { minMessageBytes, defaultMessageBytes, maxBodyBytes, maxHeaderBytes, maxChunks, chunkTimeoutMs } =
+		protocolLimits;
+	for (const value of [
+		`${minMessageBytes / 1024} KiB`,
+		`${defaultMessageBytes.toLocaleString("en")} bytes`,
+		`${maxBodyBytes / 1024 ** 2} MiB`,
+		`${maxHeaderBytes / 1024} KiB`,
+		maxChunks.toLocaleString("en"),
+		`${chunkTimeoutMs / 1000} s`,
+		`${protocolLimits.maxPartialBytes / 1024 ** 2} MiB`,
+	]) {
+		t.true(docs.slice(docs.indexOf("\n## Limits\n")).includes(`| ${value} |`), value);
+	}
 });
 
 /** Typed arrays as lists, undefined fields gone: what has to be equal, whatever memory it lies in. */

@@ -92,7 +92,7 @@ export class ChunkAssembler<From extends keyof MessagesFrom> implements Disposab
 		return received;
 	}
 
-	/** Forgets all incomplete messages: after a reconnect the sender starts them again, maybe cut differently. */
+	/** Forgets all incomplete messages, for instance because the sender has restarted. */
 	clear(): void {
 		for (const key of [...this.#partials.keys()]) this.#drop(key);
 	}
