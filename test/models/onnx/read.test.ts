@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { attributes, decodeModel, encodeModel, GraphBuilder } from "@psgl/models";
-import { ArtifactError, type Tensor } from "@psgl/sdk";
+import { ArtifactError, PsglError, seededRandom, type Tensor } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
 import { goldenVectors, relativeError } from "../../helpers/golden.js";
@@ -71,4 +71,21 @@ test("a file that is no ONNX is refused as such", (t) => {
 		const error = t.throws(() => decodeModel(bytes), { instanceOf: ArtifactError });
 		t.is(error?.code, "PSGL_ONNX_NOT_ONNX");
 	}
+});
+
+test("a damaged file is read or refused, but never anything else", (t) => {
+	const random = seededRandom(5);
+	const bytes = encodeModel(example());
+	let refused = 0;
+	for (let i = 0; i < 400; i++) {
+		const damaged = bytes.slice(0, i % 4 === 0 ? random.integer(bytes.length) : bytes.length);
+		for (let k = 0; k < 3; k++) damaged[random.integer(damaged.length + 1)] = random.integer(256);
+		try {
+			decodeModel(damaged);
+		} catch (error) {
+			if (!(error instanceof PsglError)) throw error;
+			refused++;
+		}
+	}
+	t.true(refused > 100);
 });
