@@ -38,6 +38,8 @@ const { values: options } = parseArgs({
 		on: { type: "string", default: "test" },
 		attacked: { type: "string", default: "1000" },
 		threads: { type: "string", default: "1" },
+		"map-budget": { type: "string" },
+		"robust-budget": { type: "string" },
 		out: { type: "string" },
 	},
 });
@@ -54,7 +56,7 @@ async function main(): Promise<void> {
 	for (const name of names) {
 		for (const seed of seeds) {
 			const network = zooNetwork(options.model);
-			const definition = variantDefinition(name, network, data.train.shape, data.train.classes);
+			const definition = overridden(variantDefinition(name, network, data.train.shape, data.train.classes));
 			const started = performance.now();
 			const row = await measure(definition, data, seed);
 			row.seconds = (performance.now() - started) / 1000;
@@ -65,6 +67,18 @@ async function main(): Promise<void> {
 		}
 	}
 	process.stdout.write(markdown(results));
+}
+
+/** `--map-budget` and `--robust-budget` (in 1/255) change what a variant has of them. */
+function overridden(definition: ModelDefinition): ModelDefinition {
+	const map = options["map-budget"];
+	const robust = options["robust-budget"];
+	return {
+		...definition,
+		map: definition.map === null || map === undefined ? definition.map : { ...definition.map, budget: Number(map) },
+		robustBudget:
+			definition.robustBudget === 0 || robust === undefined ? definition.robustBudget : Number(robust) / 255,
+	};
 }
 
 /** Trains one variant with one seed and measures it. */

@@ -1,12 +1,15 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
+/** What is timed; default forward and backward. */
+export type Passes = "forward" | "forward and backward";
+
 /** A Python process with PyTorch that times expressions, for comparison in the same run. */
 export interface PyTorch {
 	readonly version: string;
 	/** Draws inputs of these shapes and evaluates the expression over them (`F` is torch.nn.functional). */
-	prepare(inputs: Readonly<Record<string, readonly number[]>>, expression: string): Promise<void>;
-	/** Milliseconds of each of `runs` forward and backward passes. */
+	prepare(inputs: Readonly<Record<string, readonly number[]>>, expression: string, passes?: Passes): Promise<void>;
+	/** Milliseconds of each of `runs` passes. */
 	time(runs: number): Promise<number[]>;
 	close(): Promise<void>;
 }
@@ -22,7 +25,9 @@ for line in sys.stdin:
     if "inputs" in request:
         names = {k: torch.rand(*shape, requires_grad=True) for k, shape in request["inputs"].items()}
         code = compile(request["expression"], "expression", "eval")
-        scope = {"F": F, **names}
+        scope = {"F": F, "torch": torch, **names}
+        backward = request["passes"] != "forward"
+        torch.set_grad_enabled(backward)
         gradient = torch.rand_like(eval(code, scope))
         wrt = [v for k, v in names.items() if k not in ("mean", "variance")]
         print("[]", flush=True)
@@ -30,7 +35,9 @@ for line in sys.stdin:
     times = []
     for _ in range(request["runs"]):
         start = time.perf_counter()
-        torch.autograd.grad(eval(code, scope), wrt, gradient)
+        result = eval(code, scope)
+        if backward:
+            torch.autograd.grad(result, wrt, gradient)
         times.append((time.perf_counter() - start) * 1e3)
     print(json.dumps(times), flush=True)
 `;
@@ -56,8 +63,8 @@ export async function startPyTorch(threads: number): Promise<PyTorch | undefined
 	if (typeof version !== "string") return undefined;
 	return {
 		version,
-		async prepare(inputs, expression) {
-			await ask({ inputs, expression });
+		async prepare(inputs, expression, passes = "forward and backward") {
+			await ask({ inputs, expression, passes });
 		},
 		time: async (runs) => (await ask({ runs })) as number[],
 		close: () =>
