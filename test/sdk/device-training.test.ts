@@ -107,6 +107,10 @@ test("asks for the round again when it names weights the device does not hold", 
 	await aggregator.send(trainRound(id, { model: 5 }));
 	const resume = await aggregator.expect("resume");
 	t.is(resume.awaiting, "round");
+	t.is((await run.events.next("rejected")).error.code, "PSGL_DEVICE_WEIGHTS_MISSING");
+	await aggregator.send(trainRound(id, { model: 5 }));
+	await run.events.next("rejected");
+	t.is(aggregator.pending, 0, "asking once is enough");
 });
 
 test("ignores gradients of other batches, replayed ones and a repeated round", async (t) => {
@@ -227,12 +231,15 @@ test("sends a refused batch again when that can help, and ends the round when it
 	await aggregator.send(gradientFor(batch));
 	const second = await aggregator.expect("batch");
 	const refused = { type: "refused", device: id, of: "batch", epoch: 0, seq: 1, what: "test" } as const;
+	for (let repeats = 0; repeats < 2; repeats++) {
+		await aggregator.send({ ...refused, code: "PSGL_PROTOCOL_CHECKSUM", retry: true });
+		t.deepEqual(await aggregator.expect("batch"), second);
+	}
 	await aggregator.send({ ...refused, code: "PSGL_PROTOCOL_CHECKSUM", retry: true });
-	t.deepEqual(await aggregator.expect("batch"), second);
 	await aggregator.send({ ...refused, code: "PSGL_ROUND_OVER", retry: false });
 	const weights = await aggregator.expect("weights");
 	t.is(weights.samples, 4, "only the batch that was answered counts");
-	t.is(events.events.filter((event) => event.type === "refused").length, 2);
+	t.is(events.events.filter((event) => event.type === "refused").length, 4);
 });
 
 for (const dtype of ["float16", "int8"] as const) {
