@@ -18,8 +18,8 @@ export const exitCodes = [
 export const internalFault = 1;
 export const interrupted = 130;
 
-/** Exit code for whatever was thrown. */
+/** Exit code for whatever was thrown. What fails because the user stopped it counts as stopped. */
 export function exitCodeOf(error: unknown, signal: AbortSignal): number {
-	if (error instanceof PsglError) return error.exitCode;
-	return signal.aborted ? interrupted : internalFault;
+	if (signal.aborted) return interrupted;
+	return error instanceof PsglError ? error.exitCode : internalFault;
 }

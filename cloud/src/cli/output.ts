@@ -35,7 +35,9 @@ export class Output {
 
 	/** Something happened. `line` is how a person reads it; left out, only programs get to know. */
 	event(type: string, fields: Readonly<Record<string, unknown>>, line?: string): void {
-		if (this.json) this.#writeJson({ type, ...fields });
+		// An event passed on as a whole has a type of its own, which gives way.
+		const { type: _, ...rest } = fields;
+		if (this.json) this.#writeJson({ type, ...rest });
 		else if (line !== undefined) this.#note(line);
 	}
 

@@ -1,6 +1,9 @@
 import { compileVerb } from "./commands/compile.js";
+import { deviceVerb } from "./commands/device.js";
 import { doctorVerb } from "./commands/doctor.js";
+import { fleetVerb } from "./commands/fleet.js";
+import { inferVerb } from "./commands/infer.js";
 import type { Verb } from "./verb.js";
 
 /** Every verb, in the order of `psgl --help`. */
-export const verbs: readonly Verb[] = [compileVerb, doctorVerb];
+export const verbs: readonly Verb[] = [deviceVerb, fleetVerb, inferVerb, compileVerb, doctorVerb];

@@ -1,0 +1,45 @@
+import { z } from "zod";
+import { connectDeadlineOption, seedOption, threadsOption, urlOption } from "../common-options.js";
+import { dataOptions } from "../data-options.js";
+import { dealOption } from "../deal-options.js";
+import { option } from "../options/option.js";
+import { defineVerb } from "../verb.js";
+
+export const deviceVerb = defineVerb({
+	name: "device",
+	summary: "run one device: train on its data, send nothing but smashed data",
+	description:
+		"Runs one device until the aggregator ends training. It tries again when the broker cannot be reached, and goes on after a lost link.",
+	options: {
+		url: urlOption,
+		id: option(
+			"ID",
+			"name of the device, the same after every restart",
+			z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "1 to 64 letters, digits, _ or -"),
+		),
+		...dataOptions,
+		split: option(
+			"I/N",
+			"take share I of N of the data, for trying several devices with one data set",
+			z
+				.string()
+				.regex(/^[1-9]\d*\/[1-9]\d*$/, "a share such as 2/8")
+				.default("1/1"),
+		),
+		deal: dealOption,
+		seed: seedOption,
+		connectDeadline: connectDeadlineOption,
+		threads: threadsOption,
+	},
+	examples: [
+		{
+			command: "psgl device --url mqtt://cloud:1883 --id ward-3 --data own-pictures",
+			does: "a device with its own pictures, one sub-folder for each class",
+		},
+		{
+			command: "psgl device --id ward-3 --data pneumoniamnist.npz --split 3/8",
+			does: "the third of eight devices that share one data set",
+		},
+	],
+	run: async (options, context) => (await import("./run-device.js")).runDevice(options, context),
+});

@@ -1,0 +1,53 @@
+import { dealSplits } from "@psgl/firmware-sim";
+import { ConfigError, Device } from "@psgl/sdk";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { defaultThreads } from "../common-options.js";
+import { type dataOptions, loadSplits } from "../data-options.js";
+import { parseDeal } from "../deal-options.js";
+import { DeviceProgress } from "../device-progress.js";
+import type { OptionValues } from "../options/option.js";
+import { threadedRuntime } from "../threaded-runtime.js";
+import type { VerbContext } from "../verb.js";
+
+interface DeviceValues extends OptionValues<typeof dataOptions> {
+	readonly url: string;
+	readonly id: string;
+	readonly split: string;
+	readonly deal: string;
+	readonly seed: number;
+	readonly connectDeadline?: number | undefined;
+	readonly threads?: number | undefined;
+}
+
+/** Trains until the aggregator ends it. */
+export async function runDevice(options: DeviceValues, context: VerbContext): Promise<number> {
+	const { output, signal } = context;
+	const [index = 1, shares = 1] = options.split.split("/").map(Number);
+	if (index > shares) {
+		throw new ConfigError("PSGL_OPTION", {
+			what: "--split cannot be used",
+			got: options.split,
+			expected: `a share from 1/${shares} to ${shares}/${shares}`,
+		});
+	}
+	const splits = await loadSplits(options, context);
+	const data = dealSplits(splits, shares, parseDeal(options.deal), options.seed)[index - 1];
+	const progress = new DeviceProgress(output, options.id);
+	await using device = await Device.connect({
+		url: options.url,
+		id: options.id,
+		runtime: threadedRuntime(nodeRuntime, options.threads ?? defaultThreads()),
+		data,
+		signal,
+		connectDeadlineMs: options.connectDeadline === undefined ? undefined : options.connectDeadline * 1000,
+		onLinkEvent: (event) => progress.link(event),
+	});
+	let steps = 0;
+	for await (const event of device.train({ signal })) {
+		if (event.type === "step") steps += 1;
+		progress.training(event);
+	}
+	progress.stop();
+	output.result({ device: options.id, steps, bytesUp: device.bytesUp, bytesDown: device.bytesDown });
+	return 0;
+}

@@ -1,0 +1,148 @@
+import { readFile } from "node:fs/promises";
+import { ArtifactError, type Decision, Device, type Runtime, scalar, type Tensor } from "@psgl/sdk";
+import { type Artifact, artifactGraph, artifactTensor, decodeArtifact, type Manifest } from "@psgl/sdk/artifact";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { formatPercent } from "../format.js";
+import { type InferenceInputs, type InputOptions, readInputs } from "../inference-inputs.js";
+import type { Output } from "../output.js";
+import type { VerbContext } from "../verb.js";
+
+interface InferValues extends InputOptions {
+	readonly url?: string | undefined;
+	readonly artifact?: string | undefined;
+	readonly id: string;
+	readonly timeout: number;
+}
+
+/** Who decided: the aggregator over MQTT, the device's local head, or both halves on this machine. */
+type Source = Decision["source"] | "artifact";
+
+interface Answer {
+	readonly source: Source;
+	/** [B,K] */
+	readonly scores: Float32Array;
+	readonly arrived: number;
+	readonly model: number;
+}
+
+/** Decides and prints: one line a sample. */
+export async function runInfer(options: InferValues, context: VerbContext): Promise<number> {
+	const { output, signal } = context;
+	if (options.artifact !== undefined && options.url === undefined) {
+		const artifact = await openArtifact(options.artifact);
+		const inputs = await readInputs(options, artifact.manifest, signal);
+		print(output, artifact.manifest, inputs, await decideOffline(artifact, inputs.x, nodeRuntime));
+		return 0;
+	}
+	const deadlineMs = options.timeout * 1000;
+	await using device = await Device.connect({
+		url: options.url ?? "mqtt://127.0.0.1:1883",
+		id: options.id,
+		runtime: nodeRuntime,
+		connectDeadlineMs: deadlineMs,
+		inferTimeoutMs: deadlineMs,
+		signal,
+	});
+	const manifest = await device.ready({ signal });
+	const inputs = await readInputs(options, manifest, signal);
+	const { source, scores, arrived, model } = await device.infer(inputs.x, { signal });
+	print(output, manifest, inputs, { source, scores: scores.data, arrived, model });
+	return 0;
+}
+
+/** @throws ArtifactError `PSGL_ARTIFACT_UNREADABLE` and as `decodeArtifact`. */
+export async function openArtifact(path: string): Promise<Artifact> {
+	let bytes: Uint8Array;
+	try {
+		bytes = await readFile(path);
+	} catch (cause) {
+		throw new ArtifactError("PSGL_ARTIFACT_UNREADABLE", {
+			what: `the artifact ${path} cannot be read`,
+			got: (cause as Error).message,
+			remedy: "Check the path; psgl compile makes an artifact",
+			cause,
+		});
+	}
+	return decodeArtifact(bytes);
+}
+
+/** Both halves in this process, or the local head where the artifact is a client half. */
+async function decideOffline(artifact: Artifact, x: Tensor<"float32">, runtime: Runtime): Promise<Answer> {
+	const { manifest } = artifact;
+	await using client = await runtime.load(artifactGraph(artifact, "client/infer"));
+	const { smashed, localScores } = await client.run({
+		x,
+		params: artifactTensor(artifact, "client/params"),
+		stats: artifactTensor(artifact, "client/stats"),
+		head: artifactTensor(artifact, "client/head"),
+		budget: scalar(manifest.map?.budget ?? 0),
+	});
+	if (manifest.part === "client") {
+		const { data } = localScores as Tensor<"float32">;
+		return { source: "local-head", scores: data, arrived: 0, model: manifest.version };
+	}
+	await using server = await runtime.load(artifactGraph(artifact, "server/infer"));
+	const { scores } = await server.run({
+		smashed: smashed as Tensor,
+		params: artifactTensor(artifact, "server/params"),
+		stats: artifactTensor(artifact, "server/stats"),
+	});
+	return { source: "artifact", scores: fusedRow(scores as Tensor<"float32">), arrived: 1, model: manifest.version };
+}
+
+/** The decision's row of scores [B,rows,K]. */
+function fusedRow({ dims, data }: Tensor<"float32">): Float32Array {
+	const [samples = 0, rows = 0, classes = 0] = dims;
+	const fused = new Float32Array(samples * classes);
+	for (let b = 0; b < samples; b++) {
+		const from = (b * rows + rows - 1) * classes;
+		fused.set(data.subarray(from, from + classes), b * classes);
+	}
+	return fused;
+}
+
+function print(output: Output, manifest: Manifest, { labels }: InferenceInputs, answer: Answer): void {
+	const { classes } = manifest;
+	const samples = answer.scores.length / classes.length;
+	const decisions = Array.from({ length: samples }, (_, i) => {
+		const row = answer.scores.subarray(i * classes.length, (i + 1) * classes.length);
+		const best = row.reduce((at, score, k) => (score > (row[at] as number) ? k : at), 0);
+		return {
+			sample: i,
+			class: classes[best] as string,
+			probability: row[best] as number,
+			scores: Object.fromEntries(classes.map((name, k) => [name, row[k] as number])),
+			...(labels === undefined ? {} : { label: classes[labels[i] as number] as string }),
+		};
+	});
+	const right = decisions.filter((decision) => decision.class === decision.label).length;
+	output.table(
+		[
+			{ title: "sample", align: "right" },
+			{ title: "decision" },
+			{ title: "probability", align: "right" },
+			...(labels === undefined ? [] : [{ title: "label" }]),
+		],
+		decisions.map((d) => [String(d.sample), d.class, formatPercent(d.probability), d.label ?? ""]),
+	);
+	if (labels !== undefined) output.print(`${right} of ${samples} right`);
+	output.print(sourceLine(answer));
+	output.result({
+		source: answer.source,
+		model: answer.model,
+		arrived: answer.arrived,
+		decisions,
+		...(labels === undefined ? {} : { accuracy: right / samples }),
+	});
+}
+
+function sourceLine({ source, arrived, model }: Answer): string {
+	switch (source) {
+		case "aggregator":
+			return `Decided by the whole system, weights version ${model}; ${formatPercent(arrived)} of the smashed data arrived`;
+		case "artifact":
+			return `Decided by both halves on this machine, weights version ${model}`;
+		case "local-head":
+			return `Decided by the local head alone, weights version ${model}: no aggregator took part`;
+	}
+}

@@ -1,0 +1,96 @@
+import { type AttackName, attackNames } from "@psgl/models";
+import type { DataSplits } from "@psgl/sdk/sources";
+import { formatBytes, formatPercent, formatSeconds } from "../format.js";
+import type { Output } from "../output.js";
+import type { TableColumn } from "../table.js";
+import type { DemoResult, Trained } from "./demo-result.js";
+
+/** How each attack reads. */
+const attackTitles: Readonly<Record<AttackName, string>> = {
+	fgsm: "FGSM 8/255",
+	pgd2: "PGD-10 2/255",
+	pgd8: "PGD-10 8/255",
+	jsma: "JSMA 0.5",
+};
+
+/** What the numbers of one line are of: accuracy, balanced accuracy or AUC by row. */
+type Values = Readonly<Record<string, number>>;
+
+/** Prints the table people read, and what they need to know to read it. */
+export function printDemoTable(
+	output: Output,
+	splits: DataSplits,
+	psgl: Trained,
+	vanilla: Trained,
+	result: DemoResult,
+	attackedSamples: number,
+): void {
+	const { rows, deployed, withoutMap, attacked } = psgl.evaluation;
+	const control = vanilla.evaluation;
+	const columns: TableColumn[] = [
+		{ title: "test inputs" },
+		{ title: "" },
+		...rows.map((title) => ({ title, align: "right" as const })),
+		{ title: "vanilla", align: "right" },
+		{ title: "fused - vanilla", align: "right" },
+	];
+	const line = (title: string, metric: string, values: Values, beside: number | undefined): string[] => [
+		title,
+		metric,
+		...rows.map((row) => formatPercent(values[row])),
+		formatPercent(beside),
+		beside === undefined ? "" : points((values.fused as number) - beside),
+	];
+	const metricOf = (by: typeof deployed, metric: "accuracy" | "balancedAccuracy" | "auc"): Values =>
+		Object.fromEntries(Object.entries(by).map(([row, metrics]) => [row, metrics[metric]]));
+
+	const lines = [
+		line("as deployed", "accuracy", metricOf(deployed, "accuracy"), control.deployed.fused?.accuracy),
+		line("", "balanced", metricOf(deployed, "balancedAccuracy"), control.deployed.fused?.balancedAccuracy),
+		line("", "AUC", metricOf(deployed, "auc"), control.deployed.fused?.auc),
+		line("without the map", "accuracy", metricOf(withoutMap, "accuracy"), undefined),
+		line("", "balanced", metricOf(withoutMap, "balancedAccuracy"), undefined),
+	];
+	for (const name of attacked === undefined ? [] : attackNames) {
+		const own = attacked?.[name];
+		const other = control.attacked?.[name];
+		if (own === undefined || other === undefined) continue;
+		lines.push(line(attackTitles[name], "accuracy", own.accuracy, other.accuracy.fused));
+		lines.push(line("", "balanced", own.balancedAccuracy, other.balancedAccuracy.fused));
+	}
+	output.print("");
+	output.table(columns, lines);
+	output.print("");
+	for (const note of notes(splits, psgl, result, attackedSamples)) output.print(note);
+}
+
+function notes(splits: DataSplits, psgl: Trained, result: DemoResult, attackedSamples: number): readonly string[] {
+	const { counts, transit } = psgl.run;
+	const { test, synthetic } = splits;
+	const lines = [
+		`Majority class ${formatPercent(result.majority)} of ${test.length} test inputs; balanced ${formatPercent(1 / test.classes.length)}.`,
+	];
+	if (attackedSamples > 0) {
+		lines.push(
+			`Attacks on ${attackedSamples} of them, each system by its own gradient through everything, the worst of several variants.`,
+		);
+	}
+	if (transit !== undefined) {
+		const { complete, unrecovered, recovered } = transit;
+		lines.push(
+			`Half of the channels lost: fused ${formatPercent(recovered.accuracy)} (balanced ${formatPercent(recovered.balancedAccuracy)}) with masked recovery, ${formatPercent(unrecovered.accuracy)} (${formatPercent(unrecovered.balancedAccuracy)}) without, ${formatPercent(complete.accuracy)} (${formatPercent(complete.balancedAccuracy)}) with nothing lost.`,
+		);
+	}
+	lines.push(
+		`Trained by ${result.devices} devices in ${psgl.run.rounds.length} rounds: ${counts.steps} batches in ${formatSeconds(counts.seconds)}, ${result.stepsPerSecond.toFixed(1)} a second; ${formatBytes(result.bytesUpPerSample)} up and ${formatBytes(result.bytesDownPerSample)} down per sample; lost ${result.lost}, doubled ${result.doubled}. All of it ${formatSeconds(result.wallSeconds)}.`,
+	);
+	if (synthetic) lines.push("The pictures are synthetic: these numbers say nothing about real radiographs.");
+	for (const note of splits.notes ?? []) lines.push(`Note: ${note}.`);
+	return lines;
+}
+
+/** A difference of fractions in percentage points, with its sign. */
+function points(difference: number): string {
+	const value = 100 * difference;
+	return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(1)}`;
+}

@@ -1,0 +1,100 @@
+import type { DeviceEvent, TransportEvent } from "@psgl/sdk";
+import { formatSeconds } from "./format.js";
+import type { Output, Progress } from "./output.js";
+
+/** Shows what one device does. */
+export class DeviceProgress {
+	readonly #output: Output;
+	readonly #device: string;
+	#bar: Progress | undefined;
+
+	constructor(output: Output, device: string) {
+		this.#output = output;
+		this.#device = device;
+	}
+
+	/** The link to the broker, also before training. */
+	link(event: TransportEvent): void {
+		this.#output.event(event.type, { device: this.#device, ...plain(event) }, linkLine(this.#device, event));
+	}
+
+	training(event: DeviceEvent): void {
+		// The link tells of itself already.
+		if (isLinkEvent(event)) return;
+		if (event.type === "round") {
+			this.#bar?.stop();
+			this.#bar =
+				event.task === "train" && event.steps > 0
+					? this.#output.progress(`round ${event.epoch}`, event.steps)
+					: undefined;
+		}
+		if (event.type === "step") this.#bar?.update(event.seq + 1, stepNote(event.losses));
+		if (event.type === "trained" || event.type === "end") this.stop();
+		this.#output.event(event.type, { device: this.#device, ...plain(event) }, trainingLine(this.#device, event));
+	}
+
+	stop(): void {
+		this.#bar?.stop();
+		this.#bar = undefined;
+	}
+}
+
+/** An event as JSON takes it: errors by their code and message. */
+function plain(event: DeviceEvent): Readonly<Record<string, unknown>> {
+	const { type: _, ...fields } = event;
+	if (event.type === "rejected") return { code: event.error.code, what: event.error.what };
+	if (event.type === "handler-failed") return { topic: event.topic, what: String(event.error) };
+	return fields;
+}
+
+function isLinkEvent(event: DeviceEvent): event is TransportEvent {
+	return ["online", "offline", "retry", "handler-failed"].includes(event.type);
+}
+
+function linkLine(device: string, event: TransportEvent): string {
+	switch (event.type) {
+		case "online":
+			return `${device}: connected`;
+		case "offline":
+			return `${device}: connection lost: ${event.reason}`;
+		case "retry":
+			return `${device}: ${retryLine(event)}`;
+		case "handler-failed":
+			return `${device}: a message could not be handled: ${String(event.error)}`;
+	}
+}
+
+/** The reason once, then only how it goes on. */
+export function retryLine(event: Extract<TransportEvent, { type: "retry" }>): string {
+	const next = `attempt ${event.attempt + 1} in ${formatSeconds(event.delayMs / 1000)}`;
+	return event.attempt === 1 ? `${event.reason}; ${next}` : `no connection yet; ${next}`;
+}
+
+/** Undefined for what only programs want to know. */
+function trainingLine(device: string, event: Exclude<DeviceEvent, TransportEvent>): string | undefined {
+	switch (event.type) {
+		case "artifact":
+			return `${device}: has model ${event.name}, version ${event.version}`;
+		case "trained":
+			return `${device}: round ${event.epoch}, ${event.steps} steps on ${event.samples} samples, local loss ${event.localLoss?.toFixed(3) ?? "-"}`;
+		case "asked-again":
+			return `${device}: asked for ${event.awaiting} again`;
+		case "rejected":
+			return `${device}: a message was rejected: ${event.error.code}: ${event.error.message}`;
+		case "refused":
+			return `${device}: the aggregator refused a message: ${event.refusal.code}: ${event.refusal.what}`;
+		case "end":
+			return `${device}: training is over (${event.reason})`;
+		case "welcome":
+		case "round":
+		case "step":
+		case "validated":
+			return undefined;
+	}
+}
+
+function stepNote(losses: Readonly<Record<string, number>>): string {
+	return Object.entries(losses)
+		.map(([stream, loss]) => `${stream} ${loss.toFixed(3)}`)
+		.join(" ");
+}

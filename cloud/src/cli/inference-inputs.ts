@@ -1,0 +1,99 @@
+import { ConfigError, DataError, elementCount, ShapeError, type Tensor } from "@psgl/sdk";
+import type { Manifest } from "@psgl/sdk/artifact";
+import { decodeImage, loadData, readNpz, type SplitName } from "@psgl/sdk/sources";
+
+/** Samples to decide on. */
+export interface InferenceInputs {
+	/** [N,C,H,W] or [N,C,L], values in [0,1]. */
+	readonly x: Tensor<"float32">;
+	/** [N] where they are known. */
+	readonly labels?: Int32Array | undefined;
+}
+
+export interface InputOptions {
+	readonly input?: string | undefined;
+	readonly data?: string | undefined;
+	readonly split: SplitName;
+	readonly limit: number;
+	readonly seed: number;
+}
+
+/**
+ * Reads what the user named, in the shape the model takes.
+ * @throws ConfigError `PSGL_OPTION_CONFLICT`; ShapeError `PSGL_INPUT_SHAPE`; DataError as `loadData`, `readNpz`,
+ * `PSGL_IMAGE_UNDECODABLE`, `PSGL_DATA_MISSING_ARRAY`.
+ */
+export async function readInputs(
+	options: InputOptions,
+	manifest: Manifest,
+	signal: AbortSignal,
+): Promise<InferenceInputs> {
+	const { input, data, split, limit, seed } = options;
+	if ((input === undefined) === (data === undefined)) {
+		throw new ConfigError("PSGL_OPTION_CONFLICT", {
+			what: "there has to be one source of samples",
+			got: input === undefined ? "none" : "--input and --data",
+			expected: "--input FILE or --data PATH",
+		});
+	}
+	if (data !== undefined) {
+		const part = (await loadData(data, { seed, imageSize: manifest.inputShape[1], signal }))[split];
+		const indices = Array.from({ length: Math.min(limit, part.length) }, (_, i) => i);
+		if (part.shape.join() !== manifest.inputShape.join()) throw misfit(data, part.shape, manifest);
+		return { x: part.batch(indices).x, labels: part.labels.subarray(0, indices.length) };
+	}
+	const file = input as string;
+	const x = /\.npz$/i.test(file) ? await readArray(file, manifest, signal) : await readPicture(file, manifest);
+	const size = elementCount(manifest.inputShape);
+	const count = Math.min(limit, x.data.length / size);
+	return { x: { ...x, dims: [count, ...manifest.inputShape], data: x.data.subarray(0, count * size) } };
+}
+
+async function readPicture(file: string, manifest: Manifest): Promise<Tensor<"float32">> {
+	const [channels = 1, height = 0, width = height] = manifest.inputShape;
+	if (manifest.inputShape.length !== 3 || height !== width || (channels !== 1 && channels !== 3)) {
+		throw misfit(file, [3, 0, 0], manifest, "a picture");
+	}
+	let bytes: Uint8Array;
+	try {
+		bytes = await decodeImage(file, height, channels);
+	} catch (cause) {
+		throw new DataError("PSGL_IMAGE_UNDECODABLE", {
+			what: `${file} cannot be decoded`,
+			got: (cause as Error).message,
+			expected: "a picture file",
+			remedy: "Check the path, and open the file in a picture viewer",
+			cause,
+		});
+	}
+	return { dtype: "float32", dims: [1, ...manifest.inputShape], data: Float32Array.from(bytes, (v) => v / 255) };
+}
+
+/** The first numeric array: samples as the model takes them, or without the channel where there is one. */
+async function readArray(file: string, manifest: Manifest, signal: AbortSignal): Promise<Tensor<"float32">> {
+	const arrays = [...(await readNpz(file, { signal }))];
+	for (const [, value] of arrays) {
+		if (typeof value === "string" || !("dims" in value)) continue;
+		if (value.dtype !== "uint8" && value.dtype !== "float32") continue;
+		const own = manifest.inputShape;
+		const shapes = own[0] === 1 ? [own, own.slice(1)] : [own];
+		const fits = shapes.some((shape) => value.dims.slice(-shape.length).join() === shape.join());
+		if (!fits) throw misfit(file, value.dims, manifest);
+		const data = value.dtype === "uint8" ? Float32Array.from(value.data as Uint8Array, (v) => v / 255) : value.data;
+		return { dtype: "float32", dims: value.dims, data: data as Float32Array };
+	}
+	throw new DataError("PSGL_DATA_MISSING_ARRAY", {
+		what: `${file} holds no samples`,
+		got: arrays.map(([name]) => name).join(", ") || "no arrays",
+		expected: "an array of uint8 or float32",
+	});
+}
+
+function misfit(source: string, shape: readonly number[], manifest: Manifest, got?: string): ShapeError {
+	return new ShapeError("PSGL_INPUT_SHAPE", {
+		what: `${source} does not fit the model ${manifest.name}`,
+		got: got ?? `[${shape.join(",")}]`,
+		expected: `samples of shape [${manifest.inputShape.join(",")}]`,
+		remedy: "Give samples of that shape, or use the artifact that was made for these",
+	});
+}
