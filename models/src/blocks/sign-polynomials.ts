@@ -11,6 +11,13 @@ export interface QuinticStep {
  */
 const smallestRatio = 0.02;
 
+/**
+ * While an interval is wide, the next step is fitted to one that reaches this much further: rounding, which the
+ * steep early steps amplify, moves eigenvalues past the end, and a quintic runs away from there.
+ */
+const guard = 1.01;
+const wideError = 1e-3;
+
 /** From here on the interval is so narrow that the best quintic is its limit, Newton-Schulz of order five. */
 const narrowRatio = 1 - 5e-6;
 
@@ -29,7 +36,7 @@ export function signPolynomials(lower: number, tolerance: number): readonly Quin
 		const step = bestQuintic(fitted, high);
 		const error = 1 - evaluate(step, fitted);
 		low = Math.min(evaluate(step, low), 1 - error);
-		high = 1 + error;
+		high = (1 + error) * (error > wideError ? guard : 1);
 		steps.push(step);
 	}
 	return steps;
