@@ -22,7 +22,7 @@ async function createSession(model: Uint8Array, options: SessionOptions) {
 	try {
 		return await ort.InferenceSession.create(model, {
 			executionProviders: ["cpu"],
-			graphOptimizationLevel: "all",
+			graphOptimizationLevel: "extended",
 			intraOpNumThreads: options.threads ?? 1,
 			interOpNumThreads: 1,
 			executionMode: "sequential",
