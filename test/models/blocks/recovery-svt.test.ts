@@ -1,7 +1,8 @@
 import { differentiate, type GraphBuilder, recoverySvt, type SvtRecoveryOptions, type Value } from "@psgl/models";
 import { elementCount, seededRandom, type Tensor, zeros } from "@psgl/sdk";
 import test from "ava";
-import { SVD } from "ml-matrix";
+import * as fc from "fast-check";
+import { Matrix, QrDecomposition, SVD } from "ml-matrix";
 import { goldenVectors } from "../../helpers/golden.js";
 import { largestDifference } from "../../helpers/largest-difference.js";
 import { runGraph } from "../../helpers/run-graph.js";
@@ -175,3 +176,37 @@ for (const relative of [true, false]) {
 		t.true(largestDifference(out.recovered, s) < 1e-6);
 	});
 }
+
+/** Matrices [1,m,n] with these singular values and random singular vectors. */
+function withSingularValues(values: readonly number[], columns: number, seed: number): Tensor<"float32"> {
+	const random = seededRandom(seed);
+	const orthonormal = (rows: number) => {
+		const noise = Array.from({ length: rows * values.length }, () => random.normal());
+		return new QrDecomposition(Matrix.from1DArray(rows, values.length, noise)).orthogonalMatrix;
+	};
+	const matrix = orthonormal(values.length)
+		.mmul(Matrix.diag([...values]))
+		.mmul(orthonormal(columns).transpose());
+	return { dtype: "float32", dims: [1, values.length, columns], data: Float32Array.from(matrix.to1DArray()) };
+}
+
+test("whatever the singular values, the error stays under 1e-3 of the largest", async (t) => {
+	const exponent = fc.double({ min: -5, max: 0, noNaN: true });
+	const property = fc.asyncProperty(
+		fc.array(exponent, { minLength: 2, maxLength: 12 }),
+		fc.double({ min: -4, max: 0.3, noNaN: true }),
+		fc.double({ min: -4, max: 4, noNaN: true }),
+		fc.boolean(),
+		async (exponents, thresholdExponent, sizeExponent, relative) => {
+			const size = 10 ** sizeExponent;
+			const values = [size, ...exponents.map((e) => size * 10 ** e)];
+			const s = withSingularValues(values, values.length + 3, exponents.length);
+			const share = 10 ** thresholdExponent;
+			const out = await recovered(s, { threshold: relative ? share : share * size, relative });
+			const error = largestDifference(out.recovered, bySvd(s, share));
+			// Thresholds that float32 can tell apart from zero are met two orders of magnitude better.
+			return error < (share > 1e-2 ? 1e-5 : 1e-3) * size;
+		},
+	);
+	await t.notThrowsAsync(fc.assert(property, { numRuns: 40, seed: 1 }));
+});
