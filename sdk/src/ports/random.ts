@@ -20,7 +20,7 @@ export interface Random {
 
 /** Generator for `seed` (an integer; 32 bits are used). */
 export function seededRandom(seed: number): Random {
-	const generator = xoroshiro128plus(seed | 0);
+	const generator = xoroshiro128plus(scatter(seed));
 	let spareNormal: number | undefined;
 	const uniform = () => uniformFloat64(generator);
 	const normal = (): number => {
@@ -65,11 +65,24 @@ export function seededRandom(seed: number): Random {
 	};
 }
 
-/** FNV-1a over the name, started from the seed. */
+/** FNV-1a over the bytes of the seed and then of the name. */
 function hashName(seed: number, name: string): number {
-	let hash = (0x811c9dc5 ^ seed) >>> 0;
-	for (let i = 0; i < name.length; i++) {
-		hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193) >>> 0;
-	}
-	return hash | 0;
+	let hash = 0x811c9dc5;
+	const add = (byte: number) => {
+		hash = Math.imul(hash ^ byte, 0x01000193);
+	};
+	for (let shift = 0; shift < 32; shift += 8) add((seed >>> shift) & 0xff);
+	for (let i = 0; i < name.length; i++) add(name.charCodeAt(i));
+	return hash;
+}
+
+/**
+ * MurmurHash3's finaliser. The generator's first numbers are almost its seed, so without this neighbouring seeds, and
+ * forks whose names differ in the last letter, would start alike: devices would back off in step.
+ */
+function scatter(seed: number): number {
+	let h = (seed + 0x9e3779b9) | 0;
+	h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+	h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+	return h ^ (h >>> 16);
 }
