@@ -11,7 +11,10 @@ export interface Quantised {
 	readonly scale: Value;
 }
 
-/** The largest value after scaling lies in [2^13, 2^14): away from float16's end at 65504 even where the logarithm rounds badly. */
+/**
+ * The largest value after scaling lies in [2^13, 2^14): away from float16's end at 65504 even where the logarithm
+ * rounds badly.
+ */
 const largestExponent = 13;
 
 /** Largest int8 used. -128 is not, so that the range is symmetric. */
@@ -20,9 +23,9 @@ const int8Limit = 127;
 const tiny = 1e-30;
 
 /**
- * Values as float16 times one power of two for the tensor, so that gradients of 1e-6 keep their 11 significant bits instead
- * of falling among float16's subnormal numbers. Multiplying by a power of two is exact: each value is off by at most 2^-11 of
- * itself, or by 2^-38 of the largest where that is more.
+ * Values as float16 times one power of two for the tensor, so that gradients of 1e-6 keep their 11 significant bits
+ * instead of falling among float16's subnormal numbers. Multiplying by a power of two is exact: each value is off by
+ * at most 2^-11 of itself, or by 2^-38 of the largest where that is more.
  */
 export function quantiseFloat16(g: GraphBuilder, x: Value): Quantised {
 	const axes = x.shape.map((_, i) => i);
@@ -63,8 +66,9 @@ function perChannel(g: GraphBuilder, channels: Value, like: Value): Value {
 }
 
 /**
- * Graphs that quantise tensors of `shape` [B,C,...] for the wire and back: `wire/encode.float16` and `wire/encode.int8` from
- * `values` to `quantised` and `scale`, `wire/decode.float16` and `wire/decode.int8` the other way.
+ * Graphs that quantise tensors of `shape` [B,C,...] for the wire and back: `wire/encode.float16` and
+ * `wire/encode.int8` from `values` to `quantised` and `scale`, `wire/decode.float16` and `wire/decode.int8` the other
+ * way.
  */
 export function wireGraphs(shape: Shape): readonly Graph[] {
 	const encoded = (dtype: "float16" | "int8", quantise: (g: GraphBuilder, x: Value) => Quantised) => {

@@ -18,24 +18,28 @@ export interface MaskedSmashedData {
 
 export interface MaskedRecoveryOptions {
 	/**
-	 * Conjugate gradient steps. Default 20: with a prior of rank 96 fitted on smashed pictures this is within 2e-7 of the
-	 * solution where half of the channels are missing and within 5e-5 where three quarters are.
+	 * Conjugate gradient steps. Default 20: with a prior of rank 96 fitted on smashed pictures this is within 2e-7 of
+	 * the solution where half of the channels are missing and within 5e-5 where three quarters are.
 	 */
 	readonly iterations?: number;
-	/** Whether smashed data cannot be negative (it ends in a rectifier), so that estimates are cut off at zero. Default true. */
+	/**
+	 * Whether smashed data cannot be negative (it ends in a rectifier), so that estimates are cut off at zero.
+	 * Default true.
+	 */
 	readonly nonNegative?: boolean;
 }
 
 const tiny = 1e-30;
 
 /**
- * Fills what was lost of smashed data [B,C,...] by its most probable value under the prior: with P what arrived,
- * z = argmin norm(P(S - mu - B z))^2/(2 s2) + norm(z)^2/2 and the estimate mu + B z. This is the proximal map of the
- * prior's negative logarithm. What arrived is returned as it is, bit by bit, so with nothing missing this is the identity.
+ * Fills what was lost of smashed data [B,C,...] by its most probable value under the prior: with P what arrived, z =
+ * argmin norm(P(S - mu - B z))^2/(2 s2) + norm(z)^2/2 and the estimate mu + B z. This is the proximal map of the
+ * prior's negative logarithm. What arrived is returned as it is, bit by bit, so with nothing missing this is the
+ * identity.
  *
  * The normal equations (s2 I + B^T P B) z = B^T P (S - mu) are solved for each sample by conjugate gradients
- * preconditioned by their diagonal. The columns of B are orthogonal, so the matrix is diagonal where nothing is missing and the fewer
- * values are missing the fewer steps it takes.
+ * preconditioned by their diagonal. The columns of B are orthogonal, so the matrix is diagonal where nothing is
+ * missing and the fewer values are missing the fewer steps it takes.
  */
 export function recoverMasked(g: GraphBuilder, data: MaskedSmashedData, options: MaskedRecoveryOptions = {}): Value {
 	const { iterations = 20, nonNegative = true } = options;

@@ -17,15 +17,18 @@ export interface RpcaRecoveryOptions {
 	readonly gradient?: RecoveryGradient;
 }
 
-/** Start of the continuation, and the factor of each step (Lin et al. 2009, section 4; the factor as in the reference). */
+/**
+ * Start of the continuation, and the factor of each step (Lin et al. 2009, section 4; the factor as in the
+ * reference).
+ */
 const firstShare = 0.99;
 const shareFactor = 0.6;
 
 /**
- * Recovers smashed data [B,C,...] as the low-rank part of a robust principal component analysis, one matrix [C, places]
- * a sample: mu (norm_*(L) + lambda norm_1(E)) + 1/2 norm_F(S - L - E)^2 by accelerated proximal gradient with mu lowered
- * from step to step (Lin, Ganesh, Wright, Wu, Chen and Ma, "Fast convex optimization algorithms for exact recovery of a
- * corrupted low-rank matrix", 2009, algorithm 2).
+ * Recovers smashed data [B,C,...] as the low-rank part of a robust principal component analysis, one matrix [C,
+ * places] a sample: mu (norm_*(L) + lambda norm_1(E)) + 1/2 norm_F(S - L - E)^2 by accelerated proximal gradient with
+ * mu lowered from step to step (Lin, Ganesh, Wright, Wu, Chen and Ma, "Fast convex optimization algorithms for exact
+ * recovery of a corrupted low-rank matrix", 2009, algorithm 2).
  */
 export function recoveryRpca(g: GraphBuilder, smashed: Value, options: RpcaRecoveryOptions = {}): Recovery {
 	const { gradient = "straight-through" } = options;

@@ -43,7 +43,8 @@ export function reversibleUpsampling(g: GraphBuilder, z: Value, extents: readonl
 
 /**
  * What the client segment sees: the perturbed input after reversible downsampling, and as one more channel the map,
- * averaged over its channels and over the places that became one. [B,C,H,W] -> [B,4C+1,H/2,W/2], [B,C,L] -> [B,2C+1,L/2].
+ * averaged over its channels and over the places that became one. [B,C,H,W] -> [B,4C+1,H/2,W/2], [B,C,L] ->
+ * [B,2C+1,L/2].
  * @param map of the shape of `perturbed`. Left out: a channel of zeros, as for the input the map itself is made from.
  */
 export function packClientInput(g: GraphBuilder, perturbed: Value, map: Value | undefined): Value {

@@ -1,7 +1,9 @@
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 
-/** Step of the perturbation in units of its bound, as in fast adversarial training (Wong, Rice and Kolter, ICLR 2020). */
+/**
+ * Step of the perturbation in units of its bound, as in fast adversarial training (Wong, Rice and Kolter, ICLR 2020).
+ */
 const stepRatio = 1.25;
 
 /**

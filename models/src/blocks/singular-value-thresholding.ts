@@ -94,8 +94,8 @@ function singularValueWeights(g: GraphBuilder, gram: Value, size: number, thresh
 
 /**
  * The threshold t, the square of what the matrix is thresholded with (t, or more where float32 cannot resolve t), an
- * upper bound of the largest eigenvalue, all [B,1,1] or [], a lower bound of t over its root, and how near to the threshold signs
- * have to be told apart.
+ * upper bound of the largest eigenvalue, all [B,1,1] or [], a lower bound of t over its root, and how near to the
+ * threshold signs have to be told apart.
  */
 function thresholdAndBounds(g: GraphBuilder, gram: Value, threshold: Threshold) {
 	if ("relative" in threshold) {

@@ -32,12 +32,13 @@ const leastVariance = 1e-8;
 
 /**
  * Probabilistic principal component analysis (Tipping and Bishop, JRSS B 61(3), 1999) of complete smashed data: the
- * first r eigenvectors of the covariance, each times sqrt(eigenvalue - s2), and s2 the mean of the eigenvalues that are left. The
- * eigenvectors come from randomised subspace iteration (Halko, Martinsson and Tropp, SIAM Review 53(2), 2011, algorithm 4.4),
- * whose large products run in `runtime`. The same seed gives the same prior.
+ * first r eigenvectors of the covariance, each times sqrt(eigenvalue - s2), and s2 the mean of the eigenvalues that
+ * are left. The eigenvectors come from randomised subspace iteration (Halko, Martinsson and Tropp, SIAM Review 53(2),
+ * 2011, algorithm 4.4), whose large products run in `runtime`. The same seed gives the same prior.
  *
  * @param samples [n,D] or [n,C,...], complete.
- * @throws DataError `PSGL_PRIOR_SAMPLES` for fewer than three samples; ConfigError `PSGL_PRIOR_RANK` for a rank below one.
+ * @throws DataError `PSGL_PRIOR_SAMPLES` for fewer than three samples; ConfigError `PSGL_PRIOR_RANK` for a rank below
+ * one.
  */
 export async function fitMaskedPrior(
 	runtime: Runtime,
@@ -159,9 +160,10 @@ async function openProducts(runtime: Runtime, count: number, size: number) {
 }
 
 /**
- * Orthonormal rows that span the same space, by Gram-Schmidt with every projection done twice, which is enough for full
- * precision (Giraud, Langou and Rozloznik, Computers and Mathematics with Applications 50, 2005). Plain loops over rows take a
- * tenth of the time of a general QR decomposition. Rows that depend on others become small noise or zeros.
+ * Orthonormal rows that span the same space, by Gram-Schmidt with every projection done twice, which is enough for
+ * full precision (Giraud, Langou and Rozloznik, Computers and Mathematics with Applications 50, 2005). Loops over
+ * rows are several times faster here than a general QR decomposition. Rows that depend on others become small noise
+ * or zeros.
  */
 function orthonormalRows(matrix: Float32Array, count: number, size: number): Float32Array {
 	const rows = Float64Array.from(matrix);

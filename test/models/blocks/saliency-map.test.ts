@@ -119,7 +119,8 @@ test("signals get a map of the predicted class, each scaled to the budget by its
 		},
 		{ x: signals },
 	);
-	// First: a = (1, -2, 0), b = (0, .5, 3), so only the second place counts. Second: a = (0, .5, 3), b = (1, -2, 0), none does.
+	// First: a = (1, -2, 0), b = (0, .5, 3), so only the second place counts.
+	// Second: a = (0, .5, 3), b = (1, -2, 0), so none does.
 	t.deepEqual(numbers(map), [0, 0.25, 0, 0, 0, 0]);
 });
 
