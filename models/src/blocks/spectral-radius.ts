@@ -18,10 +18,9 @@ export interface SpectralRadius {
 
 /**
  * Largest eigenvalue of symmetric positive semidefinite matrices [B,m,m]: the Rayleigh quotient tr(P A P)/tr(P P) of
- * the power P = A^4096, by repeated squaring. Never above the true value, and below it by less than 3e-4 of
- * it even where all other eigenvalues of a 32 x 32 matrix are as near as is worst (one at a ratio d of the first takes
- * (1 - d) d^8192). Zero
- * for zero matrices. With P held constant its derivative is that of the eigenvalue, u u^T.
+ * the power P = A^4096, by repeated squaring. Never above the true value, and below it by less than 3e-4 of it even
+ * where all other eigenvalues of a 32 x 32 matrix are as near as is worst (one at a ratio d of the first takes
+ * (1 - d) d^8192). Zero for zero matrices. With P held constant its derivative is that of the eigenvalue, u u^T.
  */
 export function spectralRadius(g: GraphBuilder, matrix: Value): SpectralRadius {
 	let power = matrix;
