@@ -1,3 +1,18 @@
+export {
+	Aggregator,
+	type AggregatorCounts,
+	type AggregatorOptions,
+	type AggregatorResult,
+} from "./aggregator/aggregator.js";
+export { type Weighted, weightedAverage } from "./aggregator/averaging.js";
+export { type AuditResult, BatchAudit } from "./aggregator/batch-audit.js";
+export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, writeAtomically } from "./aggregator/checkpoint.js";
+export { EventBuffer } from "./aggregator/event-buffer.js";
+export type { AggregatorEvent, EndReason, RoundReport, Traffic, Validation } from "./aggregator/events.js";
+export { learningRateShare } from "./aggregator/learning-rate.js";
+export { type BatchIdentity, Ledger, type LedgerCounts, type Verdict } from "./aggregator/ledger.js";
+export { Reservoir } from "./aggregator/reservoir.js";
+export { type AggregatorSettings, type ResolvedSettings, resolveSettings } from "./aggregator/settings.js";
 export { type Broker, type BrokerEvent, type BrokerOptions, startBroker } from "./broker/broker.js";
 export { ByteGuard, type ByteGuardOptions } from "./broker/byte-guard.js";
 export { SendWindow } from "./broker/send-window.js";

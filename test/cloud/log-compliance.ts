@@ -84,6 +84,7 @@ export function logCompliance(test: TestFn, name: string, open: () => Promise<Lo
 		}
 		const error = await t.throwsAsync(take(log, 98, 1), { instanceOf: DataError });
 		t.is(error?.code, "PSGL_LOG_RELEASED");
+		t.is(log.start, 99);
 		t.deepEqual(await take(log, 99, 1), [[99, 99]]);
 	});
 

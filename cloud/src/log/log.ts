@@ -14,6 +14,8 @@ export interface LogWaitOptions {
  * acknowledges it; the aggregator reads in order, and releases what its state no longer depends on.
  */
 export interface Log extends AsyncDisposable {
+	/** First position that has not been released. */
+	readonly start: number;
 	/** Position the next entry will have. */
 	readonly end: number;
 	/**

@@ -14,9 +14,9 @@ export function createMemoryLog({ maxBytes = cloudLimits.memoryLogBytes }: Memor
 
 class MemoryLog implements Log {
 	readonly #maxBytes: number;
-	/** Entries from position `#start` on; `#head` of them at the front are released. */
+	/** Entries from position `#first` on; `#head` of them at the front are released. */
 	#entries: (Uint8Array | undefined)[] = [];
-	#start = 0;
+	#first = 0;
 	#head = 0;
 	#bytes = 0;
 	#closed = false;
@@ -28,8 +28,12 @@ class MemoryLog implements Log {
 		this.#maxBytes = maxBytes;
 	}
 
+	get start(): number {
+		return this.#first + this.#head;
+	}
+
 	get end(): number {
-		return this.#start + this.#entries.length;
+		return this.#first + this.#entries.length;
 	}
 
 	append(entry: Uint8Array, { signal }: LogWaitOptions = {}): Promise<number> {
@@ -58,12 +62,12 @@ class MemoryLog implements Log {
 			while (position >= this.end && !this.#closed) await this.#change(signal);
 			signal?.throwIfAborted();
 			if (position >= this.end) return;
-			const bytes = position < this.#start ? undefined : this.#entries[position - this.#start];
+			const bytes = position < this.#first ? undefined : this.#entries[position - this.#first];
 			if (bytes === undefined) {
 				throw new DataError("PSGL_LOG_RELEASED", {
 					what: "an entry of the log is no longer there",
 					got: `position ${position}`,
-					expected: `${this.#start + this.#head} or later`,
+					expected: `${this.start} or later`,
 				});
 			}
 			yield { position, bytes };
@@ -71,7 +75,7 @@ class MemoryLog implements Log {
 	}
 
 	release(before: number): void {
-		const released = Math.min(before, this.end) - this.#start;
+		const released = Math.min(before, this.end) - this.#first;
 		for (; this.#head < released; this.#head++) {
 			this.#bytes -= this.#entries[this.#head]?.length ?? 0;
 			this.#entries[this.#head] = undefined;
@@ -79,7 +83,7 @@ class MemoryLog implements Log {
 		// Moving the rest to the front only when half is gone keeps the cost of a release constant.
 		if (this.#head > 32 && this.#head * 2 > this.#entries.length) {
 			this.#entries = this.#entries.slice(this.#head);
-			this.#start += this.#head;
+			this.#first += this.#head;
 			this.#head = 0;
 		}
 		this.#notify();

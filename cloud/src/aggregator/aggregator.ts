@@ -1,0 +1,438 @@
+import { clientHalf } from "@psgl/models";
+import { type Clock, DataError, PsglError, type Runtime, systemClock } from "@psgl/sdk";
+import { type Artifact, sha256 } from "@psgl/sdk/artifact";
+import {
+	type ByeMessage,
+	type DeviceMessage,
+	type EndMessage,
+	type HelloMessage,
+	type MessageIdentity,
+	type Received,
+	type ResumeMessage,
+	refuse,
+} from "@psgl/sdk/protocol";
+import type { Broker } from "../broker/broker.js";
+import { cloudLimits } from "../limits.js";
+import { BatchIntake } from "./batch-intake.js";
+import { Changed } from "./changed.js";
+import { readIfPresent, writeAtomically } from "./checkpoint.js";
+import type { AggregatorContext } from "./context.js";
+import { type DecisionWeights, decide } from "./decisions.js";
+import { Downlink } from "./downlink.js";
+import { type ClientArtifact, clientArtifact, enrol, sendArtifact } from "./enrolment.js";
+import { EventBuffer } from "./event-buffer.js";
+import type { AggregatorEvent, EndReason, RoundReport, Traffic, Validation } from "./events.js";
+import { artifactPrior, fitPrior, trainedArtifact } from "./final-artifact.js";
+import { batchMissing, helloFirst, roundOver } from "./refusals.js";
+import { Roster, type RosterDevice } from "./roster.js";
+import { sendRound } from "./round-message.js";
+import { ServerSegment } from "./server-segment.js";
+import { type AggregatorSettings, type ResolvedSettings, resolveSettings } from "./settings.js";
+import { type TrainedWeights, Training } from "./training.js";
+import { TrainingRound } from "./training-round.js";
+import { decodeState, encodeState, initialState, type RunIdentity, type TrainingState } from "./training-state.js";
+import { Uplink } from "./uplink.js";
+import { ValidationRound } from "./validation-round.js";
+
+export interface AggregatorOptions {
+	/** A joint artifact. Only its client half goes to devices. */
+	readonly artifact: Artifact;
+	/** Runs the server segment: `nodeRuntime` of `@psgl/sdk/runtime/node`. */
+	readonly runtime: Runtime;
+	/** The link to the devices, and the log of what they send. The aggregator does not close it. */
+	readonly broker: Pick<Broker, "log" | "maxMessageBytes" | "send">;
+	readonly settings?: AggregatorSettings | undefined;
+	/** Written after every round; when it exists, training goes on from it. Default: none. */
+	readonly checkpointFile?: string | undefined;
+	/** Threads of the server segment. Default 1. */
+	readonly threads?: number | undefined;
+	readonly clock?: Clock | undefined;
+	/** Aborting it is `stop`. */
+	readonly signal?: AbortSignal | undefined;
+}
+
+/** What training ended with. */
+export interface AggregatorResult {
+	readonly reason: EndReason;
+	/** Rounds finished. */
+	readonly rounds: number;
+	/** Round whose weights these are. */
+	readonly bestRound: number;
+	/** Of these weights, where it was measured in this process. */
+	readonly validation: Validation | undefined;
+	/** The joint artifact with the trained weights, one version on. */
+	readonly artifact: Uint8Array;
+	readonly counts: AggregatorCounts;
+	readonly traffic: Traffic;
+	/** From the first round's start. */
+	readonly seconds: number;
+}
+
+export interface AggregatorCounts {
+	/** Different training batches that came in. */
+	readonly received: number;
+	/** Of these, the ones that took effect on the weights. */
+	readonly applied: number;
+	/** Of these, the ones that were answered with a refusal. */
+	readonly refused: number;
+	/** Copies of batches; they had no effect. */
+	readonly duplicates: number;
+	/** Acknowledged batches neither applied nor refused. */
+	readonly lost: number;
+	/** Batches that took effect more than once. */
+	readonly doubled: number;
+	/** Samples of the applied batches. */
+	readonly samples: number;
+}
+
+/**
+ * The cloud's half of psgl: trains the server segment together with the devices, and decides.
+ *
+ * @example
+ * const broker = await startBroker({ port: 1883 });
+ * const aggregator = await Aggregator.start({ artifact, runtime: nodeRuntime, broker, settings: { minDevices: 8 } });
+ * for await (const event of aggregator.events()) {
+ *   if (event.type === "round") console.log(event.round, event.validation?.fused?.balancedAccuracy);
+ *   if (event.type === "end") break;
+ * }
+ * await writeFile("trained.psgl", (await aggregator.result).artifact);
+ */
+export class Aggregator implements AsyncDisposable {
+	/** The settings in use, defaults filled in. */
+	readonly settings: ResolvedSettings;
+	/** Settles when training is over. The aggregator answers requests for decisions until it is closed. */
+	readonly result: Promise<AggregatorResult>;
+	readonly #options: AggregatorOptions;
+	readonly #clock: Clock;
+	readonly #client: ClientArtifact;
+	readonly #run: RunIdentity;
+	readonly #context: AggregatorContext;
+	readonly #uplink: Uplink;
+	readonly #training: Training;
+	readonly #events = new EventBuffer<AggregatorEvent>(cloudLimits.eventBuffer, (event) => event.type === "step");
+	readonly #stopping = new AbortController();
+	readonly #closing = new AbortController();
+	readonly #reading: Promise<void>;
+	#decisions: DecisionWeights;
+	#trained: TrainedWeights | undefined;
+	#samples = 0;
+	#startedAt: number | undefined;
+	#reject: (error: unknown) => void = () => undefined;
+
+	private constructor(
+		options: AggregatorOptions,
+		settings: ResolvedSettings,
+		parts: { server: ServerSegment; client: ClientArtifact; run: RunIdentity; state: TrainingState },
+	) {
+		const { artifact, broker } = options;
+		this.#options = options;
+		this.settings = settings;
+		this.#clock = options.clock ?? systemClock;
+		this.#client = parts.client;
+		this.#run = parts.run;
+		const roster = new Roster();
+		const downlink = new Downlink(broker, roster);
+		const emit = (event: AggregatorEvent) => this.#emit(event);
+		this.#context = {
+			manifest: artifact.manifest,
+			settings,
+			clock: this.#clock,
+			server: parts.server,
+			roster,
+			downlink,
+			intake: new BatchIntake(parts.server, downlink, emit),
+			changed: new Changed(this.#clock),
+			stopping: this.#stopping.signal,
+			emit,
+			fail: (error) => this.#fail(error),
+		};
+		const { model, server } = parts.state;
+		this.#decisions = { model, server, prior: artifactPrior(artifact) };
+		this.#training = new Training({
+			context: this.#context,
+			state: parts.state,
+			traffic: () => this.#traffic(),
+			onState: (state) => this.#onState(state),
+		});
+		this.#uplink = new Uplink({
+			log: broker.log,
+			clock: this.#clock,
+			maxMessageBytes: broker.maxMessageBytes,
+			handler: {
+				onMessage: (received) => this.#onMessage(received),
+				onUnreadable: (device, error, about) => this.#refuse(device, error, about),
+				onStatus: (device, online) => this.#onStatus(device, online),
+			},
+		});
+		this.#reading = this.#uplink.run(this.#closing.signal).catch((error: unknown) => this.#fail(error));
+		options.signal?.addEventListener("abort", () => this.stop(), { once: true });
+		this.result = new Promise((resolve, reject) => {
+			this.#reject = reject;
+			// Whoever started the aggregator can read events before there are any.
+			setImmediate(() => this.#train().then(resolve, (error) => this.#fail(error)));
+		});
+		this.result.catch(() => undefined);
+		if (options.signal?.aborted) this.stop();
+	}
+
+	/**
+	 * Compiles the server segment, reads the checkpoint if there is one, and starts.
+	 * @throws ConfigError `PSGL_AGGREGATOR_SETTINGS`; ArtifactError `PSGL_ARTIFACT_MEMBER`, `PSGL_RUNTIME_LOAD`,
+	 * `PSGL_CHECKPOINT_MODEL`; DataError `PSGL_CHECKPOINT_READ`, `PSGL_CHECKPOINT_DAMAGED`, `PSGL_CHECKPOINT_FORMAT`.
+	 */
+	static async start(options: AggregatorOptions): Promise<Aggregator> {
+		const { artifact, runtime, checkpointFile } = options;
+		const settings = resolveSettings(options.settings ?? {}, artifact.manifest);
+		const { classWeights, smashedDtype, gradientDtype } = settings;
+		const client = await clientArtifact(await clientHalf(artifact));
+		const run = { artifact: await artifactDigest(artifact), runtime: runtime.version };
+		const checkpoint = checkpointFile === undefined ? undefined : await readIfPresent(checkpointFile);
+		const state = checkpoint === undefined ? initialState(artifact) : decodeState(checkpoint, run).state;
+		const dtypes = [smashedDtype, gradientDtype];
+		const server = await ServerSegment.load(artifact, runtime, { threads: options.threads ?? 1, classWeights, dtypes });
+		return new Aggregator(options, settings, { server, client, run, state });
+	}
+
+	/** Progress from now on, for any number of readers. `end` is the last one of training; the iterator ends at `close`. */
+	events(): AsyncIterableIterator<AggregatorEvent> {
+		return this.#events.read();
+	}
+
+	/** Rounds finished. */
+	get round(): number {
+		return this.#training.state.round;
+	}
+
+	/** Ends training after the step under way; `result` then holds the best weights up to the last finished round. */
+	stop(): void {
+		this.#stopping.abort();
+		this.#context.changed.notify();
+	}
+
+	/**
+	 * Writes the state after the last finished round to `file`, whole or not at all.
+	 * @throws DataError `PSGL_CHECKPOINT_WRITE`.
+	 */
+	async checkpoint(file: string): Promise<void> {
+		const { state } = this.#training;
+		try {
+			await writeAtomically(file, encodeState(state, this.#run));
+		} catch (cause) {
+			throw new DataError("PSGL_CHECKPOINT_WRITE", {
+				what: `cannot write the checkpoint ${file}`,
+				got: (cause as Error).message,
+				remedy: "Check the folder's rights and free space",
+				cause,
+			});
+		}
+		this.#emit({ type: "checkpoint", file, round: state.round });
+	}
+
+	/** Stops training and answering. The broker stays. */
+	async close(): Promise<void> {
+		this.stop();
+		await this.result.catch(() => undefined);
+		await this.#context.downlink.drained();
+		this.#closing.abort();
+		await this.#reading;
+		this.#events.end();
+		await this.#context.server.close();
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.close();
+	}
+
+	async #train(): Promise<AggregatorResult> {
+		const { artifact, runtime } = this.#options;
+		const trained = await this.#training.run();
+		const seconds = this.#startedAt === undefined ? 0 : (this.#clock.now() - this.#startedAt) / 1000;
+		const prior = (await fitPrior(artifact, runtime, trained.samples, this.settings.seed)) ?? this.#decisions.prior;
+		this.#decisions = { model: trained.model, server: trained.server, prior };
+		this.#trained = trained;
+		const { reason } = trained;
+		const { round, best } = this.#training.state;
+		for (const device of this.#context.roster.online) this.#sendEnd(device, trained);
+		this.#emit({ type: "end", reason, round });
+		const { audit, counts } = this.#context.intake;
+		return {
+			reason,
+			rounds: round,
+			bestRound: best?.round ?? round,
+			validation: this.#training.validation,
+			artifact: await trainedArtifact(artifact, trained, prior, `trained for ${round} rounds, ${reason}`),
+			counts: { ...counts, ...audit, samples: this.#samples },
+			traffic: this.#traffic(),
+			seconds,
+		};
+	}
+
+	async #onState(state: TrainingState): Promise<void> {
+		const { model, server } = state;
+		this.#decisions = { model, server, prior: this.#decisions.prior };
+		const { checkpointFile } = this.#options;
+		if (checkpointFile !== undefined) {
+			await writeAtomically(checkpointFile, encodeState(state, this.#run));
+			this.#emit({ type: "checkpoint", file: checkpointFile, round: state.round });
+		}
+	}
+
+	async #onMessage(received: Received<DeviceMessage>): Promise<void> {
+		const { message } = received;
+		const { type } = message;
+		if (type === "hello") return this.#onHello(message);
+		const device = this.#context.roster.get(message.device);
+		if (device === undefined)
+			return type === "bye" ? undefined : this.#refuse(message.device, helloFirst(type), message);
+		const { phase } = this.#training;
+		switch (message.type) {
+			case "batch":
+				if (phase instanceof TrainingRound) await phase.onBatch(message);
+				else await this.#context.intake.take(message);
+				return;
+			case "evaluate":
+				if (phase instanceof ValidationRound) await phase.onEvaluate(message);
+				else this.#refuse(device.id, roundOver(message.epoch), message);
+				return;
+			case "weights":
+				if (phase instanceof TrainingRound) phase.onWeights(message);
+				else this.#refuse(device.id, roundOver(message.epoch), message);
+				return;
+			case "infer":
+				return decide(this.#context, { ...received, message }, this.#decisions);
+			case "resume":
+				return this.#onResume(device, message);
+			case "bye":
+				return this.#onBye(message);
+		}
+	}
+
+	#onHello(hello: HelloMessage): void {
+		const { roster, changed, intake } = this.#context;
+		const known = roster.get(hello.device) !== undefined;
+		const terms = {
+			artifact: this.#client,
+			model: this.#decisions.model,
+			maxMessageBytes: this.#options.broker.maxMessageBytes,
+		};
+		let enrolled: ReturnType<typeof enrol>;
+		try {
+			enrolled = enrol(this.#context, hello, terms);
+		} catch (error) {
+			if (!(error instanceof PsglError)) throw error;
+			this.#refuse(hello.device, error, { type: "hello" });
+			return;
+		}
+		if (enrolled === undefined) return;
+		const { device, forgot } = enrolled;
+		if (forgot) {
+			this.#training.phase?.onGone(device.id);
+			intake.forget(device.id);
+		}
+		this.#bringUpToDate(device);
+		this.#emit({
+			type: "device",
+			device: device.id,
+			state: known ? "online" : "joined",
+			devicesOnline: roster.online.length,
+		});
+		changed.notify();
+	}
+
+	/** What a device that just arrived has missed: the end of training, or weights it needs for decisions. */
+	#bringUpToDate(device: RosterDevice): void {
+		const { hello } = device;
+		const { state } = this.#training;
+		if (this.#trained !== undefined) this.#sendEnd(device, this.#trained);
+		else if (hello.samples.train === 0 && device.holds !== state.model) {
+			const weights = { model: state.model, client: state.client };
+			const start = { epoch: state.round, task: "validate", learningRate: 0, weights, withWeights: true } as const;
+			sendRound(this.#context, device, start);
+		}
+	}
+
+	#onResume(device: RosterDevice, { awaiting, epoch, seq }: ResumeMessage): void {
+		switch (awaiting) {
+			case "artifact":
+				sendArtifact(this.#context, device.id, this.#client);
+				return;
+			case "round":
+				if (this.#trained !== undefined) this.#sendEnd(device, this.#trained, true);
+				else this.#training.phase?.resend(device);
+				return;
+			case "gradient":
+				this.#context.intake.askedFor({ device: device.id, epoch, seq });
+				return;
+			case "received":
+				// Sent again, the message gets its answer: it has no effect twice.
+				this.#context.downlink.send({ ...refuse(device.id, batchMissing(epoch, seq), undefined, true), epoch, seq });
+				return;
+			case "scores":
+				return;
+		}
+	}
+
+	#onBye({ device }: ByeMessage): void {
+		const { roster, intake } = this.#context;
+		this.#training.phase?.onGone(device);
+		roster.remove(device);
+		intake.forget(device);
+		this.#uplink.forget(device);
+		this.#emit({ type: "device", device, state: "left", devicesOnline: roster.online.length });
+		this.#context.changed.notify();
+	}
+
+	#onStatus(id: string, online: boolean): void {
+		const { roster, changed } = this.#context;
+		const device = roster.get(id);
+		if (device === undefined || device.online === online) return;
+		device.online = online;
+		this.#emit({
+			type: "device",
+			device: id,
+			state: online ? "online" : "offline",
+			devicesOnline: roster.online.length,
+		});
+		changed.notify();
+	}
+
+	#sendEnd(device: RosterDevice, { reason, model, client }: TrainedWeights, withWeights = false): void {
+		const end: EndMessage = { type: "end", device: device.id, reason, epoch: this.#training.state.round, model };
+		const tensors = withWeights || device.holds !== model ? client : undefined;
+		this.#context.downlink.send({ ...end, tensors });
+		device.holds = model;
+	}
+
+	#refuse(device: string, error: PsglError, about: MessageIdentity | undefined): void {
+		this.#emit({ type: "refused", device, code: error.code, reason: error.what });
+		this.#context.downlink.send(refuse(device, error, about));
+	}
+
+	#emit(event: AggregatorEvent): void {
+		if (event.type === "round-started") this.#startedAt ??= this.#clock.now();
+		if (event.type === "round") this.#samples += (event as RoundReport).samples;
+		this.#events.push(event);
+	}
+
+	#traffic(): Traffic {
+		const { downlink } = this.#context;
+		return {
+			bytesUp: this.#uplink.bytes,
+			batchBytesUp: this.#uplink.batchBytes,
+			bytesDown: downlink.bytes,
+			gradientBytesDown: downlink.gradientBytes,
+		};
+	}
+
+	#fail(error: unknown): void {
+		this.#reject(error);
+		this.#events.end({ error });
+		this.stop();
+		this.#closing.abort();
+	}
+}
+
+/** One digest for everything that makes an artifact: graphs, weights and settings. */
+async function artifactDigest({ manifest }: Artifact): Promise<string> {
+	return sha256(new TextEncoder().encode(JSON.stringify(manifest)));
+}

@@ -1,0 +1,27 @@
+import type { Clock } from "@psgl/sdk";
+import type { Manifest } from "@psgl/sdk/artifact";
+import type { BatchIntake } from "./batch-intake.js";
+import type { Changed } from "./changed.js";
+import type { Downlink } from "./downlink.js";
+import type { AggregatorEvent } from "./events.js";
+import type { Roster } from "./roster.js";
+import type { ServerSegment } from "./server-segment.js";
+import type { ResolvedSettings } from "./settings.js";
+
+/** What the parts of an aggregator share. */
+export interface AggregatorContext {
+	readonly manifest: Manifest;
+	readonly settings: ResolvedSettings;
+	readonly clock: Clock;
+	readonly server: ServerSegment;
+	readonly roster: Roster;
+	readonly downlink: Downlink;
+	readonly intake: BatchIntake;
+	/** Notified when a message or a status changed what a round waits for. */
+	readonly changed: Changed;
+	/** Aborted when training is to end after the step under way. */
+	readonly stopping: AbortSignal;
+	readonly emit: (event: AggregatorEvent) => void;
+	/** Ends the aggregator: something happened that must not. */
+	readonly fail: (error: unknown) => void;
+}

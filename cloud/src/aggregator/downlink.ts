@@ -1,0 +1,66 @@
+import { type AggregatorMessage, protocolLimits, splitIntoChunks } from "@psgl/sdk/protocol";
+import type { Broker } from "../broker/broker.js";
+import { cloudLimits } from "../limits.js";
+import type { Roster } from "./roster.js";
+
+/** Messages to devices: encoded once, cut to the negotiated maximum, one after the other for each device. */
+export class Downlink {
+	readonly #broker: Pick<Broker, "send">;
+	readonly #roster: Roster;
+	readonly #queues = new Map<string, { waiting: number; last: Promise<void> }>();
+	#bytes = 0;
+	#gradientBytes = 0;
+
+	constructor(broker: Pick<Broker, "send">, roster: Roster) {
+		this.#broker = broker;
+		this.#roster = roster;
+	}
+
+	/** Payload bytes sent. */
+	get bytes(): number {
+		return this.#bytes;
+	}
+
+	/** Of these in gradients. */
+	get gradientBytes(): number {
+		return this.#gradientBytes;
+	}
+
+	/** Sends a message without waiting, and returns its envelopes. A device that is off line asks again when it is back. */
+	send(message: AggregatorMessage): readonly Uint8Array[] {
+		const most = this.#roster.get(message.device)?.maxMessageBytes ?? protocolLimits.minMessageBytes;
+		const envelopes = splitIntoChunks(message, most);
+		this.sendEnvelopes(message.device, envelopes);
+		if (message.type === "gradient") {
+			for (const envelope of envelopes) this.#gradientBytes += envelope.byteLength;
+		}
+		return envelopes;
+	}
+
+	/** Sends what was encoded before. */
+	sendEnvelopes(device: string, envelopes: readonly Uint8Array[]): void {
+		const queue = this.#queues.get(device) ?? { waiting: 0, last: Promise.resolve() };
+		// A device that reads so slowly asks for what it misses.
+		if (queue.waiting >= cloudLimits.maxOutgoing) return;
+		this.#queues.set(device, queue);
+		queue.waiting++;
+		queue.last = queue.last
+			.then(() => this.#deliver(device, envelopes))
+			.finally(() => {
+				queue.waiting--;
+				if (queue.waiting === 0) this.#queues.delete(device);
+			});
+	}
+
+	/** Resolves when everything has been handed to the broker. */
+	async drained(): Promise<void> {
+		await Promise.all([...this.#queues.values()].map((queue) => queue.last));
+	}
+
+	async #deliver(device: string, envelopes: readonly Uint8Array[]): Promise<void> {
+		for (const envelope of envelopes) {
+			if (!(await this.#broker.send(device, envelope))) return;
+			this.#bytes += envelope.byteLength;
+		}
+	}
+}

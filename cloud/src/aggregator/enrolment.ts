@@ -1,0 +1,60 @@
+import { type Manifest, sha256 } from "@psgl/sdk/artifact";
+import { type HelloMessage, protocolVersion, refuse } from "@psgl/sdk/protocol";
+import type { AggregatorContext } from "./context.js";
+import { type RosterDevice, unfit } from "./roster.js";
+
+/** The client half of the artifact, as devices get it. */
+export interface ClientArtifact {
+	readonly bytes: Uint8Array;
+	/** SHA-256 in hex. */
+	readonly digest: string;
+}
+
+export async function clientArtifact(bytes: Uint8Array): Promise<ClientArtifact> {
+	return { bytes, digest: await sha256(bytes) };
+}
+
+export interface Enrolled {
+	readonly device: RosterDevice;
+	/** The device is new here, or was started again: it knows nothing of what was before. */
+	readonly forgot: boolean;
+}
+
+/** Answers `hello`: welcomes the device and sends it the artifact it lacks, or says why it cannot take part. */
+export function enrol(
+	context: AggregatorContext,
+	hello: HelloMessage,
+	terms: { readonly artifact: ClientArtifact; readonly model: number; readonly maxMessageBytes: number },
+): Enrolled | undefined {
+	const { downlink, emit, manifest, roster, settings } = context;
+	const problem = unfit(hello, manifest, settings);
+	if (problem !== undefined) {
+		emit({ type: "refused", device: hello.device, code: problem.code, reason: problem.what });
+		downlink.send(refuse(hello.device, problem, { type: "hello" }, false));
+		return undefined;
+	}
+	const maxMessageBytes = Math.min(hello.maxMessageBytes, terms.maxMessageBytes);
+	const enrolled = roster.welcome(hello, maxMessageBytes, manifest.version);
+	downlink.send({
+		type: "welcome",
+		device: hello.device,
+		protocol: protocolVersion,
+		model: terms.model,
+		artifact: terms.artifact.digest,
+		maxMessageBytes,
+		smashedDtype: settings.smashedDtype,
+		gradientDtype: settings.gradientDtype,
+		strategy: settings.strategy,
+		batchSize: settings.batchSize,
+		seed: settings.seed,
+		mapBudget: settings.mapBudget,
+		robustBudget: settings.robustBudget,
+	});
+	if (!hello.artifacts.includes(terms.artifact.digest)) sendArtifact(context, hello.device, terms.artifact);
+	return enrolled;
+}
+
+export function sendArtifact(context: AggregatorContext, device: string, { bytes, digest }: ClientArtifact): void {
+	const { name, version }: Manifest = context.manifest;
+	context.downlink.send({ type: "artifact", device, name, version: `${version}`, digest, body: bytes });
+}

@@ -1,0 +1,80 @@
+import type { ClassificationMetrics } from "@psgl/models";
+import type { LedgerCounts } from "./ledger.js";
+
+/** Payload bytes by what they were for. */
+export interface Traffic {
+	/** From devices: all, and of these the training batches. */
+	readonly bytesUp: number;
+	readonly batchBytesUp: number;
+	/** To devices: all, and of these the gradients. */
+	readonly bytesDown: number;
+	readonly gradientBytesDown: number;
+}
+
+/** Validation of a round: metrics of each stream and, as `fused`, of the decision. */
+export type Validation = Readonly<Record<string, ClassificationMetrics>>;
+
+/** One finished round. */
+export interface RoundReport {
+	readonly round: number;
+	readonly rounds: number;
+	/** Mean cross-entropy of each stream over the round's server steps; NaN without one. */
+	readonly losses: Readonly<Record<string, number>>;
+	/** Mean cross-entropy of the local heads, weighted by samples; NaN when none was told. */
+	readonly localLoss: number;
+	/** Absent when no device validated. */
+	readonly validation?: Validation | undefined;
+	/** Whether this is the best validation so far. */
+	readonly best: boolean;
+	readonly learningRate: number;
+	/** Version of the weights after the round. */
+	readonly model: number;
+	/** Batches applied in the round. */
+	readonly steps: number;
+	/** Batches applied for each second of the round's training. */
+	readonly stepsPerSecond: number;
+	/** Samples trained on in the round. */
+	readonly samples: number;
+	/** Since the aggregator started. */
+	readonly traffic: Traffic;
+	readonly devicesOnline: number;
+	/** Devices whose weights are in the average. */
+	readonly devicesTrained: number;
+	/** Since the aggregator started. */
+	readonly counts: LedgerCounts;
+	readonly seconds: number;
+}
+
+/** What the aggregator tells while it works. */
+export type AggregatorEvent =
+	| {
+			readonly type: "device";
+			readonly device: string;
+			readonly state: "joined" | "online" | "offline" | "left";
+			readonly devicesOnline: number;
+	  }
+	/** Training waits for devices. */
+	| { readonly type: "waiting"; readonly devices: number; readonly needed: number }
+	| { readonly type: "round-started"; readonly round: number; readonly rounds: number; readonly devices: number }
+	/** One server step. Dropped first when a reader is slow. */
+	| {
+			readonly type: "step";
+			readonly round: number;
+			/** Server steps in this round so far. */
+			readonly step: number;
+			readonly devices: readonly string[];
+			/** Cross-entropy of each stream. */
+			readonly losses: readonly number[];
+	  }
+	/** A device did not answer in time; the round goes on without it. */
+	| { readonly type: "left-behind"; readonly round: number; readonly device: string }
+	/** A device that was left behind is part of the round again. */
+	| { readonly type: "taken-back"; readonly round: number; readonly device: string }
+	/** A message of a device was refused. */
+	| { readonly type: "refused"; readonly device: string; readonly code: string; readonly reason: string }
+	| ({ readonly type: "round" } & RoundReport)
+	| { readonly type: "checkpoint"; readonly file: string; readonly round: number }
+	| { readonly type: "end"; readonly reason: EndReason; readonly round: number };
+
+/** Why training ended. */
+export type EndReason = "finished" | "early-stop" | "stopped";

@@ -1,0 +1,137 @@
+import { PsglError } from "@psgl/sdk";
+import type { ReadyBatch } from "./batch-intake.js";
+import type { AggregatorContext } from "./context.js";
+import { isDone, type Member } from "./member.js";
+import type { ServerState, TrainResult } from "./server-segment.js";
+
+/** Sums over the server steps of a round. */
+export interface LaneTotals {
+	/** Server steps. */
+	steps: number;
+	/** Sum over the steps of each stream's loss. */
+	readonly losses: number[];
+}
+
+export interface LaneOptions {
+	readonly context: AggregatorContext;
+	readonly round: number;
+	/** Version of the weights the round started from. */
+	readonly model: number;
+	readonly learningRate: number;
+	/** Whose batches make one step together; the groups take turns in this order. */
+	readonly groups: readonly (readonly Member[])[];
+	readonly server: ServerState;
+	/** Shared by the lanes of a round. */
+	readonly totals: LaneTotals;
+	/** Complete smashed data of a batch that was applied. */
+	readonly onApplied: (batch: ReadyBatch) => void;
+}
+
+/**
+ * One server segment learning from groups of devices in lockstep: the groups take turns, and a turn waits for the next
+ * batch of every device in it, so the order of the steps depends on the devices' batches alone, not on who is faster.
+ * While one group's step is computed, the devices of the others work.
+ */
+export class Lane {
+	readonly #options: LaneOptions;
+	#server: ServerState;
+
+	constructor(options: LaneOptions) {
+		this.#options = options;
+		this.#server = options.server;
+	}
+
+	/** Runs until every device is done or given up, or training is to stop. Returns what the server segment has learned. */
+	async run(): Promise<ServerState> {
+		const { groups, context } = this.#options;
+		const members = groups.flat();
+		let giveUpAt: number | undefined;
+		while (!context.stopping.aborted) {
+			const open = members.filter((m) => !isDone(m));
+			if (open.length === 0) break;
+			if (open.every((m) => m.leftBehind && m.batch === undefined)) {
+				// Only devices that were left behind are missing; those that are gone from the link are not waited for.
+				if (!open.some((m) => m.device.online)) break;
+				giveUpAt ??= context.clock.now() + context.settings.roundTimeoutMs;
+				if (!(await context.changed.wait(giveUpAt))) break;
+				continue;
+			}
+			giveUpAt = undefined;
+			for (const group of groups) {
+				if (context.stopping.aborted) break;
+				await this.#turn(group);
+			}
+		}
+		return this.#server;
+	}
+
+	async #turn(group: readonly Member[]): Promise<void> {
+		const { context, round } = this.#options;
+		const deadline = context.clock.now() + context.settings.stepTimeoutMs;
+		for (;;) {
+			const missing = group.filter((m) => !isDone(m) && !m.leftBehind && m.batch === undefined);
+			if (missing.length === 0) break;
+			const inTime = await context.changed.wait(deadline);
+			if (context.stopping.aborted) return;
+			if (inTime) continue;
+			for (const member of missing) {
+				if (member.batch !== undefined || isDone(member)) continue;
+				member.leftBehind = true;
+				context.emit({ type: "left-behind", round, device: member.device.id });
+			}
+			break;
+		}
+		const ready = group.filter((m) => m.batch !== undefined);
+		for (const member of ready) {
+			if (!member.leftBehind) continue;
+			member.leftBehind = false;
+			context.emit({ type: "taken-back", round, device: member.device.id });
+		}
+		if (ready.length > 0) await this.#step(ready);
+	}
+
+	async #step(members: readonly Member[]): Promise<void> {
+		const { context, round, learningRate, totals, onApplied } = this.#options;
+		const batches = members.map((member) => {
+			const batch = member.batch as ReadyBatch;
+			member.batch = undefined;
+			return batch;
+		});
+		let result: TrainResult;
+		try {
+			result = await context.server.train(this.#server, batches, learningRate);
+		} catch (error) {
+			if (!(error instanceof PsglError)) throw error;
+			for (const { identity } of batches) context.intake.refuse(identity, error);
+			return;
+		}
+		this.#server = result.next;
+		totals.steps++;
+		result.losses.forEach((loss, i) => {
+			totals.losses[i] = (totals.losses[i] ?? 0) + loss;
+		});
+		for (const [i, member] of members.entries()) {
+			const batch = batches[i] as ReadyBatch;
+			context.intake.applied(batch.identity);
+			member.samples += batch.labels.data.length;
+			member.steps++;
+			onApplied(batch);
+			// Encoding overlaps with the next step.
+			this.#reply(batch, result, i).catch(context.fail);
+		}
+		const devices = members.map((m) => m.device.id);
+		context.emit({ type: "step", round, step: totals.steps, devices, losses: result.losses });
+	}
+
+	async #reply({ identity }: ReadyBatch, { parts }: TrainResult, index: number): Promise<void> {
+		const { server, settings, intake } = this.#options.context;
+		const { cutGradient, losses } = parts[index] as TrainResult["parts"][number];
+		intake.reply({
+			type: "gradient",
+			...identity,
+			model: this.#options.model,
+			losses,
+			tensors: { cutGradient: await server.encode(cutGradient, settings.gradientDtype) },
+		});
+	}
+}

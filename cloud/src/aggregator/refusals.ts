@@ -1,0 +1,29 @@
+import { ProtocolError } from "@psgl/sdk";
+
+/** For what belongs to a round that is over for its device. */
+export function roundOver(epoch: number): ProtocolError {
+	return new ProtocolError("PSGL_ROUND_OVER", {
+		what: "the round this message belongs to is over, or went on without this device",
+		got: `epoch ${epoch}`,
+		remedy: "Wait for the next round",
+	});
+}
+
+/** For a batch whose predecessor has not come, and for an answer to a batch that has not come itself. */
+export function batchMissing(epoch: number, seq: number): ProtocolError {
+	return new ProtocolError("PSGL_BATCH_MISSING", {
+		what: "this batch, or one before it, has not come",
+		got: `batch ${seq} of epoch ${epoch}`,
+		remedy: "Send batches in order, each after the answer to the one before it",
+	});
+}
+
+/** For what came before the device said hello. */
+export function helloFirst(type: string): ProtocolError {
+	return new ProtocolError("PSGL_HELLO_FIRST", {
+		what: "the aggregator does not know this device",
+		got: `${type} before hello`,
+		expected: "hello first after every connect",
+		remedy: "Send hello, then ask again",
+	});
+}

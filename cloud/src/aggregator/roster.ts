@@ -1,0 +1,118 @@
+import { ConfigError, LimitError, type PsglError } from "@psgl/sdk";
+import type { Manifest } from "@psgl/sdk/artifact";
+import { type HelloMessage, protocolVersion } from "@psgl/sdk/protocol";
+import { cloudLimits } from "../limits.js";
+import type { ResolvedSettings } from "./settings.js";
+
+/** A device the aggregator knows. */
+export interface RosterDevice {
+	readonly id: string;
+	hello: HelloMessage;
+	online: boolean;
+	/** Version of the weights the device is known to hold; undefined while it trains on, or when in doubt. */
+	holds: number | undefined;
+	/** Negotiated maximum, bytes. */
+	maxMessageBytes: number;
+}
+
+/** Every device that said hello and did not leave. */
+export class Roster {
+	readonly #devices = new Map<string, RosterDevice>();
+
+	get(id: string): RosterDevice | undefined {
+		return this.#devices.get(id);
+	}
+
+	/** Devices by id, so that the order does not depend on who came first. */
+	get all(): readonly RosterDevice[] {
+		return [...this.#devices.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+	}
+
+	get online(): readonly RosterDevice[] {
+		return this.all.filter((device) => device.online);
+	}
+
+	/** Devices on line with data to train on. */
+	get trainers(): readonly RosterDevice[] {
+		return this.online.filter((device) => device.hello.samples.train > 0);
+	}
+
+	/**
+	 * Takes a device in, or back.
+	 * @param version of the weights in the artifact the device gets
+	 * @throws LimitError `PSGL_ROSTER_FULL`.
+	 */
+	welcome(hello: HelloMessage, maxMessageBytes: number, version: number): { device: RosterDevice; forgot: boolean } {
+		const known = this.#devices.get(hello.device);
+		if (known !== undefined) {
+			const forgot = known.hello.session !== hello.session;
+			known.hello = hello;
+			known.online = true;
+			known.maxMessageBytes = maxMessageBytes;
+			if (forgot) known.holds = version;
+			return { device: known, forgot };
+		}
+		this.#makeRoom();
+		const device = { id: hello.device, hello, online: true, holds: version, maxMessageBytes };
+		this.#devices.set(hello.device, device);
+		return { device, forgot: true };
+	}
+
+	remove(id: string): void {
+		this.#devices.delete(id);
+	}
+
+	/** Forgets the device that has been off line and known longest. */
+	#makeRoom(): void {
+		if (this.#devices.size < cloudLimits.maxDevices) return;
+		for (const device of this.#devices.values()) {
+			if (device.online) continue;
+			this.#devices.delete(device.id);
+			return;
+		}
+		throw new LimitError("PSGL_ROSTER_FULL", {
+			what: "the aggregator has no room for another device",
+			got: `${this.#devices.size} devices on line`,
+			expected: `at most ${cloudLimits.maxDevices}`,
+			remedy: "Run another aggregator",
+		});
+	}
+}
+
+/** Why a device cannot take part; undefined when it can. */
+export function unfit(hello: HelloMessage, manifest: Manifest, settings: ResolvedSettings): PsglError | undefined {
+	const refusal = (what: string, got: string, expected: string, remedy: string) =>
+		new ConfigError("PSGL_HELLO_UNFIT", { what, got, expected, remedy });
+	if (!hello.protocols.includes(protocolVersion)) {
+		return refusal(
+			"the device speaks no protocol version of this aggregator",
+			hello.protocols.join(", "),
+			`${protocolVersion}`,
+			"Update the older side",
+		);
+	}
+	for (const dtype of [settings.smashedDtype, settings.gradientDtype]) {
+		if (hello.dtypes.includes(dtype)) continue;
+		const offered = hello.dtypes.join(", ");
+		return refusal("the device cannot encode the wire's element type", offered, dtype, "Choose one every device has");
+	}
+	const { inputShape, classes } = manifest;
+	if (hello.inputShape.length > 0 && hello.inputShape.join() !== inputShape.join()) {
+		const [got, expected] = [`[${hello.inputShape.join(",")}]`, `[${inputShape.join(",")}]`];
+		return refusal(
+			"the device's data do not fit the model",
+			got,
+			expected,
+			"Give the device other data, or compile a model for these",
+		);
+	}
+	if (hello.classes > classes.length) {
+		return refusal(
+			"the device's labels do not fit the model",
+			`${hello.classes} classes`,
+			`at most ${classes.length}`,
+			"Give the device other data, or compile a model for these",
+		);
+	}
+	return undefined;
+}

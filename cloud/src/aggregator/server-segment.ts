@@ -1,0 +1,285 @@
+import {
+	elementCount,
+	NumericError,
+	type Runtime,
+	type Session,
+	ShapeError,
+	scalar,
+	type Tensor,
+	zeros,
+} from "@psgl/sdk";
+import { type Artifact, artifactGraph, artifactTensor, type Manifest } from "@psgl/sdk/artifact";
+import { type LabelTensor, requireFinite, type WireDType, type WireTensor } from "@psgl/sdk/protocol";
+import { cloudLimits } from "../limits.js";
+
+type Vector = Tensor<"float32">;
+
+/** Weights of a server segment as they are used for decisions. */
+export interface ServerWeights {
+	/** [P] */
+	readonly params: Vector;
+	/** [Q] running statistics. */
+	readonly stats: Vector;
+}
+
+/** All that training changes in a server segment. Vectors are replaced, never written into. */
+export interface ServerState extends ServerWeights {
+	/** Optimiser state, a multiple of [P]. */
+	readonly slots: Vector;
+	/** Optimiser steps made. */
+	readonly step: number;
+}
+
+/** One device's part of a server step. */
+export interface DeviceBatch {
+	/** [B,Cs,...] */
+	readonly smashed: Vector;
+	/** [B] */
+	readonly labels: Tensor<"int64">;
+}
+
+/** What one device gets from a server step. */
+export interface DeviceResult {
+	/** Gradient of the mean loss of the device's own batch, shape of its smashed data. */
+	readonly cutGradient: Vector;
+	/** Cross-entropy of each stream on the device's batch. */
+	readonly losses: readonly number[];
+}
+
+export interface TrainResult {
+	readonly next: ServerState;
+	readonly parts: readonly DeviceResult[];
+	/** Loss of the step: each stream's. */
+	readonly losses: readonly number[];
+}
+
+/** Linear-Gaussian prior of complete smashed data, for masked recovery. */
+export interface Prior {
+	/** [D] */
+	readonly mean: Vector;
+	/** [D,r] */
+	readonly basis: Vector;
+	/** [] */
+	readonly variance: Vector;
+}
+
+/** The server's graphs of an artifact, compiled. Weights are inputs, so it serves any number of states. */
+export class ServerSegment {
+	readonly manifest: Manifest;
+	readonly #sessions: ReadonlyMap<string, Session>;
+	readonly #classWeights: Vector;
+
+	private constructor(manifest: Manifest, sessions: ReadonlyMap<string, Session>, classWeights: readonly number[]) {
+		this.manifest = manifest;
+		this.#sessions = sessions;
+		this.#classWeights = { dtype: "float32", dims: [classWeights.length], data: Float32Array.from(classWeights) };
+	}
+
+	/** @throws ArtifactError `PSGL_ARTIFACT_MEMBER`, `PSGL_RUNTIME_LOAD`. */
+	static async load(
+		artifact: Artifact,
+		runtime: Runtime,
+		options: {
+			readonly threads: number;
+			readonly classWeights: readonly number[];
+			readonly dtypes: readonly WireDType[];
+		},
+	): Promise<ServerSegment> {
+		const names = ["server/train", "server/infer"];
+		if (artifact.graphs.has("server/infer-masked")) names.push("server/infer-masked");
+		for (const dtype of new Set(options.dtypes)) {
+			if (dtype !== "float32") names.push(`wire/encode.${dtype}`, `wire/decode.${dtype}`);
+		}
+		const sessions = new Map<string, Session>();
+		for (const name of names) {
+			sessions.set(name, await runtime.load(artifactGraph(artifact, name), { threads: options.threads }));
+		}
+		return new ServerSegment(artifact.manifest, sessions, options.classWeights);
+	}
+
+	/** Whether smashed data with missing parts can be decided on, given a prior. */
+	get fillsMissing(): boolean {
+		return this.#sessions.has("server/infer-masked");
+	}
+
+	/** One optimiser step on the batches of one or more devices, concatenated. `state` stays as it is. */
+	async train(state: ServerState, batches: readonly DeviceBatch[], learningRate: number): Promise<TrainResult> {
+		const smashed = concatenate(batches.map((b) => b.smashed));
+		const out = await this.#run("server/train", {
+			smashed,
+			y: concatenateLabels(batches.map((b) => b.labels)),
+			params: state.params,
+			stats: state.stats,
+			slots: state.slots,
+			learningRate: scalar(learningRate),
+			// Counted from 1, as Adam's bias correction needs it (Kingma and Ba, ICLR 2015, algorithm 1).
+			step: scalar(state.step + 1),
+			classWeights: this.#classWeights,
+		});
+		const next: ServerState = {
+			params: out["next_params"] as Vector,
+			stats: out["next_stats"] as Vector,
+			slots: out["next_slots"] as Vector,
+			step: state.step + 1,
+		};
+		const cutGradient = out["cutGradient"] as Vector;
+		const losses = Array.from((out["losses"] as Vector).data);
+		try {
+			requireFinite(cutGradient, "the gradient at the cut");
+			requireFinite(next.params, "a parameter after the step");
+			requireFinite(next.stats, "a running statistic after the step");
+			if (!losses.every(Number.isFinite)) requireFinite(out["losses"] as Vector, "the loss");
+		} catch (cause) {
+			throw new NumericError("PSGL_AGGREGATOR_DIVERGED", {
+				what: "a training step diverged and was taken back",
+				got: (cause as Error).message,
+				remedy: "Lower the learning rate, and check that the inputs lie in [0, 1]",
+				cause,
+			});
+		}
+		return { next, losses, parts: this.#split(batches, cutGradient, out["scores"] as Vector) };
+	}
+
+	/** Probabilities [B,streams+1,K]; the last row is the decision. */
+	async score(weights: ServerWeights, smashed: Vector): Promise<Vector> {
+		const { params, stats } = weights;
+		return (await this.#run("server/infer", { smashed, params, stats }))["scores"] as Vector;
+	}
+
+	/** As `score`, after the values where `mask` is 0 were filled in under the prior. */
+	async scoreMasked(weights: ServerWeights, smashed: Vector, mask: Vector, prior: Prior): Promise<Vector> {
+		const { params, stats } = weights;
+		const { mean: priorMean, basis: priorBasis, variance: priorVariance } = prior;
+		const feeds = { smashed, mask, params, stats, priorMean, priorBasis, priorVariance };
+		return (await this.#run("server/infer-masked", feeds))["scores"] as Vector;
+	}
+
+	/**
+	 * Reads smashed data that travelled.
+	 * @throws ShapeError `PSGL_BATCH_SHAPE`; NumericError `PSGL_PROTOCOL_NOT_FINITE` when the scale makes them infinite.
+	 */
+	async decode(wire: WireTensor): Promise<Vector> {
+		const [samples = 0, ...shape] = wire.dims;
+		const expected = this.manifest.smashedShape;
+		if (shape.join() !== expected.join() || samples > cloudLimits.maxBatchSize) {
+			throw new ShapeError("PSGL_BATCH_SHAPE", {
+				what: "smashed data do not fit the model",
+				got: `[${wire.dims.join(",")}]`,
+				expected: `[B,${expected.join(",")}] with B at most ${cloudLimits.maxBatchSize}`,
+				remedy: "Check that aggregator and device use the same artifact",
+			});
+		}
+		if (wire.dtype === "float32") return wire as Vector;
+		const { values } = await this.#run(`wire/decode.${wire.dtype}`, { quantised: wire, scale: wire.scale as Vector });
+		requireFinite(values as Vector, "smashed");
+		return values as Vector;
+	}
+
+	/** Labels [B] as the graphs take them. @throws ShapeError `PSGL_BATCH_LABEL` when one is no class of the model. */
+	labels(wire: LabelTensor): Tensor<"int64"> {
+		const classes = this.manifest.classes.length;
+		const data = new BigInt64Array(wire.data.length);
+		for (let i = 0; i < data.length; i++) {
+			const label = wire.data[i] as number;
+			if (label < 0 || label >= classes) {
+				throw new ShapeError("PSGL_BATCH_LABEL", {
+					what: "a label is no class of the model",
+					got: `label ${label} of sample ${i}`,
+					expected: `0 to ${classes - 1}`,
+					remedy: "Check the device's data against the artifact's classes",
+				});
+			}
+			data[i] = BigInt(label);
+		}
+		return { dtype: "int64", dims: wire.dims, data };
+	}
+
+	/** Puts values [B,C,...] into an element type for the wire. */
+	async encode(values: Vector, dtype: WireDType): Promise<WireTensor> {
+		if (dtype === "float32") return values;
+		const { quantised, scale } = await this.#run(`wire/encode.${dtype}`, { values });
+		return { ...(quantised as Tensor<WireDType>), scale: scale as Vector };
+	}
+
+	async close(): Promise<void> {
+		await Promise.all([...this.#sessions.values()].map((session) => session.close()));
+	}
+
+	async #run(name: string, feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
+		const session = this.#sessions.get(name);
+		if (session === undefined) {
+			throw new ShapeError("PSGL_AGGREGATOR_DTYPE", { what: "no graph for an element type was loaded", got: name });
+		}
+		return session.run(feeds);
+	}
+
+	#split(batches: readonly DeviceBatch[], cutGradient: Vector, scores: Vector): DeviceResult[] {
+		const total = cutGradient.dims[0] as number;
+		const size = elementCount(this.manifest.smashedShape);
+		const streams = this.manifest.streams.length;
+		const classes = this.manifest.classes.length;
+		let first = 0;
+		return batches.map(({ smashed, labels }) => {
+			const count = smashed.dims[0] as number;
+			const data = cutGradient.data.subarray(first * size, (first + count) * size);
+			const losses = streamLosses(scores.data, labels.data, { first, streams, classes });
+			first += count;
+			if (count === total) return { cutGradient, losses };
+			// The step's loss is the mean over all devices' samples; a device needs that over its own.
+			const factor = total / count;
+			return { cutGradient: { dtype: "float32", dims: smashed.dims, data: data.map((v) => v * factor) }, losses };
+		});
+	}
+}
+
+/** The state an artifact's server segment starts from. */
+export function initialServerState(artifact: Artifact, slotsPerParameter: number): ServerState {
+	const params = artifactTensor(artifact, "server/params");
+	return {
+		params,
+		stats: artifactTensor(artifact, "server/stats"),
+		slots: zeros("float32", [slotsPerParameter * params.data.length]),
+		step: 0,
+	};
+}
+
+/** Mean of -log of the label's probability, by stream; not below the smallest float32 can tell from zero. */
+function streamLosses(
+	scores: Float32Array,
+	labels: BigInt64Array,
+	{ first, streams, classes }: { first: number; streams: number; classes: number },
+): number[] {
+	const sums = new Array<number>(streams).fill(0);
+	const rows = streams + 1;
+	for (let n = 0; n < labels.length; n++) {
+		for (let s = 0; s < streams; s++) {
+			const score = scores[((first + n) * rows + s) * classes + Number(labels[n])] as number;
+			sums[s] = (sums[s] as number) - Math.log(Math.max(score, 1e-12));
+		}
+	}
+	return sums.map((sum) => sum / labels.length);
+}
+
+function concatenate(parts: readonly Vector[]): Vector {
+	const [first] = parts as [Vector, ...Vector[]];
+	if (parts.length === 1) return first;
+	const data = new Float32Array(parts.reduce((sum, part) => sum + part.data.length, 0));
+	let at = 0;
+	let count = 0;
+	for (const part of parts) {
+		data.set(part.data, at);
+		at += part.data.length;
+		count += part.dims[0] as number;
+	}
+	return { dtype: "float32", dims: [count, ...first.dims.slice(1)], data };
+}
+
+function concatenateLabels(parts: readonly Tensor<"int64">[]): Tensor<"int64"> {
+	const data = new BigInt64Array(parts.reduce((sum, part) => sum + part.data.length, 0));
+	let at = 0;
+	for (const part of parts) {
+		data.set(part.data, at);
+		at += part.data.length;
+	}
+	return { dtype: "int64", dims: [data.length], data };
+}

@@ -1,0 +1,110 @@
+import { ConfigError } from "@psgl/sdk";
+import type { Manifest } from "@psgl/sdk/artifact";
+import { type Strategy, type WireDType, wireDTypes } from "@psgl/sdk/protocol";
+import { z } from "zod";
+import { cloudLimits } from "../limits.js";
+
+const positive = z.int().positive();
+const timeout = z.number().positive().max(86_400_000);
+
+const schema = z.strictObject({
+	strategy: z.enum(["sequential", "splitfed-v1", "splitfed-v2"]),
+	rounds: z.int().min(0).max(1_000_000),
+	minDevices: positive.max(cloudLimits.maxDevices),
+	batchSize: positive.max(cloudLimits.maxBatchSize),
+	stepsPerRound: z.int().min(0).max(1_000_000),
+	groupSize: positive.max(1024),
+	learningRate: z.number().positive().max(1000),
+	learningRateDecay: z.boolean(),
+	patience: positive.optional(),
+	classWeights: z.array(z.number().positive()),
+	smashedDtype: z.enum(wireDTypes),
+	gradientDtype: z.enum(wireDTypes),
+	mapBudget: z.number().min(0).max(10),
+	robustBudget: z.number().min(0).max(1),
+	stepTimeoutMs: timeout,
+	roundTimeoutMs: timeout,
+	seed: z.int().min(0).max(0xffff_ffff),
+});
+
+/** How the aggregator trains. Every field may be left out. */
+export interface AggregatorSettings {
+	/** How client segments are combined. Default `splitfed-v2`. */
+	readonly strategy?: Strategy | undefined;
+	/** Rounds to train; 0 only answers requests for decisions. Default 10. */
+	readonly rounds?: number | undefined;
+	/** Devices with training data that have to be there before the first round. Default 1. */
+	readonly minDevices?: number | undefined;
+	/** Samples of a batch. Default 32. */
+	readonly batchSize?: number | undefined;
+	/** Batches of each device in a round; 0 means all of its data once. Default 0. */
+	readonly stepsPerRound?: number | undefined;
+	/** Devices whose batches make one server step (splitfed-v2). Default 4. */
+	readonly groupSize?: number | undefined;
+	/** Learning rate of client and server segment. Default: the artifact's. */
+	readonly learningRate?: number | undefined;
+	/** Whether the learning rate falls linearly in the second half of the rounds. Default true. */
+	readonly learningRateDecay?: boolean | undefined;
+	/** Rounds without a better validation after which training ends. Default: never. */
+	readonly patience?: number | undefined;
+	/** Weight of each class in the loss. Default: all 1. */
+	readonly classWeights?: readonly number[] | undefined;
+	/** Element type of smashed data on the wire. Default float16. */
+	readonly smashedDtype?: WireDType | undefined;
+	/** Element type of cut gradients on the wire. Default float16. */
+	readonly gradientDtype?: WireDType | undefined;
+	/** Budget of the saliency map. Default: the artifact's. */
+	readonly mapBudget?: number | undefined;
+	/** Bound of the robust perturbation, a fraction of the input's range. Default: the artifact's. */
+	readonly robustBudget?: number | undefined;
+	/** Milliseconds a step waits for a device; afterwards it goes on without it until its batch comes. Default 30,000. */
+	readonly stepTimeoutMs?: number | undefined;
+	/** Milliseconds a round that is otherwise over waits for devices that were left behind. Default 60,000. */
+	readonly roundTimeoutMs?: number | undefined;
+	/** Seed of the devices' shuffling and of everything the aggregator draws. Default 1. */
+	readonly seed?: number | undefined;
+}
+
+/** Settings with every default filled in. */
+export type ResolvedSettings = Readonly<z.infer<typeof schema>>;
+
+/** @throws ConfigError `PSGL_AGGREGATOR_SETTINGS`. */
+export function resolveSettings(settings: AggregatorSettings, manifest: Manifest): ResolvedSettings {
+	const classes = manifest.classes.length;
+	const parsed = schema.safeParse({
+		strategy: settings.strategy ?? "splitfed-v2",
+		rounds: settings.rounds ?? 10,
+		minDevices: settings.minDevices ?? 1,
+		batchSize: settings.batchSize ?? 32,
+		stepsPerRound: settings.stepsPerRound ?? 0,
+		groupSize: settings.groupSize ?? 4,
+		learningRate: settings.learningRate ?? manifest.optimiser.learningRate,
+		learningRateDecay: settings.learningRateDecay ?? true,
+		patience: settings.patience,
+		classWeights: settings.classWeights ?? new Array(classes).fill(1),
+		smashedDtype: settings.smashedDtype ?? "float16",
+		gradientDtype: settings.gradientDtype ?? "float16",
+		mapBudget: settings.mapBudget ?? manifest.map?.budget ?? 0,
+		robustBudget: settings.robustBudget ?? manifest.robustBudget,
+		stepTimeoutMs: settings.stepTimeoutMs ?? 30_000,
+		roundTimeoutMs: settings.roundTimeoutMs ?? 60_000,
+		seed: settings.seed ?? 1,
+	});
+	if (!parsed.success) {
+		const issue = parsed.error.issues[0];
+		throw unusable(`${issue?.path.join(".")}: ${issue?.message}`);
+	}
+	if (parsed.data.classWeights.length !== classes) {
+		throw unusable(`${parsed.data.classWeights.length} class weights`, `${classes}, one for each class`);
+	}
+	return parsed.data;
+}
+
+function unusable(got: string, expected?: string): ConfigError {
+	return new ConfigError("PSGL_AGGREGATOR_SETTINGS", {
+		what: "a setting of the aggregator cannot be used",
+		got,
+		expected,
+		remedy: "See docs/configuration.md for every setting and its range",
+	});
+}

@@ -1,0 +1,227 @@
+import { type PsglError, ShapeError } from "@psgl/sdk";
+import { type BatchMessage, type ClientWeights, refuse, type WeightsMessage } from "@psgl/sdk/protocol";
+import { weightedAverage } from "./averaging.js";
+import type { AggregatorContext } from "./context.js";
+import { Lane, type LaneTotals } from "./lane.js";
+import { isDone, type Member, newMember } from "./member.js";
+import { roundOver } from "./refusals.js";
+import type { Reservoir } from "./reservoir.js";
+import type { RosterDevice } from "./roster.js";
+import { sendRound } from "./round-message.js";
+import type { ServerState } from "./server-segment.js";
+
+export interface TrainingRoundOptions {
+	readonly context: AggregatorContext;
+	readonly epoch: number;
+	/** Version of the weights in `client`. */
+	readonly model: number;
+	readonly client: ClientWeights;
+	readonly server: ServerState;
+	readonly learningRate: number;
+	readonly devices: readonly RosterDevice[];
+	/** Keeps complete smashed data for the masked prior; undefined where there is none. */
+	readonly reservoir: Reservoir | undefined;
+}
+
+export interface TrainedRound {
+	readonly client: ClientWeights;
+	readonly server: ServerState;
+	/** Version of the weights that were sent last; sequential training counts on with every device. */
+	readonly model: number;
+	readonly members: readonly Member[];
+	/** Mean over the server steps of each stream's loss. */
+	readonly losses: readonly number[];
+}
+
+/** One round of training: batches and gradients in lockstep, then the devices' weights, then their average. */
+export class TrainingRound {
+	readonly task = "train";
+	readonly epoch: number;
+	readonly #options: TrainingRoundOptions;
+	readonly #members: ReadonlyMap<string, Member>;
+	readonly #totals: LaneTotals = { steps: 0, losses: [] };
+	/** Weights the next device is sent. */
+	#client: ClientWeights;
+	#model: number;
+	/** Batches that are being read. */
+	readonly #taking = new Set<Promise<unknown>>();
+	/** Devices that were told to start. */
+	readonly #started = new Set<string>();
+
+	constructor(options: TrainingRoundOptions) {
+		this.epoch = options.epoch;
+		this.#options = options;
+		this.#client = options.client;
+		this.#model = options.model;
+		this.#members = new Map(options.devices.map((device) => [device.id, newMember(device)]));
+	}
+
+	async run(): Promise<TrainedRound> {
+		const { context, epoch } = this.#options;
+		const members = [...this.#members.values()];
+		try {
+			const server = await this.#train(members);
+			const { steps, losses } = this.#totals;
+			return {
+				client: this.#combine(members),
+				server,
+				model: this.#model,
+				members,
+				losses: losses.map((sum) => sum / steps),
+			};
+		} finally {
+			await this.#refuseWaiting(members);
+			for (const { device } of members) context.intake.close(device.id);
+			context.intake.closeEpoch(epoch);
+		}
+	}
+
+	async onBatch(message: BatchMessage): Promise<void> {
+		const { context } = this.#options;
+		const member = this.#members.get(message.device);
+		const taking = context.intake.take(message);
+		this.#taking.add(taking);
+		const batch = await taking.finally(() => this.#taking.delete(taking));
+		if (batch === undefined) return;
+		if (member === undefined || isDone(member)) context.intake.refuse(batch.identity, roundOver(this.epoch));
+		else member.batch = batch;
+		context.changed.notify();
+	}
+
+	onWeights(message: WeightsMessage): void {
+		const { context } = this.#options;
+		const member = this.#members.get(message.device);
+		const { device, epoch } = message;
+		const problem =
+			member === undefined || member.gone || epoch !== this.epoch
+				? roundOver(epoch)
+				: misfit(message.tensors, this.#client);
+		if (problem !== undefined) {
+			context.emit({ type: "refused", device, code: problem.code, reason: problem.what });
+			context.downlink.send(refuse(device, problem, { type: "weights", epoch }, false));
+			return;
+		}
+		if (member !== undefined && member.weights === undefined) {
+			member.weights = { client: message.tensors, localLoss: message.localLoss };
+			context.changed.notify();
+		}
+		context.downlink.send({ type: "received", device, of: "weights", epoch, seq: 0 });
+	}
+
+	/** A device left, or forgot what it was doing: the round goes on without it. */
+	onGone(device: string): void {
+		const member = this.#members.get(device);
+		if (member !== undefined) member.gone = true;
+		this.#options.context.changed.notify();
+	}
+
+	/** A device asks for the round again. */
+	resend(device: RosterDevice): void {
+		const member = this.#members.get(device.id);
+		if (member !== undefined && !isDone(member) && this.#started.has(device.id)) this.#start(member, true);
+	}
+
+	async #train(members: readonly Member[]): Promise<ServerState> {
+		const { context, server } = this.#options;
+		switch (context.settings.strategy) {
+			case "splitfed-v2":
+				for (const member of members) this.#start(member);
+				return this.#lane(groupsOf(members, context.settings.groupSize), server);
+			case "splitfed-v1": {
+				for (const member of members) this.#start(member);
+				const states = await Promise.all(members.map((member) => this.#lane([[member]], server)));
+				return averageServers(states, members, server);
+			}
+			case "sequential": {
+				let state = server;
+				for (const member of members) {
+					if (context.stopping.aborted) break;
+					this.#start(member);
+					state = await this.#lane([[member]], state);
+					if (member.weights === undefined || member.samples === 0) continue;
+					this.#client = member.weights.client;
+					this.#model++;
+				}
+				return state;
+			}
+		}
+	}
+
+	#start(member: Member, withWeights = false): void {
+		const { context, epoch, learningRate } = this.#options;
+		if (!withWeights) context.intake.open(member.device.id, epoch);
+		this.#started.add(member.device.id);
+		const weights = { model: this.#model, client: this.#client };
+		sendRound(context, member.device, { epoch, task: "train", learningRate, weights, withWeights });
+	}
+
+	#lane(groups: readonly (readonly Member[])[], server: ServerState): Promise<ServerState> {
+		const { context, epoch, learningRate, reservoir } = this.#options;
+		return new Lane({
+			context,
+			round: epoch,
+			model: this.#model,
+			learningRate,
+			groups,
+			server,
+			totals: this.#totals,
+			onApplied: ({ identity, smashed }) => reservoir?.add(identity.device, smashed),
+		}).run();
+	}
+
+	/** Weighted by the samples whose batches were applied, not by what devices say. */
+	#combine(members: readonly Member[]): ClientWeights {
+		if (this.#options.context.settings.strategy === "sequential") return this.#client;
+		const trained = members.filter((m) => m.weights !== undefined && m.samples > 0);
+		if (trained.length === 0) return this.#client;
+		const average = (name: keyof ClientWeights) =>
+			weightedAverage(
+				trained.map((m) => ({ vector: (m.weights as { client: ClientWeights }).client[name], weight: m.samples })),
+			);
+		return { params: average("params"), stats: average("stats"), head: average("head") };
+	}
+
+	/** Every batch that came in gets an answer before the round is closed. */
+	async #refuseWaiting(members: readonly Member[]): Promise<void> {
+		for (const member of members) {
+			member.gone = true;
+			if (member.batch !== undefined) this.#options.context.intake.refuse(member.batch.identity, roundOver(this.epoch));
+			member.batch = undefined;
+		}
+		await Promise.allSettled(this.#taking);
+	}
+}
+
+/** Neighbours in the roster's order, `size` at a time. */
+function groupsOf(members: readonly Member[], size: number): Member[][] {
+	const groups: Member[][] = [];
+	for (let first = 0; first < members.length; first += size) groups.push(members.slice(first, first + size));
+	return groups;
+}
+
+/** One server segment out of the devices' own ones (Thapa et al., AAAI 2022, splitfed-v1). */
+function averageServers(states: readonly ServerState[], members: readonly Member[], before: ServerState): ServerState {
+	if (members.every((m) => m.samples === 0)) return before;
+	const average = (name: "params" | "stats" | "slots") =>
+		weightedAverage(states.map((state, i) => ({ vector: state[name], weight: members[i]?.samples ?? 0 })));
+	return {
+		params: average("params"),
+		stats: average("stats"),
+		slots: average("slots"),
+		step: Math.max(...states.map((state) => state.step)),
+	};
+}
+
+function misfit(got: ClientWeights, expected: ClientWeights): PsglError | undefined {
+	for (const name of ["params", "stats", "head"] as const) {
+		const [length, right] = [got[name].data.length, expected[name].data.length];
+		if (length === right) continue;
+		return new ShapeError("PSGL_WEIGHTS_SHAPE", {
+			what: `the device's ${name} do not fit the model`,
+			got: `${length} values`,
+			expected: `${right} values`,
+			remedy: "Check that aggregator and device use the same artifact",
+		});
+	}
+	return undefined;
+}

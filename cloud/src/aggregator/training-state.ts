@@ -1,0 +1,136 @@
+import { ArtifactError, DataError, type Tensor } from "@psgl/sdk";
+import { type Artifact, artifactTensor } from "@psgl/sdk/artifact";
+import type { ClientWeights } from "@psgl/sdk/protocol";
+import { z } from "zod";
+import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js";
+import type { Reservoir } from "./reservoir.js";
+import { initialServerState, type ServerState, type ServerWeights } from "./server-segment.js";
+
+type Vector = Tensor<"float32">;
+
+/** The best round so far, by its validation. */
+export interface BestRound {
+	readonly round: number;
+	readonly balancedAccuracy: number;
+	readonly loss: number;
+	readonly client: ClientWeights;
+	readonly server: ServerWeights;
+	/** Complete smashed data of that round; lost in a checkpoint. */
+	readonly samples: readonly Reservoir[];
+}
+
+/** A run between two rounds: what a checkpoint holds. */
+export interface TrainingState {
+	/** Rounds finished. */
+	readonly round: number;
+	/** Version of the client weights. */
+	readonly model: number;
+	readonly client: ClientWeights;
+	readonly server: ServerState;
+	readonly best: BestRound | undefined;
+}
+
+/** The state an artifact starts from. */
+export function initialState(artifact: Artifact): TrainingState {
+	const { optimiser, version } = artifact.manifest;
+	return {
+		round: 0,
+		model: version,
+		client: {
+			params: artifactTensor(artifact, "client/params"),
+			stats: artifactTensor(artifact, "client/stats"),
+			head: artifactTensor(artifact, "client/head"),
+		},
+		// Two moments for Adam, one velocity for SGD.
+		server: initialServerState(artifact, optimiser.kind === "adam" ? 2 : 1),
+		best: undefined,
+	};
+}
+
+const count = z.int().min(0);
+const facts = z.strictObject({
+	/** SHA-256 of the artifact the run started from. */
+	artifact: z.string(),
+	/** Engine and version: another one may give other bits. */
+	runtime: z.string(),
+	round: count,
+	model: count,
+	step: count,
+	best: z.strictObject({ round: count, balancedAccuracy: z.number(), loss: z.number() }).nullable(),
+});
+
+/** What a checkpoint has to fit. */
+export interface RunIdentity {
+	/** SHA-256 (hex) of the artifact the run started from. */
+	readonly artifact: string;
+	/** `Runtime.version`. */
+	readonly runtime: string;
+}
+
+export function encodeState(state: TrainingState, run: RunIdentity): Uint8Array {
+	const { round, model, client, server, best } = state;
+	return encodeCheckpoint<z.infer<typeof facts>>({
+		facts: {
+			...run,
+			round,
+			model,
+			step: server.step,
+			best: best ? { round: best.round, balancedAccuracy: best.balancedAccuracy, loss: best.loss } : null,
+		},
+		vectors: {
+			...named("client/", { ...client }),
+			...named("server/", { params: server.params, stats: server.stats, slots: server.slots }),
+			...(best && named("best/client/", { ...best.client })),
+			...(best && named("best/server/", { ...best.server })),
+		},
+	});
+}
+
+/**
+ * @throws DataError `PSGL_CHECKPOINT_DAMAGED`, `PSGL_CHECKPOINT_FORMAT`; ArtifactError `PSGL_CHECKPOINT_MODEL` when it is
+ * of a run with another artifact.
+ */
+export function decodeState(bytes: Uint8Array, run: RunIdentity): { state: TrainingState; runtime: string } {
+	const { facts: known, vectors } = decodeCheckpoint(bytes, facts);
+	if (known.artifact !== run.artifact) {
+		throw new ArtifactError("PSGL_CHECKPOINT_MODEL", {
+			what: "the checkpoint is of a run with another model",
+			got: `artifact ${known.artifact}`,
+			expected: `artifact ${run.artifact}`,
+			remedy: "Give the artifact the run started with, or remove the checkpoint",
+		});
+	}
+	const vector = (name: string): Vector => {
+		const found = vectors[name];
+		if (found === undefined) {
+			throw new DataError("PSGL_CHECKPOINT_FORMAT", { what: "the checkpoint lacks a vector", expected: name });
+		}
+		return found;
+	};
+	const client = (prefix: string): ClientWeights => ({
+		params: vector(`${prefix}params`),
+		stats: vector(`${prefix}stats`),
+		head: vector(`${prefix}head`),
+	});
+	const server = { params: vector("server/params"), stats: vector("server/stats"), slots: vector("server/slots") };
+	const best = known.best && {
+		...known.best,
+		client: client("best/client/"),
+		server: { params: vector("best/server/params"), stats: vector("best/server/stats") },
+		samples: [],
+	};
+	return {
+		runtime: known.runtime,
+		state: {
+			round: known.round,
+			model: known.model,
+			client: client("client/"),
+			server: { ...server, step: known.step },
+			best: best ?? undefined,
+		},
+	};
+}
+
+function named(prefix: string, vectors: Readonly<Record<string, Vector>>): Record<string, Vector> {
+	return Object.fromEntries(Object.entries(vectors).map(([name, v]) => [prefix + name, v]));
+}

@@ -1,0 +1,245 @@
+import { elementCount, type Random, seededRandom } from "@psgl/sdk";
+import type { ClientWeights } from "@psgl/sdk/protocol";
+import { cloudLimits } from "../limits.js";
+import type { AggregatorContext } from "./context.js";
+import type { EndReason, RoundReport, Traffic, Validation } from "./events.js";
+import { learningRateShare } from "./learning-rate.js";
+import type { Member } from "./member.js";
+import { Reservoir } from "./reservoir.js";
+import type { RosterDevice } from "./roster.js";
+import type { ServerWeights } from "./server-segment.js";
+import { type TrainedRound, TrainingRound } from "./training-round.js";
+import type { BestRound, TrainingState } from "./training-state.js";
+import { ValidationRound } from "./validation-round.js";
+
+/** What training ended with: the best validated weights, or the last ones. */
+export interface TrainedWeights {
+	readonly reason: EndReason;
+	/** Version of the client weights. */
+	readonly model: number;
+	readonly client: ClientWeights;
+	readonly server: ServerWeights;
+	/** Complete smashed data made with about these weights, for the masked prior. */
+	readonly samples: readonly Float32Array[];
+}
+
+export interface TrainingOptions {
+	readonly context: AggregatorContext;
+	readonly state: TrainingState;
+	/** Payload bytes so far. */
+	readonly traffic: () => Traffic;
+	/** Called between rounds, with weights that belong together. */
+	readonly onState: (state: TrainingState) => Promise<void>;
+}
+
+/** The rounds: who takes part, training, validation, the best weights, and when it is over. */
+export class Training {
+	readonly #options: TrainingOptions;
+	readonly #random: Random;
+	#state: TrainingState;
+	#phase: TrainingRound | ValidationRound | undefined;
+	#lastValidation: Validation | undefined;
+
+	constructor(options: TrainingOptions) {
+		this.#options = options;
+		this.#state = options.state;
+		this.#random = seededRandom(options.context.settings.seed).fork("reservoir");
+	}
+
+	/** The round under way, where devices' messages go. */
+	get phase(): TrainingRound | ValidationRound | undefined {
+		return this.#phase;
+	}
+
+	/** Between rounds, or at the start of the one under way. */
+	get state(): TrainingState {
+		return this.#state;
+	}
+
+	/** Validation of the weights that are best so far. */
+	get validation(): Validation | undefined {
+		return this.#lastValidation;
+	}
+
+	async run(): Promise<TrainedWeights> {
+		const { context } = this.#options;
+		const { settings, stopping } = context;
+		const ended = (): EndReason | undefined => {
+			const { round, best } = this.#state;
+			if (round >= settings.rounds) return "finished";
+			if (stopping.aborted) return "stopped";
+			const { patience } = settings;
+			return patience !== undefined && best !== undefined && round - best.round >= patience ? "early-stop" : undefined;
+		};
+		let needed = settings.minDevices;
+		let reason = ended();
+		for (; reason === undefined; reason = ended()) {
+			const devices = await this.#trainers(needed);
+			// Once training has begun it goes on with whoever is there.
+			needed = 1;
+			if (!stopping.aborted) await this.#round(this.#state.round + 1, devices);
+		}
+		return this.#finish(reason);
+	}
+
+	async #trainers(needed: number): Promise<readonly RosterDevice[]> {
+		const { changed, emit, roster, stopping } = this.#options.context;
+		let told = -1;
+		while (roster.trainers.length < needed && !stopping.aborted) {
+			const devices = roster.trainers.length;
+			if (devices !== told) emit({ type: "waiting", devices, needed });
+			told = devices;
+			await changed.wait();
+		}
+		return roster.trainers;
+	}
+
+	async #round(round: number, devices: readonly RosterDevice[]): Promise<void> {
+		const { context } = this.#options;
+		const { settings, clock, emit, stopping } = context;
+		const started = clock.now();
+		const learningRate =
+			settings.learningRate * (settings.learningRateDecay ? learningRateShare(round, settings.rounds) : 1);
+		emit({ type: "round-started", round, rounds: settings.rounds, devices: devices.length });
+		const samples = [this.#reservoir(devices), this.#reservoir(devices)] as const;
+		const training = new TrainingRound({
+			context,
+			epoch: round,
+			model: this.#state.model,
+			client: this.#state.client,
+			server: this.#state.server,
+			learningRate,
+			devices,
+			reservoir: samples[0],
+		});
+		const trained = await this.#during(training, () => training.run());
+		// What a stopped round has learned is dropped: its devices did not send their weights.
+		if (stopping.aborted) return;
+		const trainedAt = clock.now();
+		const { client, server } = trained;
+		const model = trained.model + 1;
+		const validation = await this.#validate(round, { model, client }, server, samples[1]);
+		if (stopping.aborted) return;
+		const best = this.#best(round, validation, { client, server, samples });
+		const isBest = best?.round === round;
+		if (isBest) this.#lastValidation = validation;
+		this.#state = { round, model, client, server, best };
+		await this.#options.onState(this.#state);
+		const seconds = (trainedAt - started) / 1000;
+		emit({
+			type: "round",
+			...this.#report(round, trained, { learningRate, model, seconds }),
+			validation,
+			best: isBest,
+			seconds: (clock.now() - started) / 1000,
+		});
+	}
+
+	async #validate(
+		epoch: number,
+		weights: { readonly model: number; readonly client: ClientWeights },
+		server: ServerWeights,
+		reservoir: Reservoir | undefined,
+	): Promise<Validation | undefined> {
+		const { context } = this.#options;
+		const devices = context.roster.online;
+		const validation = new ValidationRound({ context, epoch, weights, server, devices, reservoir });
+		return this.#during(validation, () => validation.run());
+	}
+
+	async #during<T>(phase: TrainingRound | ValidationRound, run: () => Promise<T>): Promise<T> {
+		this.#phase = phase;
+		try {
+			return await run();
+		} finally {
+			this.#phase = undefined;
+		}
+	}
+
+	/** Higher balanced accuracy of the decision is better; among equals, lower loss. */
+	#best(
+		round: number,
+		validation: Validation | undefined,
+		weights: Pick<BestRound, "client" | "server"> & { readonly samples: readonly (Reservoir | undefined)[] },
+	): BestRound | undefined {
+		const before = this.#state.best;
+		const decision = validation?.["fused"];
+		if (decision === undefined) return before;
+		const { balancedAccuracy, loss } = decision;
+		const better =
+			before === undefined ||
+			balancedAccuracy > before.balancedAccuracy ||
+			(balancedAccuracy === before.balancedAccuracy && loss < before.loss);
+		if (!better) return before;
+		const samples = weights.samples.filter((r) => r !== undefined);
+		const { params, stats } = weights.server;
+		return { round, balancedAccuracy, loss, client: weights.client, server: { params, stats }, samples };
+	}
+
+	async #finish(reason: EndReason): Promise<TrainedWeights> {
+		const { best, round } = this.#state;
+		const last = best === undefined || best.round === round;
+		const client = best?.client ?? this.#state.client;
+		const server = best?.server ?? this.#state.server;
+		const model = last ? this.#state.model : this.#state.model + 1;
+		return { reason, model, client, server, samples: await this.#samples(reason, { model, client }, server) };
+	}
+
+	async #samples(
+		reason: EndReason,
+		weights: { readonly model: number; readonly client: ClientWeights },
+		server: ServerWeights,
+	): Promise<readonly Float32Array[]> {
+		const { best, round } = this.#state;
+		const { stopping } = this.#options.context;
+		const kept = best?.samples.toReversed().flatMap((reservoir) => reservoir.samples) ?? [];
+		if (kept.length > 0 || reason === "stopped" || stopping.aborted || round === 0) {
+			return kept.slice(0, cloudLimits.reservoirSamples);
+		}
+		// The best round was before a restart: have the devices make smashed data with its weights again.
+		const reservoir = this.#reservoir(this.#options.context.roster.online);
+		if (reservoir === undefined) return [];
+		await this.#validate(round + 1, weights, server, reservoir);
+		return reservoir.samples;
+	}
+
+	#reservoir(devices: readonly RosterDevice[]): Reservoir | undefined {
+		const { manifest } = this.#options.context;
+		if (manifest.recovery.kind !== "masked" || devices.length === 0) return undefined;
+		const byBytes = Math.floor(cloudLimits.reservoirBytes / (4 * elementCount(manifest.smashedShape)));
+		const total = Math.min(cloudLimits.reservoirSamples, byBytes);
+		return new Reservoir(Math.max(1, Math.floor(total / devices.length)), this.#random);
+	}
+
+	#report(
+		round: number,
+		{ members, losses }: TrainedRound,
+		{
+			learningRate,
+			model,
+			seconds,
+		}: { readonly learningRate: number; readonly model: number; readonly seconds: number },
+	): Omit<RoundReport, "validation" | "best" | "seconds"> {
+		const { context, traffic } = this.#options;
+		const { settings, manifest, roster, intake } = context;
+		const sum = (of: (member: Member) => number) => members.reduce((total, member) => total + of(member), 0);
+		const told = members.filter((m) => m.weights?.localLoss !== undefined && m.samples > 0);
+		const toldSamples = told.reduce((total, m) => total + m.samples, 0);
+		const steps = sum((m) => m.steps);
+		return {
+			round,
+			rounds: settings.rounds,
+			losses: Object.fromEntries(manifest.streams.map((name, i) => [name, losses[i] ?? Number.NaN])),
+			localLoss: told.reduce((total, m) => total + (m.weights?.localLoss ?? 0) * m.samples, 0) / toldSamples,
+			learningRate,
+			model,
+			steps,
+			stepsPerSecond: steps / seconds,
+			samples: sum((m) => m.samples),
+			traffic: traffic(),
+			devicesOnline: roster.online.length,
+			devicesTrained: members.filter((m) => m.weights !== undefined && m.samples > 0).length,
+			counts: intake.counts,
+		};
+	}
+}

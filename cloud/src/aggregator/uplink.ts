@@ -1,0 +1,156 @@
+import { type Clock, PsglError } from "@psgl/sdk";
+import {
+	ChunkAssembler,
+	type DeviceMessage,
+	decodeEnvelope,
+	defaultReceiveLimits,
+	type Expired,
+	identify,
+	type MessageIdentity,
+	type Received,
+} from "@psgl/sdk/protocol";
+import { cloudLimits } from "../limits.js";
+import { decodeEntry } from "../log/entry.js";
+import type { Log } from "../log/log.js";
+import { Slots } from "./slots.js";
+
+/** What reads the devices' messages. Those of one device come one at a time, in order. */
+export interface UplinkHandler {
+	onMessage(received: Received<DeviceMessage>): Promise<void>;
+	/** A message that could not be read, or whose chunks did not all come. */
+	onUnreadable(device: string, error: PsglError, about: MessageIdentity | undefined): void;
+	onStatus(device: string, online: boolean): void;
+}
+
+export interface UplinkOptions {
+	readonly log: Log;
+	readonly clock: Clock;
+	/** Longest envelope, bytes. */
+	readonly maxMessageBytes: number;
+	readonly handler: UplinkHandler;
+}
+
+interface DeviceInput {
+	readonly assembler: ChunkAssembler<"device">;
+	/** Bytes since the last whole message. */
+	bytes: number;
+	/** The last message handled. */
+	last: Promise<void>;
+}
+
+/** Reads the log in order and hands on what devices sent. */
+export class Uplink {
+	readonly #options: UplinkOptions;
+	readonly #inputs = new Map<string, DeviceInput>();
+	readonly #slots = new Slots(cloudLimits.concurrentDecisions);
+	#bytes = 0;
+	#batchBytes = 0;
+
+	constructor(options: UplinkOptions) {
+		this.#options = options;
+	}
+
+	/** Payload bytes received. */
+	get bytes(): number {
+		return this.#bytes;
+	}
+
+	/** Of these in training batches. */
+	get batchBytes(): number {
+		return this.#batchBytes;
+	}
+
+	/** Reads until the log is closed or `signal` aborts. Rejects when a handler does. */
+	async run(signal: AbortSignal): Promise<void> {
+		const { log } = this.#options;
+		const failed = new AbortController();
+		const stop = AbortSignal.any([signal, failed.signal]);
+		try {
+			for await (const { position, bytes } of log.read(log.start, { signal: stop })) {
+				const { device, channel, payload } = decodeEntry(bytes);
+				if (channel === "status") this.#status(device, payload);
+				else await this.#accept(device, payload, (error) => failed.abort(error));
+				log.release(position + 1);
+			}
+		} catch (error) {
+			if (!signal.aborted) throw error;
+		} finally {
+			for (const { assembler } of this.#inputs.values()) assembler[Symbol.dispose]();
+		}
+	}
+
+	/** Forgets a device: its incomplete messages go. */
+	forget(device: string): void {
+		this.#inputs.get(device)?.assembler[Symbol.dispose]();
+		this.#inputs.delete(device);
+	}
+
+	#status(device: string, payload: Uint8Array): void {
+		try {
+			const status = decodeEnvelope(payload);
+			if (status.type === "status" && status.device === device) {
+				this.#options.handler.onStatus(device, status.state === "online");
+			}
+		} catch (error) {
+			if (!(error instanceof PsglError)) throw error;
+			this.#options.handler.onUnreadable(device, error, undefined);
+		}
+	}
+
+	async #accept(device: string, payload: Uint8Array, fail: (error: unknown) => void): Promise<void> {
+		const input = this.#input(device, fail);
+		this.#bytes += payload.byteLength;
+		input.bytes += payload.byteLength;
+		let received: Received<DeviceMessage> | undefined;
+		try {
+			received = input.assembler.accept(payload);
+		} catch (error) {
+			if (!(error instanceof PsglError)) throw error;
+			input.bytes = 0;
+			this.#options.handler.onUnreadable(device, error, identify(payload, this.#limits));
+			return;
+		}
+		if (received === undefined) return;
+		if (received.message.type === "batch") this.#batchBytes += input.bytes;
+		input.bytes = 0;
+		await this.#handle(input, received, fail);
+	}
+
+	/** Starts handling once there is a free place; messages of different devices are handled side by side. */
+	async #handle(input: DeviceInput, received: Received<DeviceMessage>, fail: (error: unknown) => void): Promise<void> {
+		await this.#slots.take();
+		input.last = input.last
+			.then(() => this.#options.handler.onMessage(received))
+			.catch(fail)
+			.finally(() => this.#slots.giveBack());
+	}
+
+	#input(device: string, fail: (error: unknown) => void): DeviceInput {
+		const known = this.#inputs.get(device);
+		if (known !== undefined) return known;
+		const { clock } = this.#options;
+		const input: DeviceInput = {
+			assembler: new ChunkAssembler({
+				from: "device",
+				device,
+				clock,
+				limits: this.#limits,
+				onExpired: (expired) => this.#expired(device, input, expired, fail),
+			}),
+			bytes: 0,
+			last: Promise.resolve(),
+		};
+		this.#inputs.set(device, input);
+		return input;
+	}
+
+	#expired(device: string, input: DeviceInput, expired: Expired<DeviceMessage>, fail: (error: unknown) => void): void {
+		const { partial, error, identity } = expired;
+		if (partial === undefined) this.#options.handler.onUnreadable(device, error, identity);
+		else void this.#handle(input, partial, fail);
+	}
+
+	get #limits() {
+		return { ...defaultReceiveLimits, maxMessageBytes: this.#options.maxMessageBytes };
+	}
+}

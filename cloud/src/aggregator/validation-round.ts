@@ -1,0 +1,148 @@
+import { setImmediate } from "node:timers/promises";
+import { classificationMetrics } from "@psgl/models";
+import { PsglError } from "@psgl/sdk";
+import { type EvaluateMessage, refuse } from "@psgl/sdk/protocol";
+import type { AggregatorContext } from "./context.js";
+import type { Validation } from "./events.js";
+import { batchMissing, roundOver } from "./refusals.js";
+import type { Reservoir } from "./reservoir.js";
+import type { RosterDevice } from "./roster.js";
+import { sendRound, type VersionedWeights } from "./round-message.js";
+import type { ServerWeights } from "./server-segment.js";
+
+interface Validator {
+	readonly device: RosterDevice;
+	/** Batch that may come next. */
+	next: number;
+	readonly scores: Float32Array[];
+	readonly labels: number[];
+	done: boolean;
+}
+
+export interface ValidationRoundOptions {
+	readonly context: AggregatorContext;
+	readonly epoch: number;
+	readonly weights: VersionedWeights;
+	readonly server: ServerWeights;
+	readonly devices: readonly RosterDevice[];
+	/** Keeps complete smashed data for the masked prior; undefined where there is none. */
+	readonly reservoir: Reservoir | undefined;
+}
+
+/**
+ * Gives every device the new weights and measures them on the devices' validation samples. A device that sends nothing
+ * for `stepTimeoutMs` is left out.
+ */
+export class ValidationRound {
+	readonly task = "validate";
+	readonly epoch: number;
+	readonly #options: ValidationRoundOptions;
+	readonly #validators: ReadonlyMap<string, Validator>;
+
+	constructor(options: ValidationRoundOptions) {
+		this.epoch = options.epoch;
+		this.#options = options;
+		this.#validators = new Map(
+			options.devices.map((device) => {
+				const done = device.hello.samples.validation === 0;
+				return [device.id, { device, next: 0, scores: [], labels: [], done }];
+			}),
+		);
+	}
+
+	/** Metrics of every stream and the decision; undefined when no device validated. */
+	async run(): Promise<Validation | undefined> {
+		const { context, devices } = this.#options;
+		for (const device of devices) this.#start(device, false);
+		const validators = [...this.#validators.values()];
+		const progress = () => validators.reduce((sum, v) => sum + v.next, 0);
+		let seen = -1;
+		let deadline = 0;
+		while (!context.stopping.aborted && validators.some((v) => !v.done)) {
+			if (progress() !== seen) {
+				seen = progress();
+				deadline = context.clock.now() + context.settings.stepTimeoutMs;
+			}
+			if (await context.changed.wait(deadline)) continue;
+			for (const { device, done } of validators) {
+				if (!done) context.emit({ type: "left-behind", round: this.epoch, device: device.id });
+			}
+			break;
+		}
+		return this.#measure(validators);
+	}
+
+	async onEvaluate(message: EvaluateMessage): Promise<void> {
+		const { context, server, reservoir } = this.#options;
+		const { device, epoch, seq, tensors } = message;
+		const validator = this.#validators.get(device);
+		const received = () => context.downlink.send({ type: "received", device, of: "evaluate", epoch, seq });
+		const refused = (error: PsglError, retry: boolean) => {
+			context.emit({ type: "refused", device, code: error.code, reason: error.what });
+			context.downlink.send(refuse(device, error, { type: "evaluate", epoch, seq }, retry));
+		};
+		if (validator === undefined || epoch !== this.epoch) return refused(roundOver(epoch), false);
+		if (seq > validator.next) return refused(batchMissing(epoch, seq), true);
+		if (seq < validator.next) {
+			received();
+			return;
+		}
+		try {
+			const smashed = await context.server.decode(tensors.smashed);
+			const labels = context.server.labels(tensors.labels);
+			const scores = await context.server.score(server, smashed);
+			validator.scores.push(scores.data);
+			for (const label of labels.data) validator.labels.push(Number(label));
+			validator.next++;
+			validator.done = message.last;
+			reservoir?.add(device, smashed);
+			received();
+		} catch (error) {
+			if (!(error instanceof PsglError)) throw error;
+			refused(error, false);
+			validator.done = true;
+		}
+		context.changed.notify();
+	}
+
+	/** A device left, or forgot what it was doing. */
+	onGone(device: string): void {
+		const validator = this.#validators.get(device);
+		if (validator !== undefined) validator.done = true;
+		this.#options.context.changed.notify();
+	}
+
+	/** A device asks for the round again. */
+	resend(device: RosterDevice): void {
+		const validator = this.#validators.get(device.id);
+		if (validator !== undefined && !(validator.done && device.hello.samples.validation > 0)) this.#start(device, true);
+	}
+
+	#start(device: RosterDevice, withWeights: boolean): void {
+		const { context, epoch, weights } = this.#options;
+		sendRound(context, device, { epoch, task: "validate", learningRate: 0, weights, withWeights });
+	}
+
+	async #measure(validators: readonly Validator[]): Promise<Validation | undefined> {
+		const { streams, classes } = this.#options.context.manifest;
+		const labels = validators.flatMap((v) => v.labels);
+		if (labels.length === 0) return undefined;
+		const rows = [...streams, "fused"];
+		const chunks = validators.flatMap((v) => v.scores);
+		const metrics: Record<string, Validation[string]> = {};
+		for (const [row, name] of rows.entries()) {
+			const scores = new Float32Array(labels.length * classes.length);
+			let at = 0;
+			for (const chunk of chunks) {
+				for (let from = row * classes.length; from < chunk.length; from += rows.length * classes.length) {
+					scores.set(chunk.subarray(from, from + classes.length), at);
+					at += classes.length;
+				}
+			}
+			metrics[name] = classificationMetrics(scores, labels, classes.length);
+			// Messages of other devices between two sorts of all samples.
+			await setImmediate();
+		}
+		return metrics;
+	}
+}
