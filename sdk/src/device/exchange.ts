@@ -111,6 +111,11 @@ export async function* exchange<T>(
 			case "refused":
 				if (!isAbout(incoming, message, seq)) continue;
 				yield { type: "refused", refusal: incoming };
+				if (incoming.code === "PSGL_HELLO_FIRST") {
+					// The aggregator was started again before this message reached it; its welcome leads back here.
+					post(training, enrolment.hello());
+					continue;
+				}
 				if (!incoming.retry) return "refused";
 				if (++refusals <= maxPromptRepeats) yield askAgain(true);
 				continue;
