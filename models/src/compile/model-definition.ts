@@ -1,4 +1,4 @@
-import { ConfigError } from "@psgl/sdk";
+import { ConfigError, ShapeError } from "@psgl/sdk";
 import type { Manifest, MapSettings, OptimiserSettings, RecoverySettings } from "@psgl/sdk/artifact";
 import { GraphBuilder } from "../graph/builder.js";
 import { formatShape, type Shape, type Value } from "../graph/graph.js";
@@ -53,7 +53,7 @@ export function localHead(g: GraphBuilder, scope: ParameterScope, smashed: Value
  * @throws ConfigError `PSGL_MODEL_INPUT` when the network cannot take inputs of that shape.
  */
 export function layOut(definition: ModelDefinition, buildServer: ServerBuilder): ModelLayout {
-	const { network, inputShape, classes } = definition;
+	const { network, inputShape } = definition;
 	if (inputShape.length !== network.spatialAxes + 1) {
 		throw new ConfigError("PSGL_MODEL_INPUT", {
 			what: `${network.name} cannot take this input`,
@@ -62,6 +62,16 @@ export function layOut(definition: ModelDefinition, buildServer: ServerBuilder):
 			remedy: "Choose another zoo model with --zoo",
 		});
 	}
+	try {
+		return declareModel(definition, buildServer);
+	} catch (cause) {
+		if (!(cause instanceof ShapeError)) throw cause;
+		throw tooSmall(network, cause.message, cause);
+	}
+}
+
+function declareModel(definition: ModelDefinition, buildServer: ServerBuilder): ModelLayout {
+	const { network, classes } = definition;
 	const g = new GraphBuilder("layout");
 	let smashed: Value | undefined;
 	const client = declareSegment(g, (scope) => {
@@ -80,11 +90,16 @@ export type ServerBuilder = (g: GraphBuilder, scope: ParameterScope, smashed: Va
 function requireSmashed(network: SplitNetwork, smashed: Value | undefined): Value {
 	const shape: Shape = smashed?.shape ?? [];
 	if (smashed === undefined || shape.slice(1).some((d) => typeof d !== "number" || d < 1)) {
-		throw new ConfigError("PSGL_MODEL_INPUT", {
-			what: `${network.name} leaves nothing of this input at the cut`,
-			got: formatShape(shape),
-			remedy: "Use larger inputs or another zoo model",
-		});
+		throw tooSmall(network, formatShape(shape));
 	}
 	return smashed;
+}
+
+function tooSmall(network: SplitNetwork, got: string, cause?: ShapeError): ConfigError {
+	return new ConfigError("PSGL_MODEL_INPUT", {
+		what: `the layers of ${network.name} leave nothing of this input`,
+		got,
+		remedy: "Use larger inputs or another zoo model",
+		cause,
+	});
 }
