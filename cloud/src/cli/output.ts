@@ -33,6 +33,11 @@ export class Output {
 		this.#stderr = stderr;
 	}
 
+	/** Whether bars can be drawn: a person at a terminal reads along. */
+	get terminal(): boolean {
+		return !this.json && this.#stderr.isTTY === true;
+	}
+
 	/** Something happened. `line` is how a person reads it; left out, only programs get to know. */
 	event(type: string, fields: Readonly<Record<string, unknown>>, line?: string): void {
 		// An event passed on as a whole has a type of its own, which gives way.
@@ -61,7 +66,7 @@ export class Output {
 		this.#bar?.stop();
 		this.#bar = undefined;
 		if (this.json) return { update: () => {}, stop: () => {} };
-		if (this.#stderr.isTTY !== true) return this.#plainProgress(label, total);
+		if (!this.terminal) return this.#plainProgress(label, total);
 		const bar = new SingleBar(
 			{
 				format: `${label} {bar} {percentage}% {note}`,

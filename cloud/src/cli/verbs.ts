@@ -1,4 +1,6 @@
+import { cloudVerb } from "./commands/cloud.js";
 import { compileVerb } from "./commands/compile.js";
+import { demoVerb } from "./commands/demo.js";
 import { deviceVerb } from "./commands/device.js";
 import { doctorVerb } from "./commands/doctor.js";
 import { fleetVerb } from "./commands/fleet.js";
@@ -6,4 +8,4 @@ import { inferVerb } from "./commands/infer.js";
 import type { Verb } from "./verb.js";
 
 /** Every verb, in the order of `psgl --help`. */
-export const verbs: readonly Verb[] = [deviceVerb, fleetVerb, inferVerb, compileVerb, doctorVerb];
+export const verbs: readonly Verb[] = [demoVerb, cloudVerb, deviceVerb, fleetVerb, inferVerb, compileVerb, doctorVerb];

@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import { compileModel } from "@psgl/models";
 import { ConfigError, elementCount, seededRandom } from "@psgl/sdk";
 import { type Artifact, decodeArtifact } from "@psgl/sdk/artifact";
@@ -7,6 +6,7 @@ import { definitionFrom, type settingOptions } from "../model-options.js";
 import type { OptionValues } from "../options/option.js";
 import type { Output } from "../output.js";
 import type { VerbContext } from "../verb.js";
+import { writeOutput } from "../write-output.js";
 
 interface CompileValues extends OptionValues<typeof settingOptions> {
 	readonly zoo: string;
@@ -43,20 +43,6 @@ function classNames(text: string): readonly string[] {
 		});
 	}
 	return Array.from({ length: count }, (_, i) => `class ${i}`);
-}
-
-/** Writes a file the user named. @throws ConfigError `PSGL_OUTPUT_UNWRITABLE`. */
-export async function writeOutput(path: string, content: Uint8Array | string): Promise<void> {
-	try {
-		await writeFile(path, content);
-	} catch (cause) {
-		throw new ConfigError("PSGL_OUTPUT_UNWRITABLE", {
-			what: `${path} cannot be written`,
-			got: (cause as Error).message,
-			remedy: "Choose a file in a folder that exists and may be written to",
-			cause,
-		});
-	}
 }
 
 function summarise(output: Output, file: string, fileBytes: number, artifact: Artifact): void {

@@ -1,4 +1,4 @@
-import { type AttackName, attackNames, type RowAccuracy } from "@psgl/models";
+import { type AttackName, attackNames, type RowAccuracy, type TransitLoss } from "@psgl/models";
 import type { DataSplits, Dataset } from "@psgl/sdk/sources";
 import type { Evaluation, RowMetrics } from "./evaluate-system.js";
 import type { TrainingRun } from "./training-run.js";
@@ -23,8 +23,11 @@ export interface DemoResult {
 		readonly auc: number;
 		readonly attacked: Readonly<Record<AttackName, number>> | null;
 	};
+	/** Of always answering the test part's most frequent class. */
 	readonly majority: number;
+	/** Batches of the psgl system, all devices. */
 	readonly stepsPerSecond: number;
+	/** All payloads of its training, weights and validation included, over the samples trained on. */
 	readonly bytesUpPerSample: number;
 	readonly bytesDownPerSample: number;
 	readonly lost: number;
@@ -32,9 +35,12 @@ export interface DemoResult {
 	readonly wallSeconds: number;
 }
 
+/** A trained system and what it is worth. */
 export interface Trained {
 	readonly run: TrainingRun;
 	readonly evaluation: Evaluation;
+	/** Half of the channels lost on the way; undefined where there is no masked recovery. */
+	readonly transit?: TransitLoss | undefined;
 }
 
 export interface DemoSettings {
@@ -52,45 +58,47 @@ export function demoResult(
 	wallSeconds: number,
 ): DemoResult {
 	const { deployed, withoutMap, attacked } = psgl.evaluation;
-	const { counts } = psgl.run;
+	const { counts, traffic, seconds } = psgl.run.result;
+	const other = vanilla.run.result.counts;
 	const control = vanilla.evaluation;
-	const controlFused = control.deployed.fused;
+	const controlAttacked = control.attacked;
 	return {
 		data: splits.name,
 		devices: settings.devices,
 		rounds: settings.rounds,
 		seed: settings.seed,
-		accuracy: pick(deployed, "accuracy"),
-		balancedAccuracy: pick(deployed, "balancedAccuracy"),
-		auc: pick(deployed, "auc"),
-		withoutMap: { accuracy: pick(withoutMap, "accuracy") },
+		accuracy: byRow(deployed, "accuracy"),
+		balancedAccuracy: byRow(deployed, "balancedAccuracy"),
+		auc: byRow(deployed, "auc"),
+		withoutMap: { accuracy: byRow(withoutMap, "accuracy") },
 		attacked: attacked === undefined ? null : byAttack(attacked, (rows) => rows.accuracy),
 		vanilla: {
-			accuracy: controlFused?.accuracy ?? Number.NaN,
-			balancedAccuracy: controlFused?.balancedAccuracy ?? Number.NaN,
-			auc: controlFused?.auc ?? Number.NaN,
+			accuracy: byRow(control.deployed, "accuracy").fused as number,
+			balancedAccuracy: byRow(control.deployed, "balancedAccuracy").fused as number,
+			auc: byRow(control.deployed, "auc").fused as number,
 			attacked:
-				control.attacked === undefined ? null : byAttack(control.attacked, (rows) => rows.accuracy.fused as number),
+				controlAttacked === undefined ? null : byAttack(controlAttacked, (rows) => rows.accuracy.fused as number),
 		},
 		majority: majorityShare(splits.test),
-		stepsPerSecond: counts.steps / counts.seconds,
-		bytesUpPerSample: counts.bytesUp / counts.samples,
-		bytesDownPerSample: counts.bytesDown / counts.samples,
-		lost: psgl.run.counts.lost + vanilla.run.counts.lost,
-		doubled: psgl.run.counts.doubled + vanilla.run.counts.doubled,
+		stepsPerSecond: counts.applied / seconds,
+		bytesUpPerSample: traffic.bytesUp / counts.samples,
+		bytesDownPerSample: traffic.bytesDown / counts.samples,
+		lost: counts.lost + other.lost,
+		doubled: counts.doubled + other.doubled,
 		wallSeconds,
 	};
 }
 
-/** Accuracy of always answering the class that is most frequent in test. */
-export function majorityShare({ labels, classes }: Dataset): number {
+/** One metric of each row. */
+export function byRow(rows: RowMetrics, metric: "accuracy" | "balancedAccuracy" | "auc"): ByRow {
+	return Object.fromEntries(Object.entries(rows).map(([row, metrics]) => [row, metrics[metric]]));
+}
+
+/** Accuracy of always answering the class that is most frequent. */
+function majorityShare({ labels, classes }: Dataset): number {
 	const counts = new Uint32Array(classes.length);
 	for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
 	return Math.max(...counts) / labels.length;
-}
-
-function pick(rows: RowMetrics, metric: "accuracy" | "balancedAccuracy" | "auc"): ByRow {
-	return Object.fromEntries(Object.entries(rows).map(([row, metrics]) => [row, metrics[metric]]));
 }
 
 function byAttack<T>(

@@ -3,7 +3,7 @@ import type { DataSplits } from "@psgl/sdk/sources";
 import { formatBytes, formatPercent, formatSeconds } from "../format.js";
 import type { Output } from "../output.js";
 import type { TableColumn } from "../table.js";
-import type { DemoResult, Trained } from "./demo-result.js";
+import { byRow, type DemoResult, type Trained } from "./demo-result.js";
 
 /** How each attack reads. */
 const attackTitles: Readonly<Record<AttackName, string>> = {
@@ -41,15 +41,13 @@ export function printDemoTable(
 		formatPercent(beside),
 		beside === undefined ? "" : points((values.fused as number) - beside),
 	];
-	const metricOf = (by: typeof deployed, metric: "accuracy" | "balancedAccuracy" | "auc"): Values =>
-		Object.fromEntries(Object.entries(by).map(([row, metrics]) => [row, metrics[metric]]));
 
 	const lines = [
-		line("as deployed", "accuracy", metricOf(deployed, "accuracy"), control.deployed.fused?.accuracy),
-		line("", "balanced", metricOf(deployed, "balancedAccuracy"), control.deployed.fused?.balancedAccuracy),
-		line("", "AUC", metricOf(deployed, "auc"), control.deployed.fused?.auc),
-		line("without the map", "accuracy", metricOf(withoutMap, "accuracy"), undefined),
-		line("", "balanced", metricOf(withoutMap, "balancedAccuracy"), undefined),
+		line("as deployed", "accuracy", byRow(deployed, "accuracy"), control.deployed.fused?.accuracy),
+		line("", "balanced", byRow(deployed, "balancedAccuracy"), control.deployed.fused?.balancedAccuracy),
+		line("", "AUC", byRow(deployed, "auc"), control.deployed.fused?.auc),
+		line("without the map", "accuracy", byRow(withoutMap, "accuracy"), undefined),
+		line("", "balanced", byRow(withoutMap, "balancedAccuracy"), undefined),
 	];
 	for (const name of attacked === undefined ? [] : attackNames) {
 		const own = attacked?.[name];
@@ -65,7 +63,8 @@ export function printDemoTable(
 }
 
 function notes(splits: DataSplits, psgl: Trained, result: DemoResult, attackedSamples: number): readonly string[] {
-	const { counts, transit } = psgl.run;
+	const { transit, run } = psgl;
+	const { counts, seconds } = run.result;
 	const { test, synthetic } = splits;
 	const lines = [
 		`Majority class ${formatPercent(result.majority)} of ${test.length} test inputs; balanced ${formatPercent(1 / test.classes.length)}.`,
@@ -82,7 +81,7 @@ function notes(splits: DataSplits, psgl: Trained, result: DemoResult, attackedSa
 		);
 	}
 	lines.push(
-		`Trained by ${result.devices} devices in ${psgl.run.rounds.length} rounds: ${counts.steps} batches in ${formatSeconds(counts.seconds)}, ${result.stepsPerSecond.toFixed(1)} a second; ${formatBytes(result.bytesUpPerSample)} up and ${formatBytes(result.bytesDownPerSample)} down per sample; lost ${result.lost}, doubled ${result.doubled}. All of it ${formatSeconds(result.wallSeconds)}.`,
+		`Trained by ${result.devices} devices in ${run.result.rounds} rounds: ${counts.applied} batches in ${formatSeconds(seconds)}, ${result.stepsPerSecond.toFixed(1)} a second; ${formatBytes(result.bytesUpPerSample)} up and ${formatBytes(result.bytesDownPerSample)} down per sample; lost ${result.lost}, doubled ${result.doubled}. All of it ${formatSeconds(result.wallSeconds)}.`,
 	);
 	if (synthetic) lines.push("The pictures are synthetic: these numbers say nothing about real radiographs.");
 	for (const note of splits.notes ?? []) lines.push(`Note: ${note}.`);

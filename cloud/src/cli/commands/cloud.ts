@@ -1,0 +1,44 @@
+import { z } from "zod";
+import { seedOption, threadsOption } from "../common-options.js";
+import { option, toggle } from "../options/option.js";
+import { trainingOptions } from "../training-options.js";
+import { defineVerb } from "../verb.js";
+
+export const cloudVerb = defineVerb({
+	name: "cloud",
+	summary: "broker and aggregator: train with the devices that connect, then answer them",
+	description:
+		"Starts the broker and the aggregator. Training begins when enough devices are there; afterwards the trained artifact lies in the state folder and the aggregator goes on answering requests for decisions.",
+	options: {
+		artifact: option("FILE", "joint artifact to train, made by psgl compile", z.string()),
+		host: option("ADDRESS", "address to listen on; 0.0.0.0 for all", z.string().default("127.0.0.1")),
+		port: option("N", "port to listen on, 0 for a free one", z.int().min(0).max(65_535).default(1883)),
+		rounds: option("N", "rounds of training; 0 only answers requests", z.int().min(0).max(1_000_000).default(10)),
+		minDevices: option(
+			"N",
+			"devices with data that have to be there before the first round",
+			z.int().min(1).max(4096).default(1),
+		),
+		...trainingOptions,
+		seed: seedOption,
+		threads: threadsOption,
+		state: option("DIR", "folder for checkpoints and the trained artifact", z.string().default("psgl-state")),
+		resume: toggle("go on from the checkpoint in the state folder"),
+		exitWhenTrained: toggle("end when training is over instead of answering requests"),
+	},
+	examples: [
+		{
+			command: "psgl cloud --artifact chest.psgl --min-devices 8 --rounds 10",
+			does: "train with eight devices on this machine's port 1883",
+		},
+		{
+			command: "psgl cloud --artifact chest.psgl --host 0.0.0.0 --resume",
+			does: "go on after a stop, for devices on other machines",
+		},
+		{
+			command: "psgl cloud --artifact psgl-state/model.psgl --rounds 0",
+			does: "answer requests with a trained artifact",
+		},
+	],
+	run: async (options, context) => (await import("./run-cloud.js")).runCloud(options, context),
+});

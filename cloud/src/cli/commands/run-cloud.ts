@@ -1,0 +1,114 @@
+import { existsSync } from "node:fs";
+import { ConfigError } from "@psgl/sdk";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { Aggregator } from "../../aggregator/aggregator.js";
+import { type Broker, type BrokerEvent, startBroker } from "../../broker/broker.js";
+import { defaultThreads } from "../common-options.js";
+import { interrupted } from "../exit-codes.js";
+import { formatBytes, formatPercent, formatSeconds } from "../format.js";
+import type { OptionValues } from "../options/option.js";
+import type { Output } from "../output.js";
+import { openStateFolder, type StateFiles } from "../state-files.js";
+import { aggregatorSettings, type trainingOptions } from "../training-options.js";
+import { TrainingProgress } from "../training-progress.js";
+import type { VerbContext } from "../verb.js";
+import { writeOutput } from "../write-output.js";
+import { openArtifact } from "./run-infer.js";
+
+interface CloudValues extends OptionValues<typeof trainingOptions> {
+	readonly artifact: string;
+	readonly host: string;
+	readonly port: number;
+	readonly rounds: number;
+	readonly minDevices: number;
+	readonly seed: number;
+	readonly threads?: number | undefined;
+	readonly state: string;
+	readonly resume: boolean;
+	readonly exitWhenTrained: boolean;
+}
+
+/** Trains, then answers until it is stopped. */
+export async function runCloud(options: CloudValues, { output, signal }: VerbContext): Promise<number> {
+	const artifact = await openArtifact(options.artifact);
+	const files = await openStateFolder(options.state);
+	requireNewState(files, options);
+	await using broker = await startBroker({
+		host: options.host,
+		port: options.port,
+		onEvent: (event) => showBrokerEvent(output, event),
+	});
+	await using aggregator = await Aggregator.start({
+		artifact,
+		runtime: nodeRuntime,
+		broker,
+		settings: aggregatorSettings(options, options.minDevices),
+		checkpointFile: options.rounds === 0 ? undefined : files.checkpoint,
+		threads: options.threads ?? defaultThreads(),
+		signal,
+	});
+	announce(output, broker, aggregator, options);
+	const progress = new TrainingProgress(output, { label: artifact.manifest.name });
+	for await (const event of aggregator.events()) {
+		progress.show(event);
+		if (event.type === "end") break;
+	}
+	const result = await aggregator.result;
+	if (signal.aborted) {
+		if (options.rounds > 0) await aggregator.checkpoint(files.checkpoint);
+		output.event("stopped", { round: result.rounds, checkpoint: files.checkpoint }, "Go on with --resume.");
+		return interrupted;
+	}
+	if (options.rounds > 0) await writeOutput(files.model, result.artifact);
+	const { counts, traffic, seconds, bestRound, reason, rounds } = result;
+	const validation = result.validation?.fused;
+	if (options.rounds > 0) {
+		output.print(
+			`Trained for ${rounds} rounds (${reason}) in ${formatSeconds(seconds)}; best round ${bestRound}, accuracy ${formatPercent(validation?.accuracy)} (balanced ${formatPercent(validation?.balancedAccuracy)}) on validation; lost ${counts.lost}, doubled ${counts.doubled}; up ${formatBytes(traffic.bytesUp)}, down ${formatBytes(traffic.bytesDown)}\nWritten: ${files.model}`,
+		);
+	}
+	if (!options.exitWhenTrained) {
+		output.event("serving", { url: broker.url }, "Answering requests for decisions; Ctrl-C ends it.");
+		await aborted(signal);
+	}
+	output.result({ rounds, reason, bestRound, validation, counts, traffic, seconds, artifact: files.model });
+	return 0;
+}
+
+/** A run that was stopped is not overwritten by accident. @throws ConfigError `PSGL_STATE_EXISTS`. */
+function requireNewState(files: StateFiles, { resume, rounds, state }: CloudValues): void {
+	if (resume || rounds === 0 || !existsSync(files.checkpoint)) return;
+	throw new ConfigError("PSGL_STATE_EXISTS", {
+		what: `the state folder ${state} holds the checkpoint of another run`,
+		got: files.checkpoint,
+		remedy: "Go on with it by --resume, choose another folder with --state, or remove the file",
+	});
+}
+
+function announce(output: Output, broker: Broker, aggregator: Aggregator, { rounds, minDevices }: CloudValues): void {
+	const { url, host, port } = broker;
+	const { round } = aggregator;
+	output.event(
+		"listening",
+		{ url, host, port, round },
+		`Broker listens on ${host}, port ${port}${round > 0 ? `; going on after round ${round}` : ""}`,
+	);
+	if (rounds > 0)
+		output.event("settings", { ...aggregator.settings }, `${rounds} rounds, from ${minDevices} devices on`);
+}
+
+function showBrokerEvent(output: Output, event: BrokerEvent): void {
+	if (event.type !== "refused") {
+		output.event(event.type, event);
+		return;
+	}
+	const { client, peer, error } = event;
+	output.event("connection-refused", { client, peer, what: error.message }, `${client ?? peer}: ${error.message}`);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+	return new Promise((resolve) => {
+		if (signal.aborted) resolve();
+		else signal.addEventListener("abort", () => resolve(), { once: true });
+	});
+}

@@ -1,0 +1,165 @@
+import { DeployedSystem, presetDefinition, type TransitLoss, transitLoss, zooNetwork } from "@psgl/models";
+import { type Runtime, seededRandom, systemClock } from "@psgl/sdk";
+import { type Artifact, artifactTensor } from "@psgl/sdk/artifact";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import type { DataSplits, Dataset } from "@psgl/sdk/sources";
+import { defaultThreads } from "../common-options.js";
+import { type dataOptions, loadSplits, stratifiedPart } from "../data-options.js";
+import { parseDeal } from "../deal-options.js";
+import { defaultNetwork, definitionFrom, type settingOptions } from "../model-options.js";
+import type { OptionValues } from "../options/option.js";
+import { openStateFolder } from "../state-files.js";
+import { threadedRuntime } from "../threaded-runtime.js";
+import { aggregatorSettings, type trainingOptions } from "../training-options.js";
+import type { VerbContext } from "../verb.js";
+import { writeOutput } from "../write-output.js";
+import { type DemoResult, demoResult, type Trained } from "./demo-result.js";
+import { printDemoTable } from "./demo-table.js";
+import { evaluateSystem } from "./evaluate-system.js";
+import { type TrainSystemOptions, trainSystem } from "./train-system.js";
+import type { TrainingRun } from "./training-run.js";
+
+interface DemoValues
+	extends OptionValues<typeof dataOptions>,
+		OptionValues<typeof settingOptions>,
+		OptionValues<typeof trainingOptions> {
+	readonly devices: number;
+	readonly deal: string;
+	readonly rounds: number;
+	readonly seed: number;
+	readonly model?: string | undefined;
+	readonly attackSamples?: number | undefined;
+	readonly threads?: number | undefined;
+	readonly out: string;
+}
+
+/** Test inputs attacked unless told otherwise: the demo on the embedded set stays under a minute. */
+const attackedOfEmbedded = 128;
+const attackedOfOthers = 1000;
+/** Share of the channels lost in the transit measurement. */
+const lostChannels = 0.5;
+
+/** Trains both systems, measures them, prints and writes the results. */
+export async function runDemo(options: DemoValues, context: VerbContext): Promise<number> {
+	const { output } = context;
+	const started = systemClock.now();
+	const files = await openStateFolder(options.out);
+	const splits = await loadSplits(options, context);
+	const { shape, classes } = splits.train;
+	const network = options.model ?? defaultNetwork(shape);
+	const definition = definitionFrom(options, network, shape, classes);
+	const threads = options.threads ?? defaultThreads();
+	const common = {
+		splits,
+		devices: options.devices,
+		deal: parseDeal(options.deal),
+		seed: options.seed,
+		settings: aggregatorSettings(options, options.devices),
+		runtime: threadedRuntime(nodeRuntime, threads),
+		threads,
+		files,
+	} satisfies Omit<TrainSystemOptions, "name" | "definition">;
+	const psglRun = await trainSystem({ ...common, name: "psgl", definition }, context);
+	const plain = presetDefinition("none", zooNetwork(network), shape, classes);
+	const vanillaRun = await trainSystem({ ...common, name: "vanilla", definition: plain }, context);
+
+	const attackSamples = options.attackSamples ?? (splits.synthetic ? attackedOfEmbedded : attackedOfOthers);
+	const measure = { test: splits.test, attackSamples, seed: options.seed, runtime: common.runtime, threads };
+	const psgl = await evaluate("psgl", psglRun, measure, context);
+	const vanilla = await evaluate("vanilla", vanillaRun, measure, context);
+
+	const wallSeconds = (systemClock.now() - started) / 1000;
+	const result = demoResult(splits, options, psgl, vanilla, wallSeconds);
+	await writeOutput(files.model, psgl.run.result.artifact);
+	await writeOutput(files.vanilla, vanilla.run.result.artifact);
+	await writeOutput(files.report, `${JSON.stringify(report(options, splits, psgl, vanilla, result), null, "\t")}\n`);
+	printDemoTable(output, splits, psgl, vanilla, result, Math.min(attackSamples, splits.test.length));
+	output.print(`Written: ${files.model}, ${files.vanilla}, ${files.report}`);
+	output.result({ ...result });
+	return 0;
+}
+
+interface Measure {
+	readonly test: Dataset;
+	readonly attackSamples: number;
+	readonly seed: number;
+	readonly runtime: Runtime;
+	readonly threads: number;
+}
+
+async function evaluate(
+	name: string,
+	run: TrainingRun,
+	measure: Measure,
+	{ output, signal }: VerbContext,
+): Promise<Trained> {
+	const { test, attackSamples, seed, runtime, threads } = measure;
+	const random = seededRandom(seed);
+	const system = await DeployedSystem.load(run.artifact, run.definition, runtime, threads);
+	try {
+		const attackTest = attackSamples === 0 ? undefined : stratifiedPart(test, attackSamples, seed);
+		const progress = output.progress(`${name}: attacks on test inputs`, attackTest?.length ?? test.length);
+		const evaluation = await evaluateSystem(system, {
+			test,
+			attackTest,
+			random: random.fork("attacks"),
+			signal,
+			onProgress: (done, total) => {
+				progress.update(done);
+				output.event("attacked", { system: name, done, total });
+			},
+		});
+		progress.stop();
+		return { run, evaluation, transit: await transit(system, run.artifact, measure, signal) };
+	} finally {
+		await system.close();
+	}
+}
+
+async function transit(
+	system: DeployedSystem,
+	artifact: Artifact,
+	{ test, seed, runtime, threads }: Measure,
+	signal: AbortSignal,
+): Promise<TransitLoss | undefined> {
+	if (!artifact.tensors.has("recovery/basis")) return undefined;
+	const prior = {
+		mean: artifactTensor(artifact, "recovery/mean"),
+		basis: artifactTensor(artifact, "recovery/basis"),
+		variance: artifactTensor(artifact, "recovery/variance").data[0] as number,
+	};
+	const random = seededRandom(seed).fork("channels");
+	return transitLoss(system, artifact, test, { fraction: lostChannels, prior, runtime, random, threads, signal });
+}
+
+/** What report.json holds: the result, the options, and everything measured. */
+function report(
+	options: DemoValues,
+	splits: DataSplits,
+	psgl: Trained,
+	vanilla: Trained,
+	result: DemoResult,
+): Readonly<Record<string, unknown>> {
+	const system = ({ run, evaluation, transit: lost }: Trained) => ({
+		bestRound: run.result.bestRound,
+		reason: run.result.reason,
+		seconds: run.result.seconds,
+		counts: run.result.counts,
+		traffic: run.result.traffic,
+		evaluation,
+		halfOfChannelsLost: lost,
+		rounds: run.rounds,
+	});
+	const { train, validation, test, notes } = splits;
+	return {
+		result,
+		synthetic: splits.synthetic,
+		notes,
+		samples: { train: train.length, validation: validation.length, test: test.length },
+		options,
+		node: process.version,
+		runtime: nodeRuntime.version,
+		psgl: system(psgl),
+		vanilla: system(vanilla),
+	};
+}

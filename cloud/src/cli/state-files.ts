@@ -1,0 +1,37 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { ConfigError } from "@psgl/sdk";
+
+/** Files of a folder that `psgl cloud --state` or `psgl demo --out` writes into. */
+export interface StateFiles {
+	/** The run between two rounds. */
+	readonly checkpoint: string;
+	/** The artifact a stopped run started from: a checkpoint goes on from no other. */
+	readonly untrained: string;
+	/** The trained joint artifact. */
+	readonly model: string;
+	/** Vanilla split learning, trained beside it. */
+	readonly vanilla: string;
+	readonly report: string;
+}
+
+/** Makes the folder. @throws ConfigError `PSGL_OUTPUT_UNWRITABLE`. */
+export async function openStateFolder(folder: string): Promise<StateFiles> {
+	try {
+		await mkdir(folder, { recursive: true });
+	} catch (cause) {
+		throw new ConfigError("PSGL_OUTPUT_UNWRITABLE", {
+			what: `the folder ${folder} cannot be made`,
+			got: (cause as Error).message,
+			remedy: "Choose a folder that may be written to",
+			cause,
+		});
+	}
+	return {
+		checkpoint: join(folder, "training.checkpoint"),
+		untrained: join(folder, "untrained.psgl"),
+		model: join(folder, "model.psgl"),
+		vanilla: join(folder, "vanilla.psgl"),
+		report: join(folder, "report.json"),
+	};
+}
