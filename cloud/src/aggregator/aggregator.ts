@@ -1,38 +1,25 @@
 import { clientHalf } from "@psgl/models";
-import { type Clock, DataError, PsglError, type Runtime, systemClock } from "@psgl/sdk";
+import { type Clock, DataError, type Runtime, systemClock } from "@psgl/sdk";
 import { type Artifact, sha256 } from "@psgl/sdk/artifact";
-import {
-	type ByeMessage,
-	type DeviceMessage,
-	type EndMessage,
-	type HelloMessage,
-	type MessageIdentity,
-	type Received,
-	type ResumeMessage,
-	refuse,
-} from "@psgl/sdk/protocol";
 import type { Broker } from "../broker/broker.js";
 import { cloudLimits } from "../limits.js";
 import { BatchIntake } from "./batch-intake.js";
 import { Changed } from "./changed.js";
 import { readIfPresent, writeAtomically } from "./checkpoint.js";
 import type { AggregatorContext } from "./context.js";
-import { type DecisionWeights, decide } from "./decisions.js";
+import type { DecisionWeights } from "./decisions.js";
 import { Downlink } from "./downlink.js";
-import { type ClientArtifact, clientArtifact, enrol, sendArtifact } from "./enrolment.js";
+import { type ClientArtifact, clientArtifact } from "./enrolment.js";
 import { EventBuffer } from "./event-buffer.js";
 import type { AggregatorEvent, EndReason, RoundReport, Traffic, Validation } from "./events.js";
 import { artifactPrior, fitPrior, trainedArtifact } from "./final-artifact.js";
-import { batchMissing, helloFirst, roundOver } from "./refusals.js";
-import { Roster, type RosterDevice } from "./roster.js";
-import { sendRound } from "./round-message.js";
+import { FrontDesk } from "./front-desk.js";
+import { Roster } from "./roster.js";
 import { ServerSegment } from "./server-segment.js";
 import { type AggregatorSettings, type ResolvedSettings, resolveSettings } from "./settings.js";
 import { type TrainedWeights, Training } from "./training.js";
-import { TrainingRound } from "./training-round.js";
 import { decodeState, encodeState, initialState, type RunIdentity, type TrainingState } from "./training-state.js";
 import { Uplink } from "./uplink.js";
-import { ValidationRound } from "./validation-round.js";
 
 export interface AggregatorOptions {
 	/** A joint artifact. Only its client half goes to devices. */
@@ -104,9 +91,9 @@ export class Aggregator implements AsyncDisposable {
 	readonly result: Promise<AggregatorResult>;
 	readonly #options: AggregatorOptions;
 	readonly #clock: Clock;
-	readonly #client: ClientArtifact;
 	readonly #run: RunIdentity;
 	readonly #context: AggregatorContext;
+	readonly #desk: FrontDesk;
 	readonly #uplink: Uplink;
 	readonly #training: Training;
 	readonly #events = new EventBuffer<AggregatorEvent>(cloudLimits.eventBuffer, (event) => event.type === "step");
@@ -128,7 +115,6 @@ export class Aggregator implements AsyncDisposable {
 		this.#options = options;
 		this.settings = settings;
 		this.#clock = options.clock ?? systemClock;
-		this.#client = parts.client;
 		this.#run = parts.run;
 		const roster = new Roster();
 		const downlink = new Downlink(broker, roster);
@@ -154,15 +140,20 @@ export class Aggregator implements AsyncDisposable {
 			traffic: () => this.#traffic(),
 			onState: (state) => this.#onState(state),
 		});
+		this.#desk = new FrontDesk({
+			context: this.#context,
+			artifact: parts.client,
+			maxMessageBytes: broker.maxMessageBytes,
+			training: this.#training,
+			decisions: () => this.#decisions,
+			trained: () => this.#trained,
+			onLeft: (device) => this.#uplink.forget(device),
+		});
 		this.#uplink = new Uplink({
 			log: broker.log,
 			clock: this.#clock,
 			maxMessageBytes: broker.maxMessageBytes,
-			handler: {
-				onMessage: (received) => this.#onMessage(received),
-				onUnreadable: (device, error, about) => this.#refuse(device, error, about),
-				onStatus: (device, online) => this.#onStatus(device, online),
-			},
+			handler: this.#desk,
 		});
 		this.#reading = this.#uplink.run(this.#closing.signal).catch((error: unknown) => this.#fail(error));
 		options.signal?.addEventListener("abort", () => this.stop(), { once: true });
@@ -187,10 +178,20 @@ export class Aggregator implements AsyncDisposable {
 		const client = await clientArtifact(await clientHalf(artifact));
 		const run = { artifact: await artifactDigest(artifact), runtime: runtime.version };
 		const checkpoint = checkpointFile === undefined ? undefined : await readIfPresent(checkpointFile);
-		const state = checkpoint === undefined ? initialState(artifact) : decodeState(checkpoint, run).state;
+		const resumed = checkpoint && decodeState(checkpoint, run);
 		const dtypes = [smashedDtype, gradientDtype];
 		const server = await ServerSegment.load(artifact, runtime, { threads: options.threads ?? 1, classWeights, dtypes });
-		return new Aggregator(options, settings, { server, client, run, state });
+		const aggregator = new Aggregator(options, settings, {
+			server,
+			client,
+			run,
+			state: resumed?.state ?? initialState(artifact),
+		});
+		if (resumed !== undefined) {
+			const sameRuntime = resumed.runtime === runtime.version;
+			setImmediate(() => aggregator.#emit({ type: "resumed", round: resumed.state.round, sameRuntime }));
+		}
+		return aggregator;
 	}
 
 	/** Progress from now on, for any number of readers. `end` is the last one of training; the iterator ends at `close`. */
@@ -252,7 +253,7 @@ export class Aggregator implements AsyncDisposable {
 		this.#trained = trained;
 		const { reason } = trained;
 		const { round, best } = this.#training.state;
-		for (const device of this.#context.roster.online) this.#sendEnd(device, trained);
+		for (const device of this.#context.roster.online) this.#desk.sendEnd(device, trained);
 		this.#emit({ type: "end", reason, round });
 		const { audit, counts } = this.#context.intake;
 		return {
@@ -271,141 +272,7 @@ export class Aggregator implements AsyncDisposable {
 		const { model, server } = state;
 		this.#decisions = { model, server, prior: this.#decisions.prior };
 		const { checkpointFile } = this.#options;
-		if (checkpointFile !== undefined) {
-			await writeAtomically(checkpointFile, encodeState(state, this.#run));
-			this.#emit({ type: "checkpoint", file: checkpointFile, round: state.round });
-		}
-	}
-
-	async #onMessage(received: Received<DeviceMessage>): Promise<void> {
-		const { message } = received;
-		const { type } = message;
-		if (type === "hello") return this.#onHello(message);
-		const device = this.#context.roster.get(message.device);
-		if (device === undefined)
-			return type === "bye" ? undefined : this.#refuse(message.device, helloFirst(type), message);
-		const { phase } = this.#training;
-		switch (message.type) {
-			case "batch":
-				if (phase instanceof TrainingRound) await phase.onBatch(message);
-				else await this.#context.intake.take(message);
-				return;
-			case "evaluate":
-				if (phase instanceof ValidationRound) await phase.onEvaluate(message);
-				else this.#refuse(device.id, roundOver(message.epoch), message);
-				return;
-			case "weights":
-				if (phase instanceof TrainingRound) phase.onWeights(message);
-				else this.#refuse(device.id, roundOver(message.epoch), message);
-				return;
-			case "infer":
-				return decide(this.#context, { ...received, message }, this.#decisions);
-			case "resume":
-				return this.#onResume(device, message);
-			case "bye":
-				return this.#onBye(message);
-		}
-	}
-
-	#onHello(hello: HelloMessage): void {
-		const { roster, changed, intake } = this.#context;
-		const known = roster.get(hello.device) !== undefined;
-		const terms = {
-			artifact: this.#client,
-			model: this.#decisions.model,
-			maxMessageBytes: this.#options.broker.maxMessageBytes,
-		};
-		let enrolled: ReturnType<typeof enrol>;
-		try {
-			enrolled = enrol(this.#context, hello, terms);
-		} catch (error) {
-			if (!(error instanceof PsglError)) throw error;
-			this.#refuse(hello.device, error, { type: "hello" });
-			return;
-		}
-		if (enrolled === undefined) return;
-		const { device, forgot } = enrolled;
-		if (forgot) {
-			this.#training.phase?.onGone(device.id);
-			intake.forget(device.id);
-		}
-		this.#bringUpToDate(device);
-		this.#emit({
-			type: "device",
-			device: device.id,
-			state: known ? "online" : "joined",
-			devicesOnline: roster.online.length,
-		});
-		changed.notify();
-	}
-
-	/** What a device that just arrived has missed: the end of training, or weights it needs for decisions. */
-	#bringUpToDate(device: RosterDevice): void {
-		const { hello } = device;
-		const { state } = this.#training;
-		if (this.#trained !== undefined) this.#sendEnd(device, this.#trained);
-		else if (hello.samples.train === 0 && device.holds !== state.model) {
-			const weights = { model: state.model, client: state.client };
-			const start = { epoch: state.round, task: "validate", learningRate: 0, weights, withWeights: true } as const;
-			sendRound(this.#context, device, start);
-		}
-	}
-
-	#onResume(device: RosterDevice, { awaiting, epoch, seq }: ResumeMessage): void {
-		switch (awaiting) {
-			case "artifact":
-				sendArtifact(this.#context, device.id, this.#client);
-				return;
-			case "round":
-				if (this.#trained !== undefined) this.#sendEnd(device, this.#trained, true);
-				else this.#training.phase?.resend(device);
-				return;
-			case "gradient":
-				this.#context.intake.askedFor({ device: device.id, epoch, seq });
-				return;
-			case "received":
-				// Sent again, the message gets its answer: it has no effect twice.
-				this.#context.downlink.send({ ...refuse(device.id, batchMissing(epoch, seq), undefined, true), epoch, seq });
-				return;
-			case "scores":
-				return;
-		}
-	}
-
-	#onBye({ device }: ByeMessage): void {
-		const { roster, intake } = this.#context;
-		this.#training.phase?.onGone(device);
-		roster.remove(device);
-		intake.forget(device);
-		this.#uplink.forget(device);
-		this.#emit({ type: "device", device, state: "left", devicesOnline: roster.online.length });
-		this.#context.changed.notify();
-	}
-
-	#onStatus(id: string, online: boolean): void {
-		const { roster, changed } = this.#context;
-		const device = roster.get(id);
-		if (device === undefined || device.online === online) return;
-		device.online = online;
-		this.#emit({
-			type: "device",
-			device: id,
-			state: online ? "online" : "offline",
-			devicesOnline: roster.online.length,
-		});
-		changed.notify();
-	}
-
-	#sendEnd(device: RosterDevice, { reason, model, client }: TrainedWeights, withWeights = false): void {
-		const end: EndMessage = { type: "end", device: device.id, reason, epoch: this.#training.state.round, model };
-		const tensors = withWeights || device.holds !== model ? client : undefined;
-		this.#context.downlink.send({ ...end, tensors });
-		device.holds = model;
-	}
-
-	#refuse(device: string, error: PsglError, about: MessageIdentity | undefined): void {
-		this.#emit({ type: "refused", device, code: error.code, reason: error.what });
-		this.#context.downlink.send(refuse(device, error, about));
+		if (checkpointFile !== undefined) await this.checkpoint(checkpointFile);
 	}
 
 	#emit(event: AggregatorEvent): void {

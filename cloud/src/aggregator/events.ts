@@ -53,6 +53,11 @@ export type AggregatorEvent =
 			readonly state: "joined" | "online" | "offline" | "left";
 			readonly devicesOnline: number;
 	  }
+	/**
+	 * Training goes on from a checkpoint. With another engine or version than the one that wrote it, the weights are no
+	 * longer the same to the last bit as without the interruption.
+	 */
+	| { readonly type: "resumed"; readonly round: number; readonly sameRuntime: boolean }
 	/** Training waits for devices. */
 	| { readonly type: "waiting"; readonly devices: number; readonly needed: number }
 	| { readonly type: "round-started"; readonly round: number; readonly rounds: number; readonly devices: number }

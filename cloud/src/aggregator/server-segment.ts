@@ -11,6 +11,7 @@ import {
 import { type Artifact, artifactGraph, artifactTensor, type Manifest } from "@psgl/sdk/artifact";
 import { type LabelTensor, requireFinite, type WireDType, type WireTensor } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
+import { concatenateBatches, concatenateLabels, streamLosses } from "./batch-tensors.js";
 
 type Vector = Tensor<"float32">;
 
@@ -104,7 +105,7 @@ export class ServerSegment {
 
 	/** One optimiser step on the batches of one or more devices, concatenated. `state` stays as it is. */
 	async train(state: ServerState, batches: readonly DeviceBatch[], learningRate: number): Promise<TrainResult> {
-		const smashed = concatenate(batches.map((b) => b.smashed));
+		const smashed = concatenateBatches(batches.map((b) => b.smashed));
 		const out = await this.#run("server/train", {
 			smashed,
 			y: concatenateLabels(batches.map((b) => b.labels)),
@@ -117,18 +118,18 @@ export class ServerSegment {
 			classWeights: this.#classWeights,
 		});
 		const next: ServerState = {
-			params: out["next_params"] as Vector,
-			stats: out["next_stats"] as Vector,
-			slots: out["next_slots"] as Vector,
+			params: out.next_params as Vector,
+			stats: out.next_stats as Vector,
+			slots: out.next_slots as Vector,
 			step: state.step + 1,
 		};
-		const cutGradient = out["cutGradient"] as Vector;
-		const losses = Array.from((out["losses"] as Vector).data);
+		const cutGradient = out.cutGradient as Vector;
+		const losses = Array.from((out.losses as Vector).data);
 		try {
 			requireFinite(cutGradient, "the gradient at the cut");
 			requireFinite(next.params, "a parameter after the step");
 			requireFinite(next.stats, "a running statistic after the step");
-			if (!losses.every(Number.isFinite)) requireFinite(out["losses"] as Vector, "the loss");
+			if (!losses.every(Number.isFinite)) requireFinite(out.losses as Vector, "the loss");
 		} catch (cause) {
 			throw new NumericError("PSGL_AGGREGATOR_DIVERGED", {
 				what: "a training step diverged and was taken back",
@@ -137,13 +138,13 @@ export class ServerSegment {
 				cause,
 			});
 		}
-		return { next, losses, parts: this.#split(batches, cutGradient, out["scores"] as Vector) };
+		return { next, losses, parts: this.#split(batches, cutGradient, out.scores as Vector) };
 	}
 
 	/** Probabilities [B,streams+1,K]; the last row is the decision. */
 	async score(weights: ServerWeights, smashed: Vector): Promise<Vector> {
 		const { params, stats } = weights;
-		return (await this.#run("server/infer", { smashed, params, stats }))["scores"] as Vector;
+		return (await this.#run("server/infer", { smashed, params, stats })).scores as Vector;
 	}
 
 	/** As `score`, after the values where `mask` is 0 were filled in under the prior. */
@@ -151,7 +152,7 @@ export class ServerSegment {
 		const { params, stats } = weights;
 		const { mean: priorMean, basis: priorBasis, variance: priorVariance } = prior;
 		const feeds = { smashed, mask, params, stats, priorMean, priorBasis, priorVariance };
-		return (await this.#run("server/infer-masked", feeds))["scores"] as Vector;
+		return (await this.#run("server/infer-masked", feeds)).scores as Vector;
 	}
 
 	/**
@@ -241,45 +242,4 @@ export function initialServerState(artifact: Artifact, slotsPerParameter: number
 		slots: zeros("float32", [slotsPerParameter * params.data.length]),
 		step: 0,
 	};
-}
-
-/** Mean of -log of the label's probability, by stream; not below the smallest float32 can tell from zero. */
-function streamLosses(
-	scores: Float32Array,
-	labels: BigInt64Array,
-	{ first, streams, classes }: { first: number; streams: number; classes: number },
-): number[] {
-	const sums = new Array<number>(streams).fill(0);
-	const rows = streams + 1;
-	for (let n = 0; n < labels.length; n++) {
-		for (let s = 0; s < streams; s++) {
-			const score = scores[((first + n) * rows + s) * classes + Number(labels[n])] as number;
-			sums[s] = (sums[s] as number) - Math.log(Math.max(score, 1e-12));
-		}
-	}
-	return sums.map((sum) => sum / labels.length);
-}
-
-function concatenate(parts: readonly Vector[]): Vector {
-	const [first] = parts as [Vector, ...Vector[]];
-	if (parts.length === 1) return first;
-	const data = new Float32Array(parts.reduce((sum, part) => sum + part.data.length, 0));
-	let at = 0;
-	let count = 0;
-	for (const part of parts) {
-		data.set(part.data, at);
-		at += part.data.length;
-		count += part.dims[0] as number;
-	}
-	return { dtype: "float32", dims: [count, ...first.dims.slice(1)], data };
-}
-
-function concatenateLabels(parts: readonly Tensor<"int64">[]): Tensor<"int64"> {
-	const data = new BigInt64Array(parts.reduce((sum, part) => sum + part.data.length, 0));
-	let at = 0;
-	for (const part of parts) {
-		data.set(part.data, at);
-		at += part.data.length;
-	}
-	return { dtype: "int64", dims: [data.length], data };
 }

@@ -163,7 +163,7 @@ export class Training {
 		weights: Pick<BestRound, "client" | "server"> & { readonly samples: readonly (Reservoir | undefined)[] },
 	): BestRound | undefined {
 		const before = this.#state.best;
-		const decision = validation?.["fused"];
+		const decision = validation?.fused;
 		if (decision === undefined) return before;
 		const { balancedAccuracy, loss } = decision;
 		const better =

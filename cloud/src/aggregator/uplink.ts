@@ -76,6 +76,7 @@ export class Uplink {
 			if (!signal.aborted) throw error;
 		} finally {
 			for (const { assembler } of this.#inputs.values()) assembler[Symbol.dispose]();
+			await Promise.all([...this.#inputs.values()].map((input) => input.last));
 		}
 	}
 

@@ -1,0 +1,44 @@
+import type { Tensor } from "@psgl/sdk";
+
+/** Mean of -log of the label's probability, by stream; not below the smallest float32 can tell from zero. */
+export function streamLosses(
+	scores: Float32Array,
+	labels: BigInt64Array,
+	{ first, streams, classes }: { first: number; streams: number; classes: number },
+): number[] {
+	const sums = new Array<number>(streams).fill(0);
+	const rows = streams + 1;
+	for (let n = 0; n < labels.length; n++) {
+		for (let s = 0; s < streams; s++) {
+			const score = scores[((first + n) * rows + s) * classes + Number(labels[n])] as number;
+			sums[s] = (sums[s] as number) - Math.log(Math.max(score, 1e-12));
+		}
+	}
+	return sums.map((sum) => sum / labels.length);
+}
+
+/** Batches one after the other. */
+export function concatenateBatches(parts: readonly Tensor<"float32">[]): Tensor<"float32"> {
+	const [first] = parts as [Tensor<"float32">, ...Tensor<"float32">[]];
+	if (parts.length === 1) return first;
+	const data = new Float32Array(parts.reduce((sum, part) => sum + part.data.length, 0));
+	let at = 0;
+	let count = 0;
+	for (const part of parts) {
+		data.set(part.data, at);
+		at += part.data.length;
+		count += part.dims[0] as number;
+	}
+	return { dtype: "float32", dims: [count, ...first.dims.slice(1)], data };
+}
+
+/** Labels one after the other. */
+export function concatenateLabels(parts: readonly Tensor<"int64">[]): Tensor<"int64"> {
+	const data = new BigInt64Array(parts.reduce((sum, part) => sum + part.data.length, 0));
+	let at = 0;
+	for (const part of parts) {
+		data.set(part.data, at);
+		at += part.data.length;
+	}
+	return { dtype: "int64", dims: [data.length], data };
+}

@@ -1,0 +1,185 @@
+import { PsglError } from "@psgl/sdk";
+import {
+	type ByeMessage,
+	type DeviceMessage,
+	type EndMessage,
+	type HelloMessage,
+	type MessageIdentity,
+	type Received,
+	type ResumeMessage,
+	refuse,
+} from "@psgl/sdk/protocol";
+import type { AggregatorContext } from "./context.js";
+import { type DecisionWeights, decide } from "./decisions.js";
+import { type ClientArtifact, enrol, sendArtifact } from "./enrolment.js";
+import { batchMissing, helloFirst, roundOver } from "./refusals.js";
+import type { RosterDevice } from "./roster.js";
+import { sendRound } from "./round-message.js";
+import type { TrainedWeights, Training } from "./training.js";
+import { TrainingRound } from "./training-round.js";
+import type { UplinkHandler } from "./uplink.js";
+import { ValidationRound } from "./validation-round.js";
+
+export interface FrontDeskOptions {
+	readonly context: AggregatorContext;
+	readonly artifact: ClientArtifact;
+	/** Longest payload the broker takes, bytes. */
+	readonly maxMessageBytes: number;
+	readonly training: Training;
+	/** Weights that decisions are made with now. */
+	readonly decisions: () => DecisionWeights;
+	/** What training ended with; undefined while it runs. */
+	readonly trained: () => TrainedWeights | undefined;
+	/** A device left for good. */
+	readonly onLeft: (device: string) => void;
+}
+
+/** Takes every message of every device to where it belongs. */
+export class FrontDesk implements UplinkHandler {
+	readonly #options: FrontDeskOptions;
+	readonly #context: AggregatorContext;
+
+	constructor(options: FrontDeskOptions) {
+		this.#options = options;
+		this.#context = options.context;
+	}
+
+	async onMessage(received: Received<DeviceMessage>): Promise<void> {
+		const { message } = received;
+		const { type } = message;
+		if (type === "hello") return this.#onHello(message);
+		const device = this.#context.roster.get(message.device);
+		if (device === undefined)
+			return type === "bye" ? undefined : this.onUnreadable(message.device, helloFirst(type), message);
+		const { phase } = this.#options.training;
+		switch (message.type) {
+			case "batch":
+				if (phase instanceof TrainingRound) await phase.onBatch(message);
+				else await this.#context.intake.take(message);
+				return;
+			case "evaluate":
+				if (phase instanceof ValidationRound) await phase.onEvaluate(message);
+				else this.onUnreadable(device.id, roundOver(message.epoch), message);
+				return;
+			case "weights":
+				if (phase instanceof TrainingRound) phase.onWeights(message);
+				else this.onUnreadable(device.id, roundOver(message.epoch), message);
+				return;
+			case "infer":
+				return decide(this.#context, { ...received, message }, this.#options.decisions());
+			case "resume":
+				return this.#onResume(device, message);
+			case "bye":
+				return this.#onBye(message);
+		}
+	}
+
+	#onHello(hello: HelloMessage): void {
+		const { roster, changed, intake } = this.#context;
+		const known = roster.get(hello.device) !== undefined;
+		const terms = {
+			artifact: this.#options.artifact,
+			model: this.#options.decisions().model,
+			maxMessageBytes: this.#options.maxMessageBytes,
+		};
+		let enrolled: ReturnType<typeof enrol>;
+		try {
+			enrolled = enrol(this.#context, hello, terms);
+		} catch (error) {
+			if (!(error instanceof PsglError)) throw error;
+			this.onUnreadable(hello.device, error, { type: "hello" });
+			return;
+		}
+		if (enrolled === undefined) return;
+		const { device, forgot } = enrolled;
+		if (forgot) {
+			this.#options.training.phase?.onGone(device.id);
+			intake.forget(device.id);
+		}
+		this.#bringUpToDate(device);
+		this.#context.emit({
+			type: "device",
+			device: device.id,
+			state: known ? "online" : "joined",
+			devicesOnline: roster.online.length,
+		});
+		changed.notify();
+	}
+
+	/** What a device that just arrived has missed: the end of training, or weights it needs for decisions. */
+	#bringUpToDate(device: RosterDevice): void {
+		const { hello } = device;
+		const { state } = this.#options.training;
+		const trained = this.#options.trained();
+		if (trained !== undefined) this.sendEnd(device, trained);
+		else if (hello.samples.train === 0 && device.holds !== state.model) {
+			const weights = { model: state.model, client: state.client };
+			const start = { epoch: state.round, task: "validate", learningRate: 0, weights, withWeights: true } as const;
+			sendRound(this.#context, device, start);
+		}
+	}
+
+	#onResume(device: RosterDevice, { awaiting, epoch, seq }: ResumeMessage): void {
+		const trained = this.#options.trained();
+		switch (awaiting) {
+			case "artifact":
+				sendArtifact(this.#context, device.id, this.#options.artifact);
+				return;
+			case "round":
+				if (trained !== undefined) this.sendEnd(device, trained, true);
+				else this.#options.training.phase?.resend(device);
+				return;
+			case "gradient":
+				this.#context.intake.askedFor({ device: device.id, epoch, seq });
+				return;
+			case "received":
+				// Sent again, the message gets its answer: it has no effect twice.
+				this.#context.downlink.send({ ...refuse(device.id, batchMissing(epoch, seq), undefined, true), epoch, seq });
+				return;
+			case "scores":
+				return;
+		}
+	}
+
+	#onBye({ device }: ByeMessage): void {
+		const { roster, intake } = this.#context;
+		this.#options.training.phase?.onGone(device);
+		roster.remove(device);
+		intake.forget(device);
+		this.#options.onLeft(device);
+		this.#context.emit({ type: "device", device, state: "left", devicesOnline: roster.online.length });
+		this.#context.changed.notify();
+	}
+
+	onStatus(id: string, online: boolean): void {
+		const { roster, changed } = this.#context;
+		const device = roster.get(id);
+		if (device === undefined || device.online === online) return;
+		device.online = online;
+		this.#context.emit({
+			type: "device",
+			device: id,
+			state: online ? "online" : "offline",
+			devicesOnline: roster.online.length,
+		});
+		changed.notify();
+	}
+
+	sendEnd(device: RosterDevice, { reason, model, client }: TrainedWeights, withWeights = false): void {
+		const end: EndMessage = {
+			type: "end",
+			device: device.id,
+			reason,
+			epoch: this.#options.training.state.round,
+			model,
+		};
+		const tensors = withWeights || device.holds !== model ? client : undefined;
+		this.#context.downlink.send({ ...end, tensors });
+		device.holds = model;
+	}
+
+	onUnreadable(device: string, error: PsglError, about: MessageIdentity | undefined): void {
+		this.#context.emit({ type: "refused", device, code: error.code, reason: error.what });
+		this.#context.downlink.send(refuse(device, error, about));
+	}
+}

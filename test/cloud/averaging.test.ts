@@ -1,0 +1,64 @@
+import { learningRateShare, weightedAverage } from "@psgl/cloud";
+import { ShapeError } from "@psgl/sdk";
+import test from "ava";
+import fc from "fast-check";
+
+const vector = (...values: number[]) =>
+	({ dtype: "float32", dims: [values.length], data: Float32Array.from(values) }) as const;
+
+test("the weighted mean", (t) => {
+	const mean = weightedAverage([
+		{ vector: vector(0, 4), weight: 3 },
+		{ vector: vector(4, 0), weight: 1 },
+	]);
+	t.deepEqual([...mean.data], [1, 3]);
+	t.deepEqual(mean.dims, [2]);
+});
+
+test("what has no weight does not count, and one vector alone stays as it is to the last bit", (t) => {
+	const own = vector(0.1, 1 / 3, 1e-30);
+	const mean = weightedAverage([
+		{ vector: own, weight: 7 },
+		{ vector: vector(Number.NaN, 1, 1), weight: 0 },
+	]);
+	t.is(mean.data, own.data);
+});
+
+test("the mean lies between its parts, and equal parts give themselves", (t) => {
+	const value = fc.float({ noNaN: true, min: -1e6, max: 1e6 });
+	const parts = fc.array(fc.tuple(value, fc.integer({ min: 1, max: 1000 })), { minLength: 2, maxLength: 8 });
+	fc.assert(
+		fc.property(parts, (drawn) => {
+			const mean = weightedAverage(drawn.map(([v, weight]) => ({ vector: vector(v), weight }))).data[0] as number;
+			const values = drawn.map(([v]) => v);
+			const slack = 1e-6 * Math.max(...values.map(Math.abs));
+			return mean >= Math.min(...values) - slack && mean <= Math.max(...values) + slack;
+		}),
+	);
+	t.pass();
+});
+
+test("what has no average is refused", (t) => {
+	for (const parts of [
+		[],
+		[{ vector: vector(1), weight: 0 }],
+		[
+			{ vector: vector(1), weight: 1 },
+			{ vector: vector(1, 2), weight: 1 },
+		],
+		[
+			{ vector: vector(1), weight: 2 },
+			{ vector: vector(1), weight: -1 },
+		],
+	]) {
+		t.is(t.throws(() => weightedAverage(parts), { instanceOf: ShapeError })?.code, "PSGL_AVERAGE_SHAPE");
+	}
+});
+
+test("the learning rate is constant in the first half and falls linearly in the second", (t) => {
+	const shares = (rounds: number) => Array.from({ length: rounds }, (_, i) => learningRateShare(i + 1, rounds));
+	t.deepEqual(shares(8), [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]);
+	t.deepEqual(shares(1), [1]);
+	t.deepEqual(shares(2), [1, 1]);
+	t.true(shares(101).every((share) => share > 0 && share <= 1));
+});

@@ -1,0 +1,78 @@
+import { EventBuffer, Reservoir } from "@psgl/cloud";
+import { seededRandom } from "@psgl/sdk";
+import test from "ava";
+
+type Event = { readonly type: "step" | "round"; readonly n: number };
+
+test("every reader gets what comes after it started, and ends with the buffer", async (t) => {
+	const events = new EventBuffer<Event>(10, () => true);
+	const first = events.read();
+	events.push({ type: "round", n: 1 });
+	const second = events.read();
+	events.push({ type: "round", n: 2 });
+	events.end();
+	const all = async (reader: AsyncIterable<Event>) => {
+		const seen: number[] = [];
+		for await (const { n } of reader) seen.push(n);
+		return seen;
+	};
+	t.deepEqual([await all(first), await all(second)], [[1, 2], [2]]);
+});
+
+test("a slow reader loses the oldest events that may be dropped, and no others", async (t) => {
+	const events = new EventBuffer<Event>(3, (event) => event.type === "step");
+	const reader = events.read();
+	for (const [type, n] of [
+		["round", 1],
+		["step", 2],
+		["step", 3],
+		["step", 4],
+		["round", 5],
+	] as const) {
+		events.push({ type, n });
+	}
+	events.end();
+	const seen: number[] = [];
+	for await (const { n } of reader) seen.push(n);
+	t.deepEqual(seen, [1, 4, 5]);
+});
+
+test("readers reject with the error the buffer ends with", async (t) => {
+	const events = new EventBuffer<Event>(3, () => true);
+	const reading = events.read().next();
+	events.end({ error: new Error("broken") });
+	await t.throwsAsync(reading, { message: "broken" });
+});
+
+const batch = (values: readonly number[]) =>
+	({ dtype: "float32", dims: [values.length, 1], data: Float32Array.from(values) }) as const;
+const kept = (reservoir: Reservoir) => reservoir.samples.map((sample) => sample[0] as number);
+
+test("a reservoir keeps all it has room for, and copies", (t) => {
+	const reservoir = new Reservoir(4, seededRandom(1));
+	const first = batch([1, 2]);
+	reservoir.add("b", first);
+	reservoir.add("a", batch([3]));
+	first.data.fill(9);
+	t.deepEqual(kept(reservoir), [3, 1, 2]);
+});
+
+test("a full reservoir keeps a random choice of everything, the same however devices interleave", (t) => {
+	const streams = ["a", "b"].map((device, d) =>
+		Array.from({ length: 100 }, (_, i) => [device, batch([1000 * d + i])] as const),
+	);
+	const filled = (order: (readonly [string, ReturnType<typeof batch>])[]) => {
+		const reservoir = new Reservoir(20, seededRandom(3));
+		for (const [device, samples] of order) reservoir.add(device, samples);
+		return kept(reservoir);
+	};
+	const [a = [], b = []] = streams;
+	const interleaved = filled(a.flatMap((one, i) => [b[i] as (typeof b)[0], one]));
+	t.deepEqual(filled([...a, ...b]), interleaved);
+	t.is(interleaved.length, 40);
+	t.is(new Set(interleaved).size, 40);
+	t.true(
+		interleaved.some((value) => value >= 50 && value < 100),
+		"later ones have their chance",
+	);
+});
