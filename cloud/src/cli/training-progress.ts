@@ -79,6 +79,10 @@ export class TrainingProgress {
 	/** Undefined for what only programs want to know. */
 	#line(event: AggregatorEvent): string | undefined {
 		switch (event.type) {
+			case "resumed":
+				return event.sameRuntime
+					? undefined
+					: "The checkpoint is of another version of ONNX Runtime: the run goes on, but not to the same bits";
 			case "waiting":
 				return this.#tellWaiting ? `Waiting for devices: ${event.devices} of ${event.needed}` : undefined;
 			case "round":

@@ -4,7 +4,7 @@ import test from "ava";
 import { runCli } from "../../helpers/run-cli.js";
 import { temporaryFolder } from "../../helpers/temporary-folder.js";
 
-const verbs = ["device", "fleet", "infer", "compile", "doctor"];
+const verbs = ["demo", "cloud", "device", "fleet", "infer", "compile", "doctor"];
 
 test.serial("--help names every verb and every exit code", async (t) => {
 	const { exitCode, stdout } = await runCli(["--help"]);

@@ -33,7 +33,7 @@ export const inferVerb = defineVerb({
 	examples: [
 		{ command: "psgl infer --url mqtt://cloud:1883 --input picture.png", does: "one picture, by the whole system" },
 		{
-			command: "psgl infer --artifact psgl-demo/psgl.psgl --data pneumoniamnist.npz --limit 100",
+			command: "psgl infer --artifact psgl-demo/model.psgl --data pneumoniamnist.npz --limit 100",
 			does: "test samples, without any network",
 		},
 	],

@@ -55,8 +55,12 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 	}
 	const result = await aggregator.result;
 	if (signal.aborted) {
-		if (options.rounds > 0) await aggregator.checkpoint(files.checkpoint);
-		output.event("stopped", { round: result.rounds, checkpoint: files.checkpoint }, "Go on with --resume.");
+		if (options.rounds > 0) {
+			await aggregator.checkpoint(files.checkpoint);
+			const { checkpoint: file } = files;
+			const line = `Checkpoint after round ${result.rounds}: ${file}; go on with --resume`;
+			output.event("checkpoint", { file, round: result.rounds }, line);
+		}
 		return interrupted;
 	}
 	if (options.rounds > 0) await writeOutput(files.model, result.artifact);
@@ -72,7 +76,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		await aborted(signal);
 	}
 	output.result({ rounds, reason, bestRound, validation, counts, traffic, seconds, artifact: files.model });
-	return 0;
+	return signal.aborted ? interrupted : 0;
 }
 
 /** A run that was stopped is not overwritten by accident. @throws ConfigError `PSGL_STATE_EXISTS`. */

@@ -1,0 +1,24 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { cloudLimits } from "@psgl/cloud";
+import { minimumSamplesPerDevice } from "@psgl/firmware-sim";
+import { maxArtifactBytes } from "@psgl/sdk/artifact";
+import { protocolLimits } from "@psgl/sdk/protocol";
+import { defaultMaxExpandedBytes, heldOutCap, heldOutFraction } from "@psgl/sdk/sources";
+import test from "ava";
+import { projectFolder } from "../helpers/run-cli.js";
+
+const limits = {
+	"wire protocol": protocolLimits,
+	"broker and aggregator": cloudLimits,
+	files: { maxArtifactBytes, defaultMaxExpandedBytes, heldOutCap, heldOutFraction, minimumSamplesPerDevice },
+};
+
+for (const [group, values] of Object.entries(limits)) {
+	test(`docs/limits.md has the limits of the ${group} as they are`, async (t) => {
+		const text = await readFile(join(projectFolder, "docs/limits.md"), "utf8");
+		for (const [name, value] of Object.entries(values)) {
+			t.true(text.includes(`| \`${name}\` | ${value.toLocaleString("en-US")} |`), `${name} is ${value}`);
+		}
+	});
+}
