@@ -1,4 +1,5 @@
-import { Aggregator, type AggregatorEvent, type AggregatorSettings, startBroker } from "@psgl/cloud";
+import { Aggregator, type AggregatorEvent, type AggregatorSettings, resolveSettings, startBroker } from "@psgl/cloud";
+import { ConfigError } from "@psgl/sdk";
 import { type Artifact, decodeArtifact, sha256 } from "@psgl/sdk/artifact";
 import { type BatchMessage, encodeEnvelope } from "@psgl/sdk/protocol";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
@@ -297,15 +298,15 @@ test("stopping answers what waits, and ends the devices", async (t) => {
 	t.like(await run.aggregator.result, { reason: "stopped", rounds: 0, counts: { received: 1, refused: 1, lost: 0 } });
 });
 
-test("settings that cannot be used are refused by name", async (t) => {
+test("settings that cannot be used are refused by name", (t) => {
 	for (const [settings, name] of [
 		[{ batchSize: 0 }, "batchSize"],
 		[{ learningRate: -1 }, "learningRate"],
 		[{ classWeights: [1] }, "class weights"],
 		[{ stepTimeoutMs: 0 }, "stepTimeoutMs"],
 	] as const) {
-		const error = await t.throwsAsync(start(settings));
-		t.is((error as { code?: string } | undefined)?.code, "PSGL_AGGREGATOR_SETTINGS");
+		const error = t.throws(() => resolveSettings(settings, model.joint.manifest), { instanceOf: ConfigError });
+		t.is(error?.code, "PSGL_AGGREGATOR_SETTINGS");
 		t.true(error?.message.includes(name), error?.message);
 	}
 });

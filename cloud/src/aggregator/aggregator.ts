@@ -109,7 +109,14 @@ export class Aggregator implements AsyncDisposable {
 	private constructor(
 		options: AggregatorOptions,
 		settings: ResolvedSettings,
-		parts: { server: ServerSegment; client: ClientArtifact; run: RunIdentity; state: TrainingState },
+		parts: {
+			server: ServerSegment;
+			client: ClientArtifact;
+			run: RunIdentity;
+			state: TrainingState;
+			/** Runtime that wrote the checkpoint `state` comes from. */
+			writtenBy: string | undefined;
+		},
 	) {
 		const { artifact, broker } = options;
 		this.#options = options;
@@ -160,7 +167,7 @@ export class Aggregator implements AsyncDisposable {
 		this.result = new Promise((resolve, reject) => {
 			this.#reject = reject;
 			// Whoever started the aggregator can read events before there are any.
-			setImmediate(() => this.#train().then(resolve, (error) => this.#fail(error)));
+			setImmediate(() => this.#train(parts.writtenBy).then(resolve, (error) => this.#fail(error)));
 		});
 		this.result.catch(() => undefined);
 		if (options.signal?.aborted) this.stop();
@@ -181,17 +188,8 @@ export class Aggregator implements AsyncDisposable {
 		const resumed = checkpoint && decodeState(checkpoint, run);
 		const dtypes = [smashedDtype, gradientDtype];
 		const server = await ServerSegment.load(artifact, runtime, { threads: options.threads ?? 1, classWeights, dtypes });
-		const aggregator = new Aggregator(options, settings, {
-			server,
-			client,
-			run,
-			state: resumed?.state ?? initialState(artifact),
-		});
-		if (resumed !== undefined) {
-			const sameRuntime = resumed.runtime === runtime.version;
-			setImmediate(() => aggregator.#emit({ type: "resumed", round: resumed.state.round, sameRuntime }));
-		}
-		return aggregator;
+		const state = resumed?.state ?? initialState(artifact);
+		return new Aggregator(options, settings, { server, client, run, state, writtenBy: resumed?.runtime });
 	}
 
 	/** Progress from now on, for any number of readers. `end` is the last one of training; the iterator ends at `close`. */
@@ -244,8 +242,11 @@ export class Aggregator implements AsyncDisposable {
 		await this.close();
 	}
 
-	async #train(): Promise<AggregatorResult> {
+	async #train(writtenBy: string | undefined): Promise<AggregatorResult> {
 		const { artifact, runtime } = this.#options;
+		if (writtenBy !== undefined) {
+			this.#emit({ type: "resumed", round: this.round, sameRuntime: writtenBy === runtime.version });
+		}
 		const trained = await this.#training.run();
 		const seconds = this.#startedAt === undefined ? 0 : (this.#clock.now() - this.#startedAt) / 1000;
 		const prior = (await fitPrior(artifact, runtime, trained.samples, this.settings.seed)) ?? this.#decisions.prior;
