@@ -19,7 +19,7 @@ export interface DeviceOutput {
  * A trained system as it is deployed, device and aggregator in one process: scores of every stream
  * and of the decision, and, for an attacker who knows everything, gradients through all of it.
  */
-export class DeployedSystem {
+export class DeployedSystem implements AsyncDisposable {
 	/** Rows of the scores: the streams, then `fused`. */
 	readonly rows: readonly string[];
 	readonly classes: number;
@@ -122,6 +122,10 @@ export class DeployedSystem {
 	async close(): Promise<void> {
 		const sessions = [this.#clientInfer, this.#serverInfer, ...this.#gradients.values(), ...this.#jsma];
 		await Promise.all(sessions.map((s) => s.close()));
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.close();
 	}
 
 	#attackFeeds(x: Vector, map: Vector | undefined): Record<string, Tensor> {

@@ -37,7 +37,7 @@ export interface StepResult {
  * Trains both halves of an artifact in one process, with the very graphs a device and the aggregator
  * run: split learning without the link. For ablations and for checking the split run.
  */
-export class JointTrainer {
+export class JointTrainer implements AsyncDisposable {
 	readonly #manifest: Manifest;
 	readonly #forward: Session;
 	readonly #clientTrain: Session;
@@ -163,6 +163,10 @@ export class JointTrainer {
 
 	async close(): Promise<void> {
 		await Promise.all([this.#forward.close(), this.#clientTrain.close(), this.#serverTrain.close()]);
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.close();
 	}
 
 	#deltaOf(data: Dataset, x: Vector, indices: ArrayLike<number>): Vector {
