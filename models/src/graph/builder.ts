@@ -48,7 +48,7 @@ export class GraphBuilder {
 	constant(tensor: Tensor, name?: string): Value {
 		const key =
 			name === undefined && tensor.data.length <= sharedConstantElements
-				? `${tensor.dtype}|${tensor.dims.join()}|${tensor.data.join()}`
+				? `${tensor.dtype}|${tensor.dims.join()}|${Array.from(tensor.data, exactly).join()}`
 				: undefined;
 		const known = key === undefined ? undefined : this.#shared.get(key);
 		if (known !== undefined) return known;
@@ -172,6 +172,11 @@ export class GraphBuilder {
 		this.#counters.set(prefix, count + 1);
 		return `${prefix}_${count}`;
 	}
+}
+
+/** The number as text; unlike what `join` makes of it, minus zero is not zero. */
+function exactly(value: number | bigint): string {
+	return Object.is(value, -0) ? "-0" : String(value);
 }
 
 /** Number of elements of a shape whose extents are all known. */

@@ -5,7 +5,7 @@ import type { DType, Tensor, TensorData } from "../tensor.js";
 
 // ONNX Runtime >= 1.29 reports usage unless this is set before its library loads, which is why
 // nothing else in psgl may import onnxruntime-node.
-process.env["ORT_DISABLE_TELEMETRY"] = "1";
+process.env.ORT_DISABLE_TELEMETRY = "1";
 const require = createRequire(import.meta.url);
 const ort = require("onnxruntime-node") as typeof import("onnxruntime-node");
 const { version } = require("onnxruntime-node/package.json") as { version: string };
@@ -56,20 +56,21 @@ class NodeSession implements Session {
 	}
 
 	async run(feeds: Tensors, fetches: readonly string[] = this.outputNames): Promise<Record<string, Tensor>> {
-		const inputs: Record<string, InstanceType<typeof ort.Tensor>> = {};
-		for (const name of this.inputNames) {
-			const value = feeds[name];
-			if (value === undefined) {
-				throw new ShapeError("PSGL_RUNTIME_FEED", {
-					what: "a graph input was not given",
-					got: Object.keys(feeds).join(", "),
-					expected: name,
-				});
-			}
-			inputs[name] = new ort.Tensor(value.dtype as "float32", value.data as Float32Array, value.dims);
+		const missing = this.inputNames.find((name) => feeds[name] === undefined);
+		if (missing !== undefined) {
+			throw new ShapeError("PSGL_RUNTIME_FEED", {
+				what: "a graph input was not given",
+				got: Object.keys(feeds).join(", "),
+				expected: missing,
+			});
 		}
 		let results: Awaited<ReturnType<typeof this.run>>;
 		try {
+			const inputs: Record<string, InstanceType<typeof ort.Tensor>> = {};
+			for (const name of this.inputNames) {
+				const value = feeds[name] as Tensor;
+				inputs[name] = new ort.Tensor(value.dtype as "float32", value.data as Float32Array, value.dims);
+			}
 			results = (await this.#session.run(inputs, fetches as string[])) as unknown as Record<string, Tensor>;
 		} catch (cause) {
 			const shapes = this.inputNames.map((n) => `${n} [${feeds[n]?.dims.join(",")}]`).join(", ");
