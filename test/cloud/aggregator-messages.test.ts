@@ -6,9 +6,10 @@ import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
 import { decode, encode } from "cborg";
 import crc32c from "crc-32/crc32c.js";
+import mqtt from "mqtt";
 import { EventReader } from "../helpers/event-reader.js";
 import { ManualClock } from "../helpers/manual-clock.js";
-import { ScriptedDevice, scriptedBatch } from "../helpers/scripted-device.js";
+import { helloFrom, ScriptedDevice, scriptedBatch } from "../helpers/scripted-device.js";
 import { type SmallModel, smallModel } from "../helpers/small-model.js";
 
 let model: SmallModel;
@@ -171,6 +172,55 @@ test("a batch that cannot be used is refused and leaves the weights alone", asyn
 	}
 });
 
+test("quantised values have to be of the agreed type, and finite once they are scaled", async (t) => {
+	await using run = await start({ smashedDtype: "int8" });
+	await using device = await ScriptedDevice.join(run.broker.url, "a");
+	await device.next("round");
+	const { dims } = batchFor(device, 1, 0).tensors.smashed;
+	const values = dims.reduce((a, b) => a * b, 1);
+	const int8 = (seq: number, factor: number): BatchMessage => {
+		const batch = batchFor(device, 1, seq);
+		const channels = dims[1] as number;
+		const scale = { dtype: "float32", dims: [channels], data: new Float32Array(channels).fill(factor) } as const;
+		const smashed = { dtype: "int8", dims, data: new Int8Array(values).fill(100), scale } as const;
+		return { ...batch, tensors: { ...batch.tensors, smashed } };
+	};
+	const scale = { dtype: "float32", dims: [], data: Float32Array.of(1) } as const;
+	const float16 = { dtype: "float16", dims, data: new Uint16Array(values), scale } as const;
+	const batch = batchFor(device, 1, 0);
+	await device.send({ ...batch, tensors: { ...batch.tensors, smashed: float16 } });
+	t.like(await device.next("refused"), { code: "PSGL_AGGREGATOR_DTYPE", seq: 0, retry: false });
+	await device.send(int8(1, 1e38));
+	t.like(await device.next("refused"), { code: "PSGL_PROTOCOL_NOT_FINITE", seq: 1, retry: false });
+	await device.send(int8(2, 0.01));
+	t.is((await device.next("gradient")).seq, 2);
+});
+
+test("a device whose link breaks is not waited for at the end of a round, and comes back for the next one", async (t) => {
+	await using run = await start({ minDevices: 2, groupSize: 2, rounds: 2 });
+	await using a = await ScriptedDevice.join(run.broker.url, "a");
+	const gone = Buffer.from(encodeEnvelope({ type: "status", device: "b", state: "offline", since: 0 }));
+	const will = { topic: "psgl/1/b/status", payload: gone, qos: 1, retain: true } as const;
+	const b = await mqtt.connectAsync(run.broker.url, { clientId: "b", clean: false, reconnectPeriod: 0, will });
+	t.teardown(() => b.endAsync(true));
+	await b.publishAsync("psgl/1/b/up", Buffer.from(encodeEnvelope(helloFrom("b"))), { qos: 1 });
+	await a.next("round");
+	b.stream.destroy();
+	t.like(await deviceEvent(run.events, "b", "offline"), { devicesOnline: 1 });
+	await a.send(batchFor(a, 1, 0));
+	t.like(await run.until("left-behind"), { device: "b" });
+	await a.next("gradient");
+	await a.send(weightsFor(a, 1));
+	t.like(await run.events.next("round"), { round: 1, devicesTrained: 1, devicesOnline: 1 });
+	await using back = await ScriptedDevice.join(run.broker.url, "b");
+	await deviceEvent(run.events, "b", "online");
+	await a.send(batchFor(a, 2, 0));
+	await a.next("gradient");
+	await a.send(weightsFor(a, 2));
+	t.like(await run.aggregator.result, { rounds: 2, reason: "finished" });
+	t.like(await back.next("end"), { epoch: 2 });
+});
+
 test("a step that diverges is taken back and refused; the next batch is taken", async (t) => {
 	await using run = await start();
 	await using device = await ScriptedDevice.join(run.broker.url, "a");
@@ -261,7 +311,7 @@ test("a round does not wait at its end for a device that is off line, and waits 
 	t.true(first.seconds >= 20, "b was there and was waited for");
 	await a.next("round");
 	await b.send({ type: "bye", device: "b", reason: "test" });
-	t.like(await run.events.next("device"), { device: "b", state: "left" });
+	await deviceEvent(run.events, "b", "left");
 	await b[Symbol.asyncDispose]();
 	await a.send(batchFor(a, 2, 0));
 	await a.next("gradient");
@@ -310,6 +360,13 @@ test("settings that cannot be used are refused by name", (t) => {
 		t.true(error?.message.includes(name), error?.message);
 	}
 });
+
+async function deviceEvent(events: EventReader<AggregatorEvent>, device: string, state: string) {
+	for (;;) {
+		const event = await events.next("device");
+		if (event.device === device && event.state === state) return event;
+	}
+}
 
 /** The envelope of a batch with NaN for its first value, which the encoder would refuse; its checksum is right. */
 function withNaN(batch: BatchMessage): Uint8Array {

@@ -62,20 +62,7 @@ export class ScriptedDevice implements AsyncDisposable {
 	}
 
 	hello(changes: Partial<HelloMessage> = {}): Promise<void> {
-		return this.send({
-			type: "hello",
-			device: this.id,
-			session: 1,
-			protocols: [1],
-			samples: { train: 64, validation: 0 },
-			classes: 2,
-			inputShape: smallShape,
-			dtypes: ["float32", "float16", "int8"],
-			maxMessageBytes: protocolLimits.defaultMessageBytes,
-			agent: "scripted",
-			artifacts: [],
-			...changes,
-		});
+		return this.send(helloFrom(this.id, changes));
 	}
 
 	async send(message: DeviceMessage): Promise<void> {
@@ -112,6 +99,24 @@ export class ScriptedDevice implements AsyncDisposable {
 		this.#inbox.push(received.message);
 		this.#wake?.();
 	}
+}
+
+/** The hello of a device that can do everything and holds 64 samples of the small model. */
+export function helloFrom(device: string, changes: Partial<HelloMessage> = {}): HelloMessage {
+	return {
+		type: "hello",
+		device,
+		session: 1,
+		protocols: [1],
+		samples: { train: 64, validation: 0 },
+		classes: 2,
+		inputShape: smallShape,
+		dtypes: ["float32", "float16", "int8"],
+		maxMessageBytes: protocolLimits.defaultMessageBytes,
+		agent: "scripted",
+		artifacts: [],
+		...changes,
+	};
 }
 
 /** A batch of smashed data drawn from `seed`, the classes in turn. */

@@ -11,7 +11,7 @@ import {
 import { type Artifact, artifactGraph, artifactTensor, type Manifest } from "@psgl/sdk/artifact";
 import { type LabelTensor, requireFinite, type WireDType, type WireTensor } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
-import { concatenateBatches, concatenateLabels, streamLosses } from "./batch-tensors.js";
+import { concatenateBatches, concatenateLabels, mayOverflow, scaled, streamLosses } from "./batch-tensors.js";
 
 type Vector = Tensor<"float32">;
 
@@ -172,7 +172,7 @@ export class ServerSegment {
 		}
 		if (wire.dtype === "float32") return wire as Vector;
 		const { values } = await this.#run(`wire/decode.${wire.dtype}`, { quantised: wire, scale: wire.scale as Vector });
-		requireFinite(values as Vector, "smashed");
+		if (mayOverflow(wire)) requireFinite(values as Vector, "smashed");
 		return values as Vector;
 	}
 
@@ -209,7 +209,12 @@ export class ServerSegment {
 	async #run(name: string, feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
 		const session = this.#sessions.get(name);
 		if (session === undefined) {
-			throw new ShapeError("PSGL_AGGREGATOR_DTYPE", { what: "no graph for an element type was loaded", got: name });
+			throw new ShapeError("PSGL_AGGREGATOR_DTYPE", {
+				what: "values travelled in an element type that was not agreed",
+				got: name,
+				expected: [...this.#sessions.keys()].join(", "),
+				remedy: "Use the element types that welcome names",
+			});
 		}
 		return session.run(feeds);
 	}
@@ -228,7 +233,7 @@ export class ServerSegment {
 			if (count === total) return { cutGradient, losses };
 			// The step's loss is the mean over all devices' samples; a device needs that over its own.
 			const factor = total / count;
-			return { cutGradient: { dtype: "float32", dims: smashed.dims, data: data.map((v) => v * factor) }, losses };
+			return { cutGradient: { dtype: "float32", dims: smashed.dims, data: scaled(data, factor) }, losses };
 		});
 	}
 }
