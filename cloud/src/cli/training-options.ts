@@ -3,6 +3,15 @@ import { z } from "zod";
 import type { AggregatorSettings } from "../aggregator/settings.js";
 import { type OptionValues, option } from "./options/option.js";
 
+/** Samples of a server step: enough for stable statistics, few enough for many steps a round. */
+const samplesPerServerStep = 64;
+const defaultBatchSize = 16;
+
+/** The option for the samples of a batch; `preset` says what it is when left out. */
+export function batchSizeOption(preset: string) {
+	return option("N", `samples of a device's batch (default: ${preset})`, z.int().min(2).max(4096).optional());
+}
+
 /** How the aggregator trains. */
 export const trainingOptions = {
 	strategy: option(
@@ -10,11 +19,11 @@ export const trainingOptions = {
 		"splitfed-v2, splitfed-v1 or sequential (docs/concepts.md)",
 		z.enum(["splitfed-v2", "splitfed-v1", "sequential"]).default("splitfed-v2"),
 	),
-	batchSize: option("N", "samples of a device's batch", z.int().min(2).max(4096).default(16)),
+	batchSize: batchSizeOption(String(defaultBatchSize)),
 	groupSize: option(
 		"N",
-		"devices whose batches make one step of the server segment",
-		z.int().min(1).max(1024).default(4),
+		"devices whose batches make one step of the server segment (default: as many as make 64 samples)",
+		z.int().min(1).max(1024).optional(),
 	),
 	learningRate: option(
 		"RATE",
@@ -38,7 +47,8 @@ export function aggregatorSettings(
 	options: OptionValues<typeof trainingOptions> & { readonly rounds: number; readonly seed: number },
 	minDevices: number,
 ): AggregatorSettings {
-	const { strategy, rounds, batchSize, groupSize, learningRate, patience, wire, seed } = options;
+	const { strategy, rounds, batchSize = defaultBatchSize, learningRate, patience, wire, seed } = options;
+	const groupSize = options.groupSize ?? Math.ceil(samplesPerServerStep / batchSize);
 	return {
 		strategy,
 		rounds,

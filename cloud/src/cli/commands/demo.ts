@@ -4,7 +4,7 @@ import { dataOptions } from "../data-options.js";
 import { dealOption } from "../deal-options.js";
 import { settingOptions, zooHelp } from "../model-options.js";
 import { option } from "../options/option.js";
-import { trainingOptions } from "../training-options.js";
+import { batchSizeOption, trainingOptions } from "../training-options.js";
 import { defineVerb } from "../verb.js";
 
 export const demoVerb = defineVerb({
@@ -16,14 +16,15 @@ export const demoVerb = defineVerb({
 		...dataOptions,
 		devices: option("N", "devices of the fleet", z.int().min(1).max(1024).default(8)),
 		deal: dealOption,
-		rounds: option("N", "rounds of training, each over all data once", z.int().min(1).max(10_000).default(6)),
+		rounds: option("N", "rounds of training, each over all data once", z.int().min(1).max(10_000).default(5)),
 		seed: seedOption,
 		model: option("NAME", "zoo model (default: lenet for pictures, ecg-1d for signals)", z.string().optional()),
 		...settingOptions,
 		...trainingOptions,
+		batchSize: batchSizeOption("8 with the embedded set, else 16"),
 		attackSamples: option(
 			"N",
-			"test inputs to attack, 0 for none (default: 128 of the embedded set, at most 1000 of another)",
+			"test inputs to attack, 0 for none (default: 96 of the embedded set, at most 1000 of another)",
 			z.int().min(0).max(1_000_000).optional(),
 		),
 		threads: threadsOption,
