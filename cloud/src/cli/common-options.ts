@@ -4,11 +4,15 @@ import { option } from "./options/option.js";
 
 export const urlOption = option("URL", "broker", z.string().default("mqtt://127.0.0.1:1883"));
 
-export const seedOption = option("N", "the same seed gives the same run", z.int().min(0).max(0xffff_ffff).default(1));
+export const seedOption = option(
+	"N",
+	"the same seed and threads give the same run, bit for bit on one machine",
+	z.int().min(0).max(0xffff_ffff).default(1),
+);
 
 export const threadsOption = option(
 	"N",
-	"threads one run of a graph may use (default: the cores, at most 2); results do not depend on it",
+	"threads one run of a graph may use (default: the cores, at most 2); another number may change the last bits of results",
 	z.int().min(1).max(64).optional(),
 );
 

@@ -4,7 +4,7 @@ import type { Tensor } from "../tensor.js";
 export type Tensors = Readonly<Record<string, Tensor>>;
 
 export interface SessionOptions {
-	/** Threads one run may use. Default 1. Results do not depend on it. */
+	/** Threads one run may use. Default 1. Another number splits sums elsewhere and may change the last bits of a result. */
 	readonly threads?: number;
 }
 
