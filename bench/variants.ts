@@ -2,7 +2,8 @@ import { type ModelDefinition, presetDefinition, type SplitNetwork } from "@psgl
 
 type Change = (paper: ModelDefinition) => ModelDefinition;
 
-const plainHeads: Change = (d) => ({ ...d, recovery: { kind: "none" }, cutGradient: "mean" });
+const plainHeads: Change = (d) => ({ ...d, recovery: { kind: "none" } });
+const meanCut: Change = (d) => ({ ...d, cutGradient: "mean" });
 const robust =
 	(budget: number): Change =>
 	(d) => ({ ...d, robustBudget: budget / 255 });
@@ -30,7 +31,7 @@ export const variants: Readonly<Record<string, Change>> = {
 	paper: (d) => d,
 	"paper + robust": robust(3),
 	"three plain heads + robust": all(plainHeads, robust(3)),
-	"three plain heads + robust, fused cut": all(plainHeads, robust(3), (d) => ({ ...d, cutGradient: "fused" })),
+	"three plain heads + robust, mean of the gradients": all(plainHeads, robust(3), meanCut),
 	"masked + robust": all(plainHeads, robust(3), (d) => ({ ...d, recovery: { kind: "masked", rank: 96 } })),
 	"masked + robust 2/255": all(plainHeads, robust(2), (d) => ({ ...d, recovery: { kind: "masked", rank: 96 } })),
 	"masked + robust 4/255": all(plainHeads, robust(4), (d) => ({ ...d, recovery: { kind: "masked", rank: 96 } })),
@@ -58,7 +59,7 @@ export const tables: Readonly<Record<string, readonly string[]>> = {
 		"A alone, perturbed input",
 		"three plain heads",
 		"paper",
-		"three plain heads + robust",
+		"three plain heads + robust, mean of the gradients",
 		"masked + robust",
 	],
 	recovery: [

@@ -61,7 +61,7 @@ export function presetDefinition(
 			return {
 				...common,
 				streams: ["A", "R", "F"],
-				cutGradient: "mean",
+				cutGradient: "fused",
 				map,
 				robustBudget: (signal ? 1 : 3) / 255,
 				recovery: { kind: "masked", rank: 96 },
