@@ -6,6 +6,7 @@ import { attributes, encodeModel, GraphBuilder } from "@psgl/models";
 import { ArtifactError, type Session, ShapeError, type Tensor } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
+import { largestDifference } from "../helpers/largest-difference.js";
 import { numbers } from "../helpers/numbers.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
 
@@ -105,7 +106,7 @@ test("runs that overlap do not disturb each other", async (t) => {
 	});
 });
 
-test("results do not depend on the number of threads", async (t) => {
+test("more threads change the last bits of a result at most", async (t) => {
 	const size = 96;
 	const g = new GraphBuilder("test");
 	const x = g.input("x", "float32", [size, size]);
@@ -114,9 +115,9 @@ test("results do not depend on the number of threads", async (t) => {
 	const results = [];
 	for (const threads of [1, 2]) {
 		await using session = await nodeRuntime.load(encodeModel(g.build()), { threads });
-		results.push((await session.run({ x: { dtype: "float32", dims: [size, size], data } })).y?.data);
+		results.push((await session.run({ x: { dtype: "float32", dims: [size, size], data } })).y);
 	}
-	t.deepEqual(results[1], results[0]);
+	t.true(largestDifference(results[1], results[0] as Tensor) < 1e-6);
 });
 
 test("a session that is disposed of runs no more", async (t) => {
