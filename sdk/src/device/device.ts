@@ -127,7 +127,8 @@ export class Device implements AsyncDisposable {
 		const mailbox = new Mailbox<TrainingItem>();
 		this.#mailbox = mailbox;
 		try {
-			yield* trainingLoop({ id, link: this.#link, enrolment, mailbox, clock, answerTimeoutMs, signal }, data);
+			const link = this.#link;
+			yield* trainingLoop({ id, link, enrolment, mailbox, clock, answerTimeoutMs, signal, welcomes: 0 }, data);
 		} finally {
 			this.#mailbox = undefined;
 		}

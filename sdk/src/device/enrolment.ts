@@ -30,6 +30,7 @@ export class Enrolment {
 	readonly #session: number;
 	#welcome: WelcomeMessage | undefined;
 	#model: ClientModel | undefined;
+	#awaitsWelcome = false;
 	#failure: { readonly error: unknown } | undefined;
 	readonly #watchers = new Set<() => void>();
 
@@ -41,6 +42,11 @@ export class Enrolment {
 	/** Number of this run of the device. */
 	get session(): number {
 		return this.#session;
+	}
+
+	/** The last `hello` has no answer yet. */
+	get awaitsWelcome(): boolean {
+		return this.#awaitsWelcome;
 	}
 
 	/** The latest `welcome`. */
@@ -59,8 +65,10 @@ export class Enrolment {
 		return model !== undefined && (model.state.steps > 0 || model.state.version >= model.welcome.model);
 	}
 
+	/** The first message after every connect, and again while it has no answer. */
 	hello(): HelloMessage {
 		const { id, data, dtypes, maxMessageBytes, agent, segments } = this.#settings;
+		this.#awaitsWelcome = true;
 		return {
 			type: "hello",
 			device: id,
@@ -83,6 +91,7 @@ export class Enrolment {
 	 */
 	async onWelcome(welcome: WelcomeMessage): Promise<void> {
 		this.#welcome = welcome;
+		this.#awaitsWelcome = false;
 		const segment = await this.#settings.segments.get(welcome.artifact);
 		if (segment !== undefined) this.#use(segment, welcome);
 		else this.#model = undefined;

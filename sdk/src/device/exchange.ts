@@ -33,6 +33,8 @@ export interface Training {
 	readonly clock: Clock;
 	readonly answerTimeoutMs: number;
 	readonly signal: AbortSignal | undefined;
+	/** How often `welcome` was read. */
+	welcomes: number;
 }
 
 /** How an exchange ends without an answer: the aggregator went on to something else, or refused the message for good. */
@@ -41,6 +43,8 @@ export type Unanswered = "interrupted" | "refused";
 export interface Exchange<T> {
 	readonly message: BatchMessage | EvaluateMessage | WeightsMessage;
 	readonly awaiting: Awaiting;
+	/** `Training.welcomes` when the round began. */
+	readonly welcomes: number;
 	/**
 	 * Reads the answer; undefined when this is none to the message.
 	 * @throws NumericError, ShapeError when it is but cannot be used: it is asked for again.
@@ -55,7 +59,7 @@ export interface Exchange<T> {
  */
 export async function* exchange<T>(
 	training: Training,
-	{ message, awaiting, answer }: Exchange<T>,
+	{ message, awaiting, welcomes, answer }: Exchange<T>,
 ): AsyncGenerator<DeviceEvent, T | Unanswered> {
 	const { mailbox, link, enrolment } = training;
 	const artifact = enrolment.model?.segment.digest;
@@ -78,7 +82,10 @@ export async function* exchange<T>(
 		const item = await nextItem(training, quiet);
 		if (item === undefined) {
 			// While the link is down nothing can come; the reconnect will ask.
-			if (link.online) yield askAgain(quiet++ % 2 === 1);
+			if (!link.online) continue;
+			if (enrolment.awaitsWelcome) post(training, enrolment.hello());
+			else yield askAgain(quiet % 2 === 1);
+			quiet++;
 			continue;
 		}
 		switch (item.type) {
@@ -100,12 +107,15 @@ export async function* exchange<T>(
 					mailbox.putBack(item);
 					return "interrupted";
 				}
+				training.welcomes++;
 				yield welcomeEvent(incoming);
 				yield askAgain(false);
 				continue;
 			case "round":
 			case "end":
-				if (isCurrent(incoming, message)) continue;
+				// A copy is one the device asked for twice, or that came again over a lost link: before the next welcome.
+				// After it, an aggregator that was started again begins the round anew.
+				if (isCurrent(incoming, message) && training.welcomes === welcomes) continue;
 				mailbox.putBack(item);
 				return "interrupted";
 			case "refused":
@@ -113,7 +123,7 @@ export async function* exchange<T>(
 				yield { type: "refused", refusal: incoming };
 				if (incoming.code === "PSGL_HELLO_FIRST") {
 					// The aggregator was started again before this message reached it; its welcome leads back here.
-					post(training, enrolment.hello());
+					if (!enrolment.awaitsWelcome) post(training, enrolment.hello());
 					continue;
 				}
 				if (!incoming.retry) return "refused";

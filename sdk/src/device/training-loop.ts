@@ -11,6 +11,8 @@ import { validationRound } from "./validation-round.js";
 interface Completed {
 	readonly round: RoundMessage;
 	readonly weights: WeightsMessage | undefined;
+	/** `Training.welcomes` when it began. */
+	readonly welcomes: number;
 }
 
 /** The state machine of docs/protocol.md between `hello` and `end`: waits for rounds and does them. */
@@ -22,9 +24,9 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 	let quiet = 0;
 
 	const ask = () => {
-		const { welcome, model } = enrolment;
+		const { awaitsWelcome, model } = enrolment;
 		const resume = { type: "resume", device: training.id, epoch: 0, seq: 0 } as const;
-		if (welcome === undefined) post(training, enrolment.hello());
+		if (awaitsWelcome) post(training, enrolment.hello());
 		else post(training, { ...resume, awaiting: model === undefined ? "artifact" : "round" });
 	};
 
@@ -57,6 +59,7 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 		const { message } = item;
 		switch (message.type) {
 			case "welcome":
+				training.welcomes++;
 				yield welcomeEvent(message);
 				if (enrolment.model !== undefined) ask();
 				break;
@@ -68,8 +71,9 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 				break;
 			case "round":
 				if (model === undefined) break;
-				if (completed !== undefined && isSame(message, completed.round)) {
-					if (completed.weights !== undefined) yield* sendWeights(training, completed.weights);
+				// After another welcome it is no copy: the aggregator was started again and begins the round anew.
+				if (completed?.welcomes === training.welcomes && isSame(message, completed.round)) {
+					if (completed.weights !== undefined) yield* sendWeights(training, completed.weights, completed.welcomes);
 					break;
 				}
 				if (!takeOver(model, message)) {
@@ -98,13 +102,14 @@ async function* doRound(
 	round: RoundMessage,
 ): AsyncGenerator<DeviceEvent, Completed | undefined> {
 	const part = round.task === "train" ? data.train : data.validation;
-	if (part === undefined || part.length === 0) return { round, weights: undefined };
+	const { welcomes } = training;
+	if (part === undefined || part.length === 0) return { round, weights: undefined, welcomes };
 	if (round.task === "validate") {
-		const result = yield* validationRound(training, { round, model, data: part });
-		return result === "interrupted" ? undefined : { round, weights: undefined };
+		const result = yield* validationRound(training, { round, model, data: part, welcomes });
+		return result === "interrupted" ? undefined : { round, weights: undefined, welcomes };
 	}
-	const weights = yield* trainingRound(training, { round, model, data: part });
-	return weights === "interrupted" ? undefined : { round, weights };
+	const weights = yield* trainingRound(training, { round, model, data: part, welcomes });
+	return weights === "interrupted" ? undefined : { round, weights, welcomes };
 }
 
 /** Loads the weights that came with a message. False when none came and the device does not hold that version. */

@@ -13,6 +13,8 @@ export interface TrainingRound {
 	readonly round: RoundMessage;
 	readonly model: ClientModel;
 	readonly data: Dataset;
+	/** `Training.welcomes` when the round began. */
+	readonly welcomes: number;
 }
 
 /** Returns the `weights` message, which is sent again when the aggregator asks for the round a second time. */
@@ -51,7 +53,7 @@ export async function* trainingRound(
 		localLoss,
 		tensors,
 	} as const;
-	const answered = yield* sendWeights(training, message);
+	const answered = yield* sendWeights(training, message, part.welcomes);
 	if (answered === "interrupted") return answered;
 	if (answered !== "refused") yield { type: "trained", epoch, steps, samples, localLoss };
 	return message;
@@ -61,10 +63,12 @@ export async function* trainingRound(
 export async function* sendWeights(
 	training: Training,
 	message: WeightsMessage,
+	welcomes: number,
 ): AsyncGenerator<DeviceEvent, true | Unanswered> {
 	return yield* exchange(training, {
 		message,
 		awaiting: "received",
+		welcomes,
 		answer: async (m) => (m.type === "received" && m.of === "weights" && m.epoch === message.epoch) || undefined,
 	});
 }
@@ -77,7 +81,7 @@ interface Step {
 /** One batch: forward, send, wait for the gradient at the cut, backward. */
 async function* trainingStep(
 	training: Training,
-	{ round, model, data }: TrainingRound,
+	{ round, model, data, welcomes }: TrainingRound,
 	seq: number,
 	indices: Uint32Array,
 ): AsyncGenerator<DeviceEvent, Step | Unanswered> {
@@ -107,6 +111,7 @@ async function* trainingStep(
 			},
 		},
 		awaiting: "gradient",
+		welcomes,
 		answer: async (message) => {
 			if (!isGradient(message, round.epoch, seq)) return undefined;
 			const { losses } = message;

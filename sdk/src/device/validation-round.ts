@@ -11,12 +11,14 @@ export interface ValidationRound {
 	readonly round: RoundMessage;
 	readonly model: ClientModel;
 	readonly data: Dataset;
+	/** `Training.welcomes` when the round began. */
+	readonly welcomes: number;
 }
 
 /** The device's validation batches as deployed, one in flight; the aggregator measures on them. */
 export async function* validationRound(
 	training: Training,
-	{ round, model, data }: ValidationRound,
+	{ round, model, data, welcomes }: ValidationRound,
 ): AsyncGenerator<DeviceEvent, "done" | "interrupted"> {
 	const { welcome, segment } = model;
 	const classes = segment.artifact.manifest.classes.length;
@@ -42,6 +44,7 @@ export async function* validationRound(
 				},
 			},
 			awaiting: "received",
+			welcomes,
 			answer: async (m) =>
 				(m.type === "received" && m.of === "evaluate" && m.epoch === epoch && m.seq === seq) || undefined,
 		});

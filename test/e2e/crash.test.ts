@@ -1,0 +1,81 @@
+import { join } from "node:path";
+import { type FleetEvent, runFleet } from "@psgl/firmware-sim";
+import { Device, type DeviceEvent } from "@psgl/sdk";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import test from "ava";
+import { Child } from "../helpers/child.js";
+import { startCloud } from "../helpers/cloud.js";
+import { EventReader } from "../helpers/event-reader.js";
+import { smallDataset, smallModel } from "../helpers/small-model.js";
+import { temporaryFolder } from "../helpers/temporary-folder.js";
+
+/** Lets a test hold a device between two events. */
+async function* gated(events: AsyncIterable<DeviceEvent>, gate: () => Promise<void>): AsyncGenerator<DeviceEvent> {
+	for await (const event of events) {
+		yield event;
+		if (event.type === "step") await gate();
+	}
+}
+
+test("a device killed in mid-round comes back with nothing and takes part again from the next round", async (t) => {
+	const { joint } = await smallModel();
+	await using cloud = await startCloud(joint, { rounds: 3, minDevices: 2, batchSize: 4, stepTimeoutMs: 60_000 });
+	await using first = new Child("device-process.js", [cloud.url, "killed"]);
+	await using steady = await Device.connect({
+		url: cloud.url,
+		id: "steady",
+		runtime: nodeRuntime,
+		data: { train: smallDataset(24), validation: smallDataset(8, 2) },
+	});
+	let open: () => void = () => undefined;
+	const gate = new Promise<void>((resolve) => {
+		open = resolve;
+	});
+	// The device that stays waits, so that the round cannot end before the other one is back.
+	const events = new EventReader<DeviceEvent>(gated(steady.train(), () => gate));
+	await first.next("step");
+	await first.kill();
+	await using second = new Child("device-process.js", [cloud.url, "killed"]);
+	await second.next("artifact");
+	open();
+	const { counts, reason } = await cloud.aggregator.result;
+	await events.done;
+	t.is(reason, "finished");
+	t.like(counts, { lost: 0, doubled: 0 });
+	const rounds = cloud.events.events.filter((event) => event.type === "round");
+	t.deepEqual(
+		rounds.map((round) => round.devicesTrained),
+		[1, 2, 2],
+		"it is missing in the first round only",
+	);
+	await second.next("end");
+});
+
+test("broker and aggregator killed in mid-round: devices wait, and training goes on from the checkpoint", async (t) => {
+	const folder = await temporaryFolder(t);
+	const settings = JSON.stringify({ rounds: 3, minDevices: 3, batchSize: 4 });
+	const checkpoint = join(folder, "checkpoint");
+	await using before = new Child("cloud-process.js", ["0", checkpoint, settings]);
+	const { url } = await before.next<{ url: string }>("listening");
+	const data = {
+		name: "small",
+		synthetic: true,
+		train: smallDataset(48),
+		validation: smallDataset(12, 2),
+		test: smallDataset(2, 3),
+	};
+	const fleet = new EventReader<FleetEvent>(runFleet({ url, devices: 3, data, seed: 5, runtime: nodeRuntime }));
+	for (;;) {
+		const { event } = await fleet.next("device");
+		if (event.type === "step" && event.epoch === 2) break;
+	}
+	await before.kill();
+	await using after = new Child("cloud-process.js", [new URL(url).port, checkpoint, settings]);
+	const result = await after.next<{ rounds: number; reason: string; counts: object }>("result");
+	await fleet.done;
+	t.like(result, { rounds: 3, reason: "finished" });
+	t.like(result.counts, { applied: 24, lost: 0, doubled: 0 }, "rounds 2 and 3 whole, round 1 not again");
+	t.like(fleet.events.at(-1), { type: "finished", devices: 3, failed: 0 });
+	const offline = fleet.events.filter((each) => each.type === "device" && each.event.type === "offline");
+	t.is(offline.length, 3);
+});
