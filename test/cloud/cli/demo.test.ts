@@ -41,7 +41,7 @@ const result = z.strictObject({
 test.serial("the whole demo on embedded data learns, loses nothing and writes what it says", async (t) => {
 	const out = await temporaryFolder(t);
 	const run = await runCli(
-		`demo --json --devices 4 --samples 800 --rounds 5 --attack-samples 24 --out ${out}`.split(" "),
+		`demo --json --devices 4 --samples 640 --rounds 5 --attack-samples 16 --out ${out}`.split(" "),
 	);
 	t.is(run.exitCode, 0, run.stderr);
 	const last = result.parse(run.events.at(-1));
