@@ -6,6 +6,7 @@ import { type Broker, type BrokerEvent, startBroker } from "../../broker/broker.
 import { defaultThreads } from "../common-options.js";
 import { interrupted } from "../exit-codes.js";
 import { formatBytes, formatPercent, formatSeconds } from "../format.js";
+import { openArtifact } from "../open-artifact.js";
 import type { OptionValues } from "../options/option.js";
 import type { Output } from "../output.js";
 import { openStateFolder, type StateFiles } from "../state-files.js";
@@ -13,7 +14,6 @@ import { aggregatorSettings, type trainingOptions } from "../training-options.js
 import { TrainingProgress } from "../training-progress.js";
 import type { VerbContext } from "../verb.js";
 import { writeOutput } from "../write-output.js";
-import { openArtifact } from "./run-infer.js";
 
 interface CloudValues extends OptionValues<typeof trainingOptions> {
 	readonly artifact: string;

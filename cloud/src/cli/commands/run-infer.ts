@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
-import { ArtifactError, type Decision, Device, type Runtime, scalar, type Tensor } from "@psgl/sdk";
-import { type Artifact, artifactGraph, artifactTensor, decodeArtifact, type Manifest } from "@psgl/sdk/artifact";
+import { type Decision, Device, type Runtime, scalar, type Tensor } from "@psgl/sdk";
+import { type Artifact, artifactGraph, artifactTensor, type Manifest } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { formatPercent } from "../format.js";
 import { type InferenceInputs, type InputOptions, readInputs } from "../inference-inputs.js";
+import { openArtifact } from "../open-artifact.js";
 import type { Output } from "../output.js";
 import type { VerbContext } from "../verb.js";
 
@@ -48,22 +48,6 @@ export async function runInfer(options: InferValues, context: VerbContext): Prom
 	const { source, scores, arrived, model } = await device.infer(inputs.x, { signal });
 	print(output, manifest, inputs, { source, scores: scores.data, arrived, model });
 	return 0;
-}
-
-/** @throws ArtifactError `PSGL_ARTIFACT_UNREADABLE` and as `decodeArtifact`. */
-export async function openArtifact(path: string): Promise<Artifact> {
-	let bytes: Uint8Array;
-	try {
-		bytes = await readFile(path);
-	} catch (cause) {
-		throw new ArtifactError("PSGL_ARTIFACT_UNREADABLE", {
-			what: `the artifact ${path} cannot be read`,
-			got: (cause as Error).message,
-			remedy: "Check the path; psgl compile makes an artifact",
-			cause,
-		});
-	}
-	return decodeArtifact(bytes);
 }
 
 /** Both halves in this process, or the local head where the artifact is a client half. */

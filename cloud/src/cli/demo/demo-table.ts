@@ -71,17 +71,17 @@ function notes(splits: DataSplits, psgl: Trained, result: DemoResult, attackedSa
 	];
 	if (attackedSamples > 0) {
 		lines.push(
-			`Attacks on ${attackedSamples} of them, each system by its own gradient through everything, the worst of several variants.`,
+			`Attacks on ${attackedSamples} of them, each system by its own gradient through everything: the worst of several variants,\n  and the attacker may leave a picture alone.`,
 		);
 	}
 	if (transit !== undefined) {
 		const { complete, unrecovered, recovered } = transit;
 		lines.push(
-			`Half of the channels lost: fused ${formatPercent(recovered.accuracy)} (balanced ${formatPercent(recovered.balancedAccuracy)}) with masked recovery, ${formatPercent(unrecovered.accuracy)} (${formatPercent(unrecovered.balancedAccuracy)}) without, ${formatPercent(complete.accuracy)} (${formatPercent(complete.balancedAccuracy)}) with nothing lost.`,
+			`Half of the channels lost: fused ${formatPercent(recovered.accuracy)} (balanced ${formatPercent(recovered.balancedAccuracy)}) with masked recovery,\n  ${formatPercent(unrecovered.accuracy)} (${formatPercent(unrecovered.balancedAccuracy)}) without, ${formatPercent(complete.accuracy)} (${formatPercent(complete.balancedAccuracy)}) with nothing lost.`,
 		);
 	}
 	lines.push(
-		`Trained by ${result.devices} devices in ${run.result.rounds} rounds: ${counts.applied} batches in ${formatSeconds(seconds)}, ${result.stepsPerSecond.toFixed(1)} a second; ${formatBytes(result.bytesUpPerSample)} up and ${formatBytes(result.bytesDownPerSample)} down per sample; lost ${result.lost}, doubled ${result.doubled}. All of it ${formatSeconds(result.wallSeconds)}.`,
+		`Trained by ${result.devices} devices in ${run.result.rounds} rounds: ${counts.applied} batches in ${formatSeconds(seconds)}, ${result.stepsPerSecond.toFixed(1)} a second;\n  ${formatBytes(result.bytesUpPerSample)} up and ${formatBytes(result.bytesDownPerSample)} down per sample; lost ${result.lost}, doubled ${result.doubled}. All of it ${formatSeconds(result.wallSeconds)}.`,
 	);
 	if (synthetic) lines.push("The pictures are synthetic: these numbers say nothing about real radiographs.");
 	for (const note of splits.notes ?? []) lines.push(`Note: ${note}.`);
