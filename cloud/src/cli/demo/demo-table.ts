@@ -23,7 +23,6 @@ export function printDemoTable(
 	psgl: Trained,
 	vanilla: Trained,
 	result: DemoResult,
-	attackedSamples: number,
 ): void {
 	const { rows, deployed, withoutMap, attacked } = psgl.evaluation;
 	const control = vanilla.evaluation;
@@ -59,10 +58,11 @@ export function printDemoTable(
 	output.print("");
 	output.table(columns, lines);
 	output.print("");
-	for (const note of notes(splits, psgl, result, attackedSamples)) output.print(note);
+	for (const note of notes(splits, psgl, result)) output.print(note);
 }
 
-function notes(splits: DataSplits, psgl: Trained, result: DemoResult, attackedSamples: number): readonly string[] {
+function notes(splits: DataSplits, psgl: Trained, result: DemoResult): readonly string[] {
+	const { attackedSamples } = psgl.evaluation;
 	const { transit, run } = psgl;
 	const { counts, seconds } = run.result;
 	const { test, synthetic } = splits;

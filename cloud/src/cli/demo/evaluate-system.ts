@@ -20,6 +20,8 @@ export interface Evaluation {
 	readonly deployed: RowMetrics;
 	/** The same without the map. */
 	readonly withoutMap: RowMetrics;
+	/** Test inputs that were attacked. */
+	readonly attackedSamples: number;
 	/** Under white-box attacks; undefined when none were asked for. */
 	readonly attacked: Readonly<Record<AttackName, RowAccuracy>> | undefined;
 }
@@ -44,6 +46,7 @@ export async function evaluateSystem(system: DeployedSystem, options: Evaluation
 		rows: system.rows,
 		deployed: await rowMetrics(system, test, true, signal),
 		withoutMap: await rowMetrics(system, test, false, signal),
+		attackedSamples: attackTest?.length ?? 0,
 		attacked: attackTest && (await attackedAccuracy(system, attackTest, { random, signal, onProgress })),
 	};
 }

@@ -75,7 +75,7 @@ export async function runDemo(given: DemoValues, context: VerbContext): Promise<
 	await writeOutput(files.model, psgl.run.result.artifact);
 	await writeOutput(files.vanilla, vanilla.run.result.artifact);
 	await writeOutput(files.report, `${JSON.stringify(report(options, splits, psgl, vanilla, result), null, "\t")}\n`);
-	printDemoTable(output, splits, psgl, vanilla, result, Math.min(attackSamples, splits.test.length));
+	printDemoTable(output, splits, psgl, vanilla, result);
 	output.print(`Written: ${files.model}, ${files.vanilla}, ${files.report}`);
 	output.result({ ...result });
 	return 0;
