@@ -15,7 +15,11 @@ export async function goldenVectors(name: string): Promise<GoldenVectors> {
 		if (array === undefined || typeof array === "string" || !("dims" in array)) {
 			throw new Error(`${name}.npz has no numbers ${key}`);
 		}
-		return { dtype: "float32", dims: array.dims, data: Float32Array.from(array.data as ArrayLike<number | bigint>, Number) };
+		return {
+			dtype: "float32",
+			dims: array.dims,
+			data: Float32Array.from(array.data as ArrayLike<number | bigint>, Number),
+		};
 	};
 	const text = (key: string): string => {
 		const array = arrays.get(key);
