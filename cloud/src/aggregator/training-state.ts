@@ -1,5 +1,5 @@
 import { ArtifactError, DataError, type Tensor } from "@psgl/sdk";
-import { type Artifact, artifactTensor } from "@psgl/sdk/artifact";
+import { type Artifact, artifactTensor, slotsPerParameter } from "@psgl/sdk/artifact";
 import type { ClientWeights } from "@psgl/sdk/protocol";
 import { z } from "zod";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js";
@@ -41,8 +41,7 @@ export function initialState(artifact: Artifact): TrainingState {
 			stats: artifactTensor(artifact, "client/stats"),
 			head: artifactTensor(artifact, "client/head"),
 		},
-		// Two moments for Adam, one velocity for SGD.
-		server: initialServerState(artifact, optimiser.kind === "adam" ? 2 : 1),
+		server: initialServerState(artifact, slotsPerParameter(optimiser)),
 		best: undefined,
 	};
 }

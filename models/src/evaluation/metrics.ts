@@ -17,7 +17,7 @@ export interface ClassificationMetrics {
 	/** Mean of -log of the label's score. */
 	readonly loss: number;
 	/** [K*K] samples by label (row) and decision (column). */
-	readonly confusion: Uint32Array;
+	readonly confusion: readonly number[];
 }
 
 /** Probabilities below this count as this in the loss, as in float32 a sure and wrong decision can score 0. */
@@ -55,7 +55,7 @@ export function classificationMetrics(
 		...recognised(confusion, classes),
 		auc: meanAuc(scores, labels, classes),
 		loss: negativeLogLikelihood / samples,
-		confusion,
+		confusion: Array.from(confusion),
 	};
 }
 

@@ -18,3 +18,4 @@ export {
 	type OptimiserSettings,
 	type RecoverySettings,
 } from "./manifest.js";
+export { slotsPerParameter } from "./slots-per-parameter.js";

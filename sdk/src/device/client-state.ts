@@ -1,4 +1,4 @@
-import { type Artifact, artifactTensor, type OptimiserSettings } from "../artifact/index.js";
+import { type Artifact, artifactTensor, slotsPerParameter } from "../artifact/index.js";
 import { NumericError, ShapeError } from "../errors.js";
 import type { Tensors } from "../ports/runtime.js";
 import { type ClientWeights, requireFinite } from "../protocol/index.js";
@@ -109,10 +109,4 @@ export class ClientState {
 		this.#step++;
 		this.#changed = true;
 	}
-}
-
-/** Length of an optimiser's state over that of the parameters: two moments for Adam, a velocity for SGD with momentum. */
-function slotsPerParameter(optimiser: OptimiserSettings): number {
-	if (optimiser.kind === "adam") return 2;
-	return optimiser.momentum === 0 ? 0 : 1;
 }
