@@ -9,9 +9,9 @@ import { parseArgs } from "node:util";
 import {
 	attackedAccuracy,
 	attackNames,
-	classificationMetrics,
 	compileArtifact,
 	DeployedSystem,
+	deployedMetrics,
 	fitMaskedPrior,
 	JointTrainer,
 	type ModelDefinition,
@@ -106,7 +106,12 @@ async function measure(definition: ModelDefinition, data: DataSplits, seed: numb
 	const part = options.on === "validation" ? data.validation : data.test;
 	const system = await DeployedSystem.load(artifact, definition, nodeRuntime, threads);
 	const row: Row = {};
-	await deployed(system, part, row);
+	for (const [name, metrics] of Object.entries(await deployedMetrics(system, part))) {
+		row[`${name} accuracy`] = metrics.accuracy;
+		row[`${name} balanced`] = metrics.balancedAccuracy;
+		row[`${name} AUC`] = metrics.auc;
+	}
+	row["without map"] = (await deployedMetrics(system, part, { withMap: false })).fused?.accuracy as number;
 	const attackedPart = part.subset(
 		random.fork("attacked").permutation(part.length).subarray(0, Number(options.attacked)),
 	);
@@ -131,38 +136,6 @@ async function measure(definition: ModelDefinition, data: DataSplits, seed: numb
 	}
 	await system.close();
 	return row;
-}
-
-async function deployed(system: DeployedSystem, part: Dataset, row: Row): Promise<void> {
-	const scores: number[][] = system.rows.map(() => []);
-	const bare: number[] = [];
-	const rows = system.rows.length;
-	for (let start = 0; start < part.length; start += 128) {
-		const count = Math.min(128, part.length - start);
-		const { x } = part.batch(Array.from({ length: count }, (_, i) => start + i));
-		split(await system.scores(x), rows, system.classes, (index, values) => scores[index]?.push(...values));
-		split(await system.scores(x, false), rows, system.classes, (index, values) => {
-			if (index === rows - 1) bare.push(...values);
-		});
-	}
-	system.rows.forEach((name, i) => {
-		const metrics = classificationMetrics(Float32Array.from(scores[i] as number[]), part.labels, system.classes);
-		row[`${name} accuracy`] = metrics.accuracy;
-		row[`${name} balanced`] = metrics.balancedAccuracy;
-		row[`${name} AUC`] = metrics.auc;
-	});
-	row["without map"] = classificationMetrics(Float32Array.from(bare), part.labels, system.classes).accuracy;
-}
-
-/** Hands each row of [B,rows,K] scores to `take`. */
-function split(
-	scores: Tensor<"float32">,
-	rows: number,
-	classes: number,
-	take: (row: number, values: Float32Array) => void,
-): void {
-	for (let i = 0; i * classes < scores.data.length; i++)
-		take(i % rows, scores.data.subarray(i * classes, (i + 1) * classes));
 }
 
 /** Smashed data of the first `count` training samples, [n, Cs*...]. */

@@ -32,6 +32,7 @@ export {
 export type { ModelDefinition, ModelLayout } from "./compile/model-definition.js";
 export { defaultOptimiser, type PrivacyMode, presetDefinition, privacyModes } from "./compile/presets.js";
 export { equalClassWeights } from "./compile/server-streams.js";
+export { type DeployedMetricsOptions, deployedMetrics, type RowMetrics } from "./evaluation/deployed-metrics.js";
 export { DeployedSystem, type DeviceOutput } from "./evaluation/deployed-system.js";
 export { type ClassificationMetrics, classificationMetrics } from "./evaluation/metrics.js";
 export {

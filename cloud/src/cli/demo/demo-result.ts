@@ -1,6 +1,6 @@
-import { type AttackName, attackNames, type RowAccuracy, type TransitLoss } from "@psgl/models";
+import { type AttackName, attackNames, type RowAccuracy, type RowMetrics, type TransitLoss } from "@psgl/models";
 import type { DataSplits, Dataset } from "@psgl/sdk/sources";
-import type { Evaluation, RowMetrics } from "./evaluate-system.js";
+import type { Evaluation } from "./evaluate-system.js";
 import type { TrainingRun } from "./training-run.js";
 
 type ByRow = Readonly<Record<string, number>>;
