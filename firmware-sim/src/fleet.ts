@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { ClientSegmentCache, type Clock, Device, type DeviceEvent, type Runtime } from "@psgl/sdk";
 import type { WireDType } from "@psgl/sdk/protocol";
 import type { DataSplits } from "@psgl/sdk/sources";
@@ -69,6 +70,8 @@ export async function* runFleet(options: FleetOptions): AsyncGenerator<FleetEven
 		yield { type: "dealt", device, train: train.length, validation: validation?.length ?? 0, classCounts };
 	}
 	const stop = new AbortController();
+	// Every device listens, several times while it waits; Node takes more than ten listeners for a leak.
+	setMaxListeners(0, stop.signal);
 	const abort = () => stop.abort(signal?.reason);
 	if (signal?.aborted) abort();
 	signal?.addEventListener("abort", abort, { once: true });
