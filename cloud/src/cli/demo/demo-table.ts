@@ -81,7 +81,7 @@ function notes(splits: DataSplits, psgl: Trained, result: DemoResult): readonly 
 		);
 	}
 	lines.push(
-		`Trained by ${result.devices} devices in ${run.result.rounds} rounds: ${counts.applied} batches in ${formatSeconds(seconds)}, ${result.stepsPerSecond.toFixed(1)} a second;\n  ${formatBytes(result.bytesUpPerSample)} up and ${formatBytes(result.bytesDownPerSample)} down per sample; lost ${result.lost}, doubled ${result.doubled}. All of it ${formatSeconds(result.wallSeconds)}.`,
+		`Trained by ${result.devices} devices in ${run.result.rounds} ${run.result.rounds === 1 ? "round" : "rounds"}: ${counts.applied} batches in ${formatSeconds(seconds)}, ${result.stepsPerSecond.toFixed(1)} a second;\n  ${formatBytes(result.bytesUpPerSample)} up and ${formatBytes(result.bytesDownPerSample)} down per sample; lost ${result.lost}, doubled ${result.doubled}. All of it ${formatSeconds(result.wallSeconds)}.`,
 	);
 	if (synthetic) lines.push("The pictures are synthetic: these numbers say nothing about real radiographs.");
 	for (const note of splits.notes ?? []) lines.push(`Note: ${note}.`);
