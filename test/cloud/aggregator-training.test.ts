@@ -96,6 +96,20 @@ test("a run goes on from its checkpoint", async (t) => {
 	t.deepEqual(await weightsOf(again.artifact), await weightsOf(first.artifact));
 	await resumed.checkpoint(checkpointFile);
 	t.deepEqual(await readFile(checkpointFile), before, "reading and writing a checkpoint changes nothing");
+	await using otherThreads = await Aggregator.start({
+		artifact: joint,
+		runtime: nodeRuntime,
+		broker,
+		checkpointFile,
+		settings: { rounds: 2 },
+		threads: 2,
+	});
+	t.deepEqual(
+		(await otherThreads.events().next()).value,
+		{ type: "resumed", round: 2, sameRuntime: false },
+		"threads change the last bits",
+	);
+	await otherThreads.close();
 	const longer = await train(joint, { rounds: 3 }, { checkpointFile });
 	t.is(longer.rounds, 3);
 	t.is(longer.counts.applied, 8, "only the third round was trained");

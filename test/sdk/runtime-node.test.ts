@@ -150,3 +150,9 @@ test("loading and running a graph leaves nothing in the home or cache folder", a
 	t.is(stdout, "21 1\n");
 	t.deepEqual(await filesIn(home), []);
 });
+
+test("a session may be closed twice", async (t) => {
+	const session = await nodeRuntime.load(graph());
+	await session.close();
+	await t.notThrowsAsync(session.close());
+});

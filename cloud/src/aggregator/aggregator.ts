@@ -183,7 +183,7 @@ export class Aggregator implements AsyncDisposable {
 		const settings = resolveSettings(options.settings ?? {}, artifact.manifest);
 		const { classWeights, smashedDtype, gradientDtype } = settings;
 		const client = await clientArtifact(await clientHalf(artifact));
-		const run = { artifact: await artifactDigest(artifact), runtime: runtime.version };
+		const run = { artifact: await artifactDigest(artifact), runtime: engine(options) };
 		const checkpoint = checkpointFile === undefined ? undefined : await readIfPresent(checkpointFile);
 		const resumed = checkpoint && decodeState(checkpoint, run);
 		const dtypes = [smashedDtype, gradientDtype];
@@ -245,7 +245,7 @@ export class Aggregator implements AsyncDisposable {
 	async #train(writtenBy: string | undefined): Promise<AggregatorResult> {
 		const { artifact, runtime } = this.#options;
 		if (writtenBy !== undefined) {
-			this.#emit({ type: "resumed", round: this.round, sameRuntime: writtenBy === runtime.version });
+			this.#emit({ type: "resumed", round: this.round, sameRuntime: writtenBy === engine(this.#options) });
 		}
 		const trained = await this.#training.run();
 		const seconds = this.#startedAt === undefined ? 0 : (this.#clock.now() - this.#startedAt) / 1000;
@@ -303,4 +303,9 @@ export class Aggregator implements AsyncDisposable {
 /** One digest for everything that makes an artifact: graphs, weights and settings. */
 async function artifactDigest({ manifest }: Artifact): Promise<string> {
 	return sha256(new TextEncoder().encode(JSON.stringify(manifest)));
+}
+
+/** What decides the last bits of a step: the engine, its version, and the threads a run is spread over. */
+function engine({ runtime, threads = 1 }: AggregatorOptions): string {
+	return `${runtime.version}, threads ${threads}`;
 }

@@ -54,8 +54,8 @@ export type AggregatorEvent =
 			readonly devicesOnline: number;
 	  }
 	/**
-	 * Training goes on from a checkpoint. With another engine or version than the one that wrote it, the weights are no
-	 * longer the same to the last bit as without the interruption.
+	 * Training goes on from a checkpoint. With another engine, version or number of threads than wrote it, the weights are
+	 * no longer the same to the last bit as without the interruption.
 	 */
 	| { readonly type: "resumed"; readonly round: number; readonly sameRuntime: boolean }
 	/** Training waits for devices. */

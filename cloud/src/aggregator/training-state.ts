@@ -50,7 +50,7 @@ const count = z.int().min(0);
 const facts = z.strictObject({
 	/** SHA-256 of the artifact the run started from. */
 	artifact: z.string(),
-	/** Engine and version: another one may give other bits. */
+	/** Engine, version and threads: others may give other bits. */
 	runtime: z.string(),
 	round: count,
 	model: count,

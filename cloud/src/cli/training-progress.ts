@@ -82,7 +82,7 @@ export class TrainingProgress {
 			case "resumed":
 				return event.sameRuntime
 					? undefined
-					: "The checkpoint is of another version of ONNX Runtime: the run goes on, but not to the same bits";
+					: "The checkpoint is of another version of ONNX Runtime, or another --threads: the run goes on, but not to the same bits";
 			case "waiting":
 				return this.#tellWaiting ? `Waiting for devices: ${event.devices} of ${event.needed}` : undefined;
 			case "round":

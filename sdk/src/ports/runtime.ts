@@ -20,6 +20,7 @@ export interface Session extends AsyncDisposable {
 	 * @throws ShapeError `PSGL_RUNTIME_FEED` when an input is missing or does not fit the graph.
 	 */
 	run(feeds: Tensors, fetches?: readonly string[]): Promise<Record<string, Tensor>>;
+	/** Closing again has no effect. */
 	close(): Promise<void>;
 }
 

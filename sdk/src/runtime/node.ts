@@ -48,6 +48,7 @@ class NodeSession implements Session {
 	readonly inputNames: readonly string[];
 	readonly outputNames: readonly string[];
 	readonly #session: Awaited<ReturnType<typeof createSession>>;
+	#closed = false;
 
 	constructor(session: Awaited<ReturnType<typeof createSession>>) {
 		this.#session = session;
@@ -89,6 +90,8 @@ class NodeSession implements Session {
 	}
 
 	async close(): Promise<void> {
+		if (this.#closed) return;
+		this.#closed = true;
 		await this.#session.release();
 	}
 
