@@ -4,7 +4,7 @@ import type { Value } from "../graph/graph.js";
 
 /**
  * Feature fusion of smashed data S and recovered data R, both [B,C,H,W] or [B,C,L]: U = conv(concat(S, R)) + S
- * (Khowaja et al., Eq. 11). The convolution keeps the size.
+ * (Khowaja et al. 2023). The convolution keeps the size.
  * @param weight [C,2C,3,3] or [C,2C,3], any odd kernel.
  * @param bias [C].
  */

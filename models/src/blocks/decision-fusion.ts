@@ -2,7 +2,7 @@ import { int } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 
-/** Prior weights of the streams: recovered, fused, attacked (Khowaja et al., section III-E). */
+/** Prior weights of the streams: recovered, fused, attacked (Khowaja et al. 2023). */
 export const streamPriors = { R: 0.5, F: 0.3, A: 0.2 } as const;
 
 /** One stream's logits [B,K] and its prior weight. */

@@ -3,7 +3,7 @@ import { dense } from "../layers/dense.js";
 import { flatten, maxPool } from "../layers/pooling.js";
 import type { SplitNetwork } from "./split-network.js";
 
-/** The two-convolution client of Khowaja et al. (IEEE TNSE 2023): 3x3 convolutions of 32 and 64 filters, no normalisation. */
+/** Two plain convolutions on the device, as in Khowaja et al. (IEEE TNSE 2023); the filter counts 32 and 64 are psgl's. */
 export const psglPaper: SplitNetwork = {
 	name: "psgl-paper",
 	summary: "two plain 3x3 convolutions (32, 64) on the device; convolution (128) and two dense layers a stream",
