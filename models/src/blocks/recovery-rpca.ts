@@ -18,8 +18,8 @@ export interface RpcaRecoveryOptions {
 }
 
 /**
- * Start of the continuation, and the factor of each step (Lin et al. 2009, section 4; the factor as in the
- * reference).
+ * Start of the continuation (Lin et al. 2009), and the factor of each step: smaller than theirs, because twelve steps have to
+ * reach the floor.
  */
 const firstShare = 0.99;
 const shareFactor = 0.6;

@@ -21,7 +21,7 @@ export interface SvtRecoveryOptions {
 
 /**
  * Recovers smashed data [B,C,...] by proximal gradient on t norm_*(L) + 1/2 norm_F(S - L)^2 from L = 0, one matrix
- * [C, places] a sample (section 3 of the design; Khowaja et al., Eq. 8 to 10).
+ * [C, places] a sample (Khowaja et al. 2023).
  *
  * All iterates share the singular vectors of S, so in each singular value k iterations of step a make
  * (1 - (1 - a)^k) max(s - t, 0), and one singular-value thresholding does for any number of them.
