@@ -1,4 +1,4 @@
-import { ArtifactError, type DType, elementCount, type Tensor } from "@psgl/sdk";
+import { ArtifactError, type DType, type Tensor } from "@psgl/sdk";
 import type { InferenceContext, Operator } from "../operators/operator.js";
 import { operatorFor } from "../operators/registry.js";
 import type { Attributes } from "./attribute.js";
@@ -177,9 +177,4 @@ export class GraphBuilder {
 /** The number as text; unlike what `join` makes of it, minus zero is not zero. */
 function exactly(value: number | bigint): string {
 	return Object.is(value, -0) ? "-0" : String(value);
-}
-
-/** Number of elements of a shape whose extents are all known. */
-export function staticElementCount(shape: Shape): number | undefined {
-	return shape.every((d) => typeof d === "number") ? elementCount(shape as readonly number[]) : undefined;
 }

@@ -1,17 +1,13 @@
 import { int, ints, numberAttribute, stringAttribute } from "../graph/attribute.js";
+import { blockedPicture } from "./blocks.js";
 import { type Operator, requiredInput, shapeMismatch } from "./operator.js";
 
 /** [B,C*b*b,H,W] to [B,C,H*b,W*b]; input channel (dy*b+dx)*C+c (mode DCR) or c*b*b+dy*b+dx (mode CRD). */
 export const depthToSpace: Operator = {
 	type: "DepthToSpace",
 	infer(node) {
-		const { dtype, shape } = requiredInput(node, 0);
-		const block = numberAttribute(node.attributes, "blocksize", 1);
-		const [batch, ...rest] = shape;
-		const [channels, height, width] = rest.map(Number);
-		if (batch === undefined || channels === undefined || height === undefined || width === undefined) {
-			throw shapeMismatch(node, "[B,C,H,W]");
-		}
+		const { dtype } = requiredInput(node, 0);
+		const { batch, channels, height, width, block } = blockedPicture(node);
 		if (channels % (block * block) !== 0) throw shapeMismatch(node, `channels divisible by ${block * block}`);
 		return [{ dtype, shape: [batch, channels / (block * block), height * block, width * block] }];
 	},

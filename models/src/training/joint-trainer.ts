@@ -1,8 +1,7 @@
 import { type Random, type Runtime, type Session, scalar, type Tensor, zeros } from "@psgl/sdk";
-import { type Artifact, artifactGraph, artifactTensor, type Manifest } from "@psgl/sdk/artifact";
+import { type Artifact, artifactGraph, artifactTensor, type Manifest, slotsPerParameter } from "@psgl/sdk/artifact";
 import type { Dataset } from "@psgl/sdk/sources";
 import { equalClassWeights } from "../compile/server-streams.js";
-import { optimiserStep } from "../optimisers/optimiser.js";
 
 type Vector = Tensor<"float32">;
 
@@ -58,8 +57,7 @@ export class JointTrainer implements AsyncDisposable {
 		this.#manifest = manifest;
 		this.#random = options.random;
 		this.#classWeights = options.classWeights ?? equalClassWeights(manifest.classes.length);
-		const slots = (v: Vector): Vector =>
-			zeros("float32", [v.data.length * optimiserStep(manifest.optimiser).slotsPerParameter]);
+		const slots = (v: Vector): Vector => zeros("float32", [v.data.length * slotsPerParameter(manifest.optimiser)]);
 		const params = artifactTensor(artifact, "client/params");
 		const head = artifactTensor(artifact, "client/head");
 		const serverParams = artifactTensor(artifact, "server/params");
