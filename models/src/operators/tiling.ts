@@ -1,6 +1,5 @@
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { enlarge } from "./resize.js";
 import { padSpatial, type Window } from "./window.js";
 
 /** Whether the window's places lie side by side inside the image: no overlap, no gap, no pads. */
@@ -34,7 +33,3 @@ export function padToImage(g: GraphBuilder, tiles: Value, window: Window): Value
 		left,
 	);
 }
-
-/** The value of each place [B,C,...places] on every pixel of its tile, [B,C,...image]. */
-export const spreadTiles = (g: GraphBuilder, value: Value, window: Window): Value =>
-	padToImage(g, enlarge(g, value, window.kernel), window);
