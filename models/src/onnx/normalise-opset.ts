@@ -75,6 +75,11 @@ const rules: Readonly<Record<string, Rule>> = {
 	ReduceMax: { before: 18, apply: toInput("axes") },
 	ReduceMin: { before: 18, apply: toInput("axes") },
 	ReduceProd: { before: 18, apply: toInput("axes") },
+	ReduceL1: { before: 18, apply: toInput("axes") },
+	ReduceL2: { before: 18, apply: toInput("axes") },
+	ReduceLogSum: { before: 18, apply: toInput("axes") },
+	ReduceLogSumExp: { before: 18, apply: toInput("axes") },
+	ReduceSumSquare: { before: 18, apply: toInput("axes") },
 	Split: {
 		before: 18,
 		apply(g, node) {

@@ -1,5 +1,5 @@
 import { intsAttribute, numberAttribute } from "../graph/attribute.js";
-import type { Shape } from "../graph/graph.js";
+import type { Shape, ValueType } from "../graph/graph.js";
 import { constantInts, type InferenceContext, requiredInput, shapeMismatch } from "./operator.js";
 
 /** `axis` counted from the front. @throws ShapeError when there is no such axis. */
@@ -39,6 +39,11 @@ export function reduction(node: InferenceContext): Reduction {
 	const axes = given === undefined || given.length === 0 ? none : given;
 	const keptShape = shape.map((d, i) => (axes.includes(i) ? 1 : d));
 	return { axes, keepDims, keptShape, shape: keepDims ? keptShape : shape.filter((_, i) => !axes.includes(i)) };
+}
+
+/** Shape rule of the Reduce* operators: the output is typed like the first input, without the axes in input 1. */
+export function likeReduced(node: InferenceContext): readonly ValueType[] {
+	return [{ dtype: requiredInput(node, 0).dtype, shape: reduction(node).shape }];
 }
 
 /** The `perm` attribute: which input axis each output axis is. Default: back to front. */

@@ -23,6 +23,10 @@ export interface InferenceContext {
 export interface Operator {
 	/** ONNX operator type. */
 	readonly type: string;
+	/** Opset the operator came with, where that is later than the first psgl reads. */
+	readonly since?: number;
+	/** What of the ONNX operator psgl does not have, for the table of operators. */
+	readonly limits?: string;
 	/** Types of the outputs. @throws ShapeError naming the node and the shapes that do not fit. */
 	infer(context: InferenceContext): readonly ValueType[];
 	/**

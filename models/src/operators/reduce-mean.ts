@@ -1,6 +1,6 @@
 import type { GraphBuilder } from "../graph/builder.js";
 import { type Node, staticShape, type Value } from "../graph/graph.js";
-import { reduction } from "./axes.js";
+import { likeReduced, reduction } from "./axes.js";
 import { castTo, numberLike } from "./constants.js";
 import { type Operator, requiredInput } from "./operator.js";
 import { keepReducedAxes, spreadReduced } from "./spread-reduced.js";
@@ -8,7 +8,7 @@ import { keepReducedAxes, spreadReduced } from "./spread-reduced.js";
 /** ReduceMean with its axes as constant input 1. */
 export const reduceMean: Operator = {
 	type: "ReduceMean",
-	infer: (node) => [{ dtype: requiredInput(node, 0).dtype, shape: reduction(node).shape }],
+	infer: likeReduced,
 	backward(g, node, [gradient]) {
 		if (gradient === undefined) return [];
 		const share = g.add("Div", [keepReducedAxes(g, node, gradient), reducedCount(g, node, gradient)]);

@@ -6,6 +6,7 @@ import { argMax } from "./arg-max.js";
 import { averagePool } from "./average-pool.js";
 import { batchNormalization } from "./batch-normalization.js";
 import { cast } from "./cast.js";
+import { celu } from "./celu.js";
 import { clip } from "./clip.js";
 import { concat } from "./concat.js";
 import { conv } from "./conv.js";
@@ -24,6 +25,8 @@ import { gemm } from "./gemm.js";
 import { globalAveragePool } from "./global-average-pool.js";
 import { greater } from "./greater.js";
 import { greaterOrEqual } from "./greater-or-equal.js";
+import { hardSigmoid } from "./hard-sigmoid.js";
+import { hardSwish } from "./hard-swish.js";
 import { identity } from "./identity.js";
 import { leakyRelu } from "./leaky-relu.js";
 import { less } from "./less.js";
@@ -40,30 +43,41 @@ import { not } from "./not.js";
 import { oneHot } from "./one-hot.js";
 import type { Operator } from "./operator.js";
 import { or } from "./or.js";
+import { pRelu } from "./p-relu.js";
 import { pad } from "./pad.js";
 import { pow } from "./pow.js";
 import { reciprocal } from "./reciprocal.js";
+import { reduceL1 } from "./reduce-l1.js";
+import { reduceL2 } from "./reduce-l2.js";
+import { reduceLogSum } from "./reduce-log-sum.js";
+import { reduceLogSumExp } from "./reduce-log-sum-exp.js";
 import { reduceMax } from "./reduce-max.js";
 import { reduceMean } from "./reduce-mean.js";
 import { reduceMin } from "./reduce-min.js";
 import { reduceProd } from "./reduce-prod.js";
 import { reduceSum } from "./reduce-sum.js";
+import { reduceSumSquare } from "./reduce-sum-square.js";
 import { relu } from "./relu.js";
 import { reshape } from "./reshape.js";
 import { resize } from "./resize.js";
 import { round } from "./round.js";
+import { selu } from "./selu.js";
 import { shape } from "./shape.js";
 import { sigmoid } from "./sigmoid.js";
 import { sign } from "./sign.js";
 import { size } from "./size.js";
 import { slice } from "./slice.js";
 import { softmax } from "./softmax.js";
+import { softplus } from "./softplus.js";
+import { softsign } from "./softsign.js";
 import { spaceToDepth } from "./space-to-depth.js";
 import { split } from "./split.js";
 import { sqrt } from "./sqrt.js";
 import { squeeze } from "./squeeze.js";
 import { sub } from "./sub.js";
 import { tanh } from "./tanh.js";
+import { thresholdedRelu } from "./thresholded-relu.js";
+import { tile } from "./tile.js";
 import { transpose } from "./transpose.js";
 import { unsqueeze } from "./unsqueeze.js";
 import { where } from "./where.js";
@@ -137,6 +151,20 @@ export const operators: readonly Operator[] = [
 	resize,
 	elu,
 	reduceMin,
+	celu,
+	hardSigmoid,
+	hardSwish,
+	pRelu,
+	reduceL1,
+	reduceL2,
+	reduceLogSum,
+	reduceLogSumExp,
+	reduceSumSquare,
+	selu,
+	softplus,
+	softsign,
+	thresholdedRelu,
+	tile,
 ];
 
 const byType = new Map(operators.map((o) => [o.type, o]));

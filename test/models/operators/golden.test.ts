@@ -39,12 +39,7 @@ const cases: Readonly<Record<string, Case>> = {
 			return g.add("Mul", [g.add("Mul", [x, g.scalar(0.5)]), g.add("Add", [share, g.scalar(1)])]);
 		},
 	},
-	hardswish: {
-		build: (g, [x]) => {
-			const gate = g.add("Clip", [g.add("Add", [x, g.scalar(3)]), g.scalar(0), g.scalar(6)]);
-			return g.add("Div", [g.add("Mul", [x, gate]), g.scalar(6)]);
-		},
-	},
+	hardswish: { build: operator("HardSwish") },
 	leakyrelu: { build: operator("LeakyRelu", { alpha: float(0.1) }) },
 	log: { build: operator("Log") },
 	logsoftmax: { build: operator("LogSoftmax", { axis: int(-1) }) },
