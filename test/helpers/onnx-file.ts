@@ -2,8 +2,13 @@ import protobuf from "protobufjs/light.js";
 
 type Message = (writer: protobuf.Writer) => void;
 
-/** An attribute as an exporter writes it: one integer, several, a number, or a constant tensor of int64. */
-export type FileAttribute = { i: number } | { ints: readonly number[] } | { f: number } | { tensor: readonly number[] };
+/** An attribute as an exporter writes it: one integer, several, a number, a text, or a constant tensor of int64. */
+export type FileAttribute =
+	| { i: number }
+	| { ints: readonly number[] }
+	| { f: number }
+	| { s: string }
+	| { tensor: readonly number[] };
 
 export interface FileNode {
 	readonly type: string;
@@ -68,6 +73,9 @@ function writeAttribute(w: protobuf.Writer, name: string, attribute: FileAttribu
 	if ("f" in attribute) {
 		w.uint32((2 << 3) | 5).float(attribute.f);
 		integer(w, 20, 1);
+	} else if ("s" in attribute) {
+		text(w, 4, attribute.s);
+		integer(w, 20, 3);
 	} else if ("i" in attribute) {
 		integer(w, 3, attribute.i);
 		integer(w, 20, 2);

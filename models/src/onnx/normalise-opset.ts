@@ -2,6 +2,8 @@ import { ArtifactError } from "@psgl/sdk";
 import { type Attributes, int, intsAttribute, numberAttribute } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
+import { compositions } from "./compositions.js";
+import { readBatchNormalization, readLayerNormalization } from "./normalisation-rules.js";
 
 /** A node as it was read, its inputs already brought into the graph. */
 export interface ReadNode {
@@ -60,14 +62,8 @@ const rules: Readonly<Record<string, Rule>> = {
 	Dropout: { before: Number.POSITIVE_INFINITY, apply: dropoutAsIdentity },
 	Softmax: { before: 13, apply: flattenedSoftmax },
 	LogSoftmax: { before: 13, apply: flattenedSoftmax },
-	BatchNormalization: {
-		before: 14,
-		// Training was told by the number of outputs: y, the running statistics, and two that are not used any more.
-		apply: (_g, node) =>
-			node.outputCount === 1
-				? node
-				: { ...node, outputCount: 3, attributes: { ...node.attributes, training_mode: int(1) } },
-	},
+	BatchNormalization: { before: Number.POSITIVE_INFINITY, apply: readBatchNormalization },
+	LayerNormalization: { before: Number.POSITIVE_INFINITY, apply: readLayerNormalization },
 	Squeeze: { before: 13, apply: toInput("axes") },
 	Unsqueeze: { before: 13, apply: toInput("axes") },
 	ReduceSum: { before: 13, apply: toInput("axes") },
@@ -101,6 +97,8 @@ const rules: Readonly<Record<string, Rule>> = {
  * @throws ArtifactError `PSGL_ONNX_DROPOUT`
  */
 export function normaliseNode(g: GraphBuilder, node: ReadNode, opset: number): ReadNode | readonly Value[] {
+	const composition = compositions[node.type];
+	if (composition !== undefined) return composition.compose(g, node);
 	const rule = rules[node.type];
 	return rule !== undefined && opset < rule.before ? rule.apply(g, node) : node;
 }

@@ -80,7 +80,10 @@ export function noGradient(node: { readonly name: string; readonly type: string 
 }
 
 /** A shape error that names the node and every input shape. */
-export function shapeMismatch(context: InferenceContext, expected: string): ShapeError {
+export function shapeMismatch(
+	context: Pick<InferenceContext, "name" | "type" | "inputs">,
+	expected: string,
+): ShapeError {
 	const shapes = context.inputs.map((v) => (v === undefined ? "-" : formatShape(v.shape))).join(" and ");
 	return new ShapeError("PSGL_SHAPE_MISMATCH", {
 		what: `node ${context.name} (${context.type}) cannot take these shapes`,

@@ -28,6 +28,8 @@ import { greaterOrEqual } from "./greater-or-equal.js";
 import { hardSigmoid } from "./hard-sigmoid.js";
 import { hardSwish } from "./hard-swish.js";
 import { identity } from "./identity.js";
+import { instanceNormalization } from "./instance-normalization.js";
+import { layerNormalization } from "./layer-normalization.js";
 import { leakyRelu } from "./leaky-relu.js";
 import { less } from "./less.js";
 import { lessOrEqual } from "./less-or-equal.js";
@@ -165,6 +167,8 @@ export const operators: readonly Operator[] = [
 	softsign,
 	thresholdedRelu,
 	tile,
+	instanceNormalization,
+	layerNormalization,
 ];
 
 const byType = new Map(operators.map((o) => [o.type, o]));

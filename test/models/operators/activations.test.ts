@@ -1,8 +1,9 @@
 import { attributes, GraphBuilder } from "@psgl/models";
-import { type Random, ShapeError } from "@psgl/sdk";
+import { type Random, ShapeError, tensor } from "@psgl/sdk";
 import test from "ava";
 import fc from "fast-check";
 import { broadcastTo, gradientProperty, smallShape, smoothTensor } from "../../helpers/gradient-property.js";
+import { importedOperator } from "../../helpers/imported-operator.js";
 import { runGraph } from "../../helpers/run-graph.js";
 
 const { float } = attributes;
@@ -124,4 +125,43 @@ test("PRelu refuses slopes that do not broadcast to its input, and names both sh
 		t.regex(error?.message ?? "", /node PRelu_\d+/);
 		t.true(error?.message.includes(`[B,3,4] and [${dims.join()}]`));
 	}
+});
+
+for (const approximate of ["none", "tanh"]) {
+	test(`Gelu read with approximate = ${approximate}: derivatives agree with finite differences`, async (t) => {
+		await gradientProperty(
+			smallShape,
+			(dims, random) => ({
+				inputs: { x: smoothTensor(random, dims, []) },
+				build: importedOperator("Gelu", 20, ["x"], { attributes: { approximate: { s: approximate } } }),
+				batched: ["x"],
+			}),
+			{ runs: 8 },
+		);
+		t.pass();
+	});
+}
+
+test("Gelu by tanh is the approximation, not the error function", async (t) => {
+	const x = tensor("float32", [3], Float32Array.of(-2, 0.5, 2));
+	const build = importedOperator("Gelu", 20, ["x"], { attributes: { approximate: { s: "tanh" } } });
+	const { y } = await runGraph((g) => g.output("y", build(g, { x: g.input("x", "float32", ["N"]) })), { x });
+	x.data.forEach((v, i) => {
+		const expected = 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)));
+		t.true(Math.abs(Number(y?.data[i]) - expected) < 1e-6);
+	});
+});
+
+test("Mish read from a file: its definition and its derivatives", async (t) => {
+	const build = importedOperator("Mish", 18, ["x"]);
+	const x = tensor("float32", [4], Float32Array.of(-30, -2, 0.5, 30));
+	const { y } = await runGraph((g) => g.output("y", build(g, { x: g.input("x", "float32", ["N"]) })), { x });
+	x.data.forEach((v, i) => {
+		t.true(Math.abs(Number(y?.data[i]) - v * Math.tanh(softplus(v))) < 1e-5);
+	});
+	await gradientProperty(
+		smallShape,
+		(dims, random) => ({ inputs: { x: smoothTensor(random, dims, []) }, build, batched: ["x"] }),
+		{ runs: 8 },
+	);
 });

@@ -1,0 +1,51 @@
+import { numberAttribute, stringAttribute } from "../graph/attribute.js";
+import type { GraphBuilder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { gelu } from "../layers/gelu.js";
+import { groupNormalisation } from "../layers/group-normalisation.js";
+import { requiredInput, shapeMismatch } from "../operators/operator.js";
+import type { ReadNode } from "./normalise-opset.js";
+
+/** An operator read as several others, because the opset psgl builds in lacks it or ONNX Runtime takes it apart too. */
+export interface Composition {
+	/** Opset the operator came with, where that is later than the first psgl reads. */
+	readonly since?: number;
+	/** What of the ONNX operator psgl does not have. */
+	readonly limits?: string;
+	/** The values that stand for the node's outputs. */
+	readonly compose: (g: GraphBuilder, node: ReadNode) => readonly Value[];
+}
+
+/** Compositions by operator type. */
+export const compositions: Readonly<Record<string, Composition>> = {
+	Gelu: {
+		since: 20,
+		compose(g, node) {
+			const approximate = stringAttribute(node.attributes, "approximate", "none") === "tanh";
+			return [gelu(g, requiredInput(node, 0), { approximate })];
+		},
+	},
+	GroupNormalization: {
+		since: 18,
+		compose(g, node) {
+			const [x, scale, bias] = [0, 1, 2].map((i) => requiredInput(node, i)) as [Value, Value, Value];
+			const groups = numberAttribute(node.attributes, "num_groups", 1);
+			const epsilon = numberAttribute(node.attributes, "epsilon", 1e-5);
+			const channels = x.shape[1];
+			// Per group up to opset 20, per channel from opset 21 on; where both are one number, they mean the same.
+			const vectors = typeof channels === "number" && x.shape.length > 2 ? [groups, channels] : [];
+			const fits = [scale, bias].every(({ shape }) => shape.length === 1 && vectors.includes(shape[0] as number));
+			if (!fits || scale.shape[0] !== bias.shape[0] || Number(channels) % groups !== 0) {
+				throw shapeMismatch(node, `x [B,C,...] with C a multiple of ${groups}, scale and bias [${groups}] or [C]`);
+			}
+			return [groupNormalisation(g, x, { scale, bias, groups, epsilon })];
+		},
+	},
+	Mish: {
+		since: 18,
+		compose(g, node) {
+			const x = requiredInput(node, 0);
+			return [g.add("Mul", [x, g.add("Tanh", [g.add("Softplus", [x])])])];
+		},
+	},
+};
