@@ -181,10 +181,10 @@ class Importer {
 		return true;
 	}
 
-	/** The target shape of Reshape or Expand where it has named extents: as 0, 1 or -1, which mean the same. */
+	/** The target shape of Reshape, Expand or Resize where it has named extents: as 0, 1 or -1, which mean the same. */
 	#shapeOperand(proto: NodeProto, input: string, index: number): Value | undefined {
 		const target = this.#integers.get(input);
-		const isTarget = index === 1 && (proto.opType === "Reshape" || proto.opType === "Expand");
+		const isTarget = index === { Reshape: 1, Expand: 1, Resize: 3 }[proto.opType];
 		if (target === undefined || !isTarget || target.values.every((v) => typeof v === "number")) return undefined;
 		const from = this.value(proto.input?.[0] ?? "", `node ${proto.name ?? ""}`).shape;
 		if (proto.opType === "Expand") {

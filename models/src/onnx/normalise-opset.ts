@@ -4,6 +4,7 @@ import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { compositions } from "./compositions.js";
 import { readBatchNormalization, readLayerNormalization } from "./normalisation-rules.js";
+import { readResize } from "./resize-rule.js";
 
 /** A node as it was read, its inputs already brought into the graph. */
 export interface ReadNode {
@@ -64,6 +65,7 @@ const rules: Readonly<Record<string, Rule>> = {
 	LogSoftmax: { before: 13, apply: flattenedSoftmax },
 	BatchNormalization: { before: Number.POSITIVE_INFINITY, apply: readBatchNormalization },
 	LayerNormalization: { before: Number.POSITIVE_INFINITY, apply: readLayerNormalization },
+	Resize: { before: Number.POSITIVE_INFINITY, apply: readResize },
 	Squeeze: { before: 13, apply: toInput("axes") },
 	Unsqueeze: { before: 13, apply: toInput("axes") },
 	ReduceSum: { before: 13, apply: toInput("axes") },

@@ -1,30 +1,27 @@
-import { ArtifactError } from "@psgl/sdk";
-import { ints, string, stringAttribute } from "../graph/attribute.js";
+import { ints, string } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
-import { formatShape, staticShape, type Value } from "../graph/graph.js";
-import { type InferenceContext, type Operator, requiredInput, shapeMismatch } from "./operator.js";
+import type { Node, Shape, Value } from "../graph/graph.js";
+import { type Operator, requiredInput } from "./operator.js";
+import { reshapeTo } from "./reshape.js";
+import { type ResizedAxis, resizedAxes, resizeWeights } from "./resize-axes.js";
 
-/**
- * Enlarges the spatial axes of [B,C,...] by whole factors, each pixel repeated (ONNX Resize, mode `nearest`; for whole
- * factors `asymmetric` coordinates with `floor` and the default `half_pixel` with `round_prefer_floor` are the same).
- */
+/** Resizes the spatial axes of [B,C,...] by constant scales or to constant sizes, by the nearest pixel or linearly. */
 export const resize: Operator = {
 	type: "Resize",
+	limits:
+		"modes nearest and linear; constant scales or sizes of spatial axes; no antialias, exclude_outside, keep_aspect_ratio_policy or tf_crop_and_resize",
 	infer(node) {
 		const x = requiredInput(node, 0);
-		const extents = staticShape(x.shape.slice(2));
-		if (extents === undefined || extents.length === 0)
-			throw shapeMismatch(node, "[B,C,...] with known spatial extents");
-		const factors = wholeFactors(node, x, extents);
-		return [{ dtype: x.dtype, shape: [...x.shape.slice(0, 2), ...extents.map((d, i) => d * (factors[i] as number))] }];
+		const shape = [...x.shape];
+		for (const { axis, to } of resizedAxes(node)) shape[axis] = to;
+		return [{ dtype: x.dtype, shape }];
 	},
 	backward(g, node, [gradient]) {
-		const from = requiredInput(node, 0).shape.slice(2) as readonly number[];
-		const to = (node.outputs[0] as Value).shape.slice(2) as readonly number[];
-		const factors = from.map((extent, i) => (to[i] as number) / extent);
-		const window = ints(factors);
-		const mean = g.add("AveragePool", [gradient as Value], { kernel_shape: window, strides: window });
-		return [g.add("Mul", [mean, g.scalar(factors.reduce((a, b) => a * b, 1))])];
+		if (gradient === undefined) return [];
+		const axes = resizedAxes(g.context(node));
+		const factors = repetitions(node, axes);
+		if (factors !== undefined) return [sumTiles(g, gradient, factors)];
+		return [axes.reduce((sum, axis) => giveBack(g, node, sum, axis), gradient)];
 	},
 };
 
@@ -37,25 +34,41 @@ export function enlarge(g: GraphBuilder, value: Value, factors: readonly number[
 	});
 }
 
-/** Factors of the spatial axes, from `scales` or `sizes`. @throws ArtifactError `PSGL_RESIZE` for any other resizing. */
-function wholeFactors(node: InferenceContext, x: Value, extents: readonly number[]): readonly number[] {
-	const scales = node.constant(2);
-	const sizes = node.constant(3);
-	const given = scales !== undefined && scales.data.length > 0 ? scales : sizes;
-	const values = given === undefined ? [] : Array.from(given.data as ArrayLike<number | bigint>, Number);
-	const factors = values.slice(2).map((value, i) => (given === scales ? value : value / (extents[i] as number)));
-	const fits = values.length === x.shape.length && factors.every((factor) => Number.isInteger(factor) && factor > 0);
-	const batchAndChannels = given === scales ? [1, 1] : x.shape.slice(0, 2);
-	const kept = batchAndChannels.every((d, i) => typeof d === "string" || values[i] === d);
-	const coordinates = stringAttribute(node.attributes, "coordinate_transformation_mode", "half_pixel");
-	const rounding = stringAttribute(node.attributes, "nearest_mode", "round_prefer_floor");
-	const repeats = ["asymmetric floor", "half_pixel round_prefer_floor"].includes(`${coordinates} ${rounding}`);
-	const nearest = stringAttribute(node.attributes, "mode", "nearest") === "nearest";
-	if (fits && kept && repeats && nearest && node.attributes.axes === undefined) return factors;
-	throw new ArtifactError("PSGL_RESIZE", {
-		what: `node ${node.name} (Resize) does something else than repeating pixels`,
-		got: `factors [${values.join()}] on ${formatShape(x.shape)}, ${coordinates}, ${rounding}`,
-		expected: "mode nearest with constant whole factors of the spatial axes",
-		remedy: "Enlarge by whole factors without interpolation, or use ConvTranspose",
+/** How many times each pixel is repeated along the spatial axes; undefined unless that is all the node does. */
+function repetitions(node: Node, axes: readonly ResizedAxis[]): readonly number[] | undefined {
+	const factors = requiredInput(node, 0)
+		.shape.slice(2)
+		.map(() => 1);
+	for (const axis of axes) {
+		const factor = axis.to / axis.from;
+		const repeats = resizeWeights(axis, node.attributes).every(
+			(pixels, i) => pixels.length === 1 && pixels[0]?.from === Math.floor(i / factor),
+		);
+		if (!Number.isInteger(factor) || !repeats) return undefined;
+		factors[axis.axis - 2] = factor;
+	}
+	return factors;
+}
+
+function sumTiles(g: GraphBuilder, gradient: Value, factors: readonly number[]): Value {
+	const window = ints(factors);
+	const mean = g.add("AveragePool", [gradient], { kernel_shape: window, strides: window });
+	return g.add("Mul", [mean, g.scalar(factors.reduce((a, b) => a * b, 1))]);
+}
+
+/** The adjoint of the resizing along one axis: a product with the transposed matrix of its weights. */
+function giveBack(g: GraphBuilder, node: Node, gradient: Value, axis: ResizedAxis): Value {
+	const { axis: index, from, to } = axis;
+	const isLast = index === gradient.shape.length - 1;
+	// [to,from] on the right of the product, [from,to] on its left.
+	const matrix = new Float32Array(to * from);
+	resizeWeights(axis, node.attributes).forEach((pixels, i) => {
+		for (const { from: pixel, weight } of pixels) matrix[isLast ? i * from + pixel : pixel * to + i] = weight;
 	});
+	if (isLast) return g.add("MatMul", [gradient, g.floats(matrix, [to, from])]);
+	const behind = gradient.shape.slice(index + 1) as readonly number[];
+	const columns = behind.reduce((a, b) => a * b, 1);
+	const rows = g.add("Reshape", [gradient, g.ints([0, -1, to, columns])]);
+	const shape: Shape = gradient.shape.map((d, i) => (i === index ? from : d));
+	return reshapeTo(g, g.add("MatMul", [g.floats(matrix, [from, to]), rows]), { shape });
 }
