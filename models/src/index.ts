@@ -65,12 +65,18 @@ export {
 	type SegmentLayout,
 } from "./layers/parameter-scope.js";
 export { flatten, globalAverage, maxPool } from "./layers/pooling.js";
+export { type BinaryCrossEntropyOperands, binaryCrossEntropy } from "./losses/binary-cross-entropy.js";
 export { type CrossEntropyOperands, crossEntropy } from "./losses/cross-entropy.js";
+export { type FocalOperands, focal } from "./losses/focal.js";
+export { type LossOperands, lossOf, probabilitiesOf, targetShape } from "./losses/loss.js";
 export { meanSquaredError } from "./losses/mean-squared-error.js";
+export { type SquaredScoreErrorOperands, squaredScoreError } from "./losses/squared-score-error.js";
 export { type ImportBindings, importModel } from "./onnx/import-model.js";
 export { decodeModel } from "./onnx/read.js";
 export { encodeModel } from "./onnx/write.js";
+export { accumulated, withGradient } from "./optimisers/accumulated.js";
 export { type AdamSettings, adam, adamSlotsPerParameter } from "./optimisers/adam.js";
+export { clipGradient } from "./optimisers/clip-gradient.js";
 export {
 	type OptimiserOperands,
 	type OptimiserResult,

@@ -8,7 +8,7 @@ import {
 	type Tensor,
 	zeros,
 } from "@psgl/sdk";
-import { type Artifact, artifactGraph, artifactTensor, type Manifest } from "@psgl/sdk/artifact";
+import { type Artifact, artifactGraph, artifactTensor, type Manifest, optimiserStateLength } from "@psgl/sdk/artifact";
 import { type LabelTensor, requireFinite, type WireDType, type WireTensor } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import { concatenateBatches, concatenateLabels, mayOverflow, scaled, streamLosses } from "./batch-tensors.js";
@@ -239,12 +239,11 @@ export class ServerSegment {
 }
 
 /** The state an artifact's server segment starts from. */
-export function initialServerState(artifact: Artifact, slotsPerParameter: number): ServerState {
-	const params = artifactTensor(artifact, "server/params");
+export function initialServerState(artifact: Artifact): ServerState {
 	return {
-		params,
+		params: artifactTensor(artifact, "server/params"),
 		stats: artifactTensor(artifact, "server/stats"),
-		slots: zeros("float32", [slotsPerParameter * params.data.length]),
+		slots: zeros("float32", [optimiserStateLength(artifact.manifest, "server")]),
 		step: 0,
 	};
 }

@@ -1,5 +1,5 @@
 import { ArtifactError, DataError, type Tensor } from "@psgl/sdk";
-import { type Artifact, artifactTensor, slotsPerParameter } from "@psgl/sdk/artifact";
+import { type Artifact, artifactTensor } from "@psgl/sdk/artifact";
 import type { ClientWeights } from "@psgl/sdk/protocol";
 import { z } from "zod";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js";
@@ -32,16 +32,15 @@ export interface TrainingState {
 
 /** The state an artifact starts from. */
 export function initialState(artifact: Artifact): TrainingState {
-	const { optimiser, version } = artifact.manifest;
 	return {
 		round: 0,
-		model: version,
+		model: artifact.manifest.version,
 		client: {
 			params: artifactTensor(artifact, "client/params"),
 			stats: artifactTensor(artifact, "client/stats"),
 			head: artifactTensor(artifact, "client/head"),
 		},
-		server: initialServerState(artifact, slotsPerParameter(optimiser)),
+		server: initialServerState(artifact),
 		best: undefined,
 	};
 }

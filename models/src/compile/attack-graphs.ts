@@ -1,3 +1,4 @@
+import { isMultiLabel } from "@psgl/sdk/artifact";
 import { differentiate } from "../autodiff/differentiate.js";
 import type { RecoveryGradient } from "../blocks/recovery-gradient.js";
 import { mapFromJacobian } from "../blocks/saliency-map.js";
@@ -5,7 +6,9 @@ import { int } from "../graph/attribute.js";
 import { GraphBuilder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
 import { bindSegment } from "../layers/parameter-scope.js";
+import { binaryCrossEntropy } from "../losses/binary-cross-entropy.js";
 import { crossEntropy } from "../losses/cross-entropy.js";
+import { targetShape } from "../losses/loss.js";
 import { clientInput } from "./client-graphs.js";
 import { batchDim, type ModelDefinition, type ModelLayout } from "./model-definition.js";
 import { fusedScores, recover, sharedInputs, streamLogits } from "./server-streams.js";
@@ -51,7 +54,7 @@ function wholeSystem(
 	return { g, x, logits, decision: fusedScores(g, definition, logits), constants };
 }
 
-/** `fused`: negative log-likelihood of the decision. `sum`: cross-entropies of all streams added up. */
+/** `fused`: negative log-likelihood of the decision. `sum`: that of all streams added up, whatever loss they were trained with. */
 export type AttackLoss = "fused" | "sum";
 
 /** `attack/gradient`: gradient [B,C,...] of a loss with respect to the picture, the device's map held constant. */
@@ -62,10 +65,12 @@ export function attackGradientGraph(
 	loss: AttackLoss,
 ): Graph {
 	const { g, x, logits, decision, constants } = wholeSystem("attack/gradient", definition, layout, through);
-	const target = g.input("y", "int64", [batchDim]);
-	const logDecision = () => g.add("Log", [g.add("Max", [decision, g.scalar(smallestProbability)])]);
-	const scores = loss === "fused" ? [logDecision()] : logits;
-	const losses = scores.map((z) => ({ value: crossEntropy(g, { logits: z, target }) }));
+	const target = g.input("y", "int64", targetShape(definition.loss, batchDim, definition.classes.length));
+	const multiLabel = isMultiLabel(definition.loss);
+	const scores = loss === "fused" ? [logitsOfDecision(g, decision, multiLabel)] : logits;
+	const losses = scores.map((z) => ({
+		value: multiLabel ? binaryCrossEntropy(g, { logits: z, target }) : crossEntropy(g, { logits: z, target }),
+	}));
 	const [gradient] = differentiate(g, losses, [x], constants);
 	g.output("gradient", gradient as Value);
 	return g.build();
@@ -84,6 +89,12 @@ export function attackJsmaGraph(definition: ModelDefinition, layout: ModelLayout
 		mapFromJacobian(g, alpha as Value, undefined, { form: "probability", norm: "linf", budget }),
 	);
 	return g.build();
+}
+
+/** Logits whose probabilities are those of the decision. */
+function logitsOfDecision(g: GraphBuilder, decision: Value, multiLabel: boolean): Value {
+	const log = (p: Value) => g.add("Log", [g.add("Max", [p, g.scalar(smallestProbability)])]);
+	return multiLabel ? g.add("Sub", [log(decision), log(g.add("Sub", [g.scalar(1), decision]))]) : log(decision);
 }
 
 /** Keeps the logarithm of a probability finite in float32. */

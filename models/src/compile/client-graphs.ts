@@ -4,10 +4,11 @@ import { robustPerturbation } from "../blocks/robust-perturbation.js";
 import { perturb, saliencyMap } from "../blocks/saliency-map.js";
 import { GraphBuilder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
-import { type BoundSegment, bindSegment, pack, packStatistics } from "../layers/parameter-scope.js";
-import { crossEntropy } from "../losses/cross-entropy.js";
-import { optimiserStep } from "../optimisers/optimiser.js";
+import { type BoundSegment, bindSegment, packStatistics } from "../layers/parameter-scope.js";
+import { TrainedParameters } from "../layers/trained-parameters.js";
+import { lossOf, probabilitiesOf, targetShape } from "../losses/loss.js";
 import { batchDim, localHead, type ModelDefinition, type ModelLayout } from "./model-definition.js";
+import { updateParameters } from "./update-parameters.js";
 
 /** The inputs all client graphs share. */
 interface ClientContext {
@@ -58,7 +59,7 @@ export function clientInferGraph(definition: ModelDefinition, layout: ModelLayou
 	g.output("smashed", smashed);
 	if (map !== undefined) g.output("map", map);
 	const logits = localHead(g, context.head.scope(false), smashed, definition.classes.length);
-	g.output("localScores", g.add("Softmax", [logits]));
+	g.output("localScores", probabilitiesOf(g, definition.loss, logits));
 	return g.build();
 }
 
@@ -71,7 +72,7 @@ export function clientTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	const context = clientContext("client/train", definition, layout);
 	const { g, client, head } = context;
 	const x = robustInput(context);
-	const y = g.input("y", "int64", [batchDim]);
+	const y = g.input("y", "int64", targetShape(definition.loss, batchDim, definition.classes.length));
 	const cutGradient = g.input("cutGradient", "float32", [batchDim, ...layout.smashedShape]);
 	const learningRate = g.input("learningRate", "float32", []);
 	const headLearningRate = g.input("headLearningRate", "float32", []);
@@ -82,24 +83,20 @@ export function clientTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	const smashed = definition.network.client(g, scope, clientInput(g, definition, x, map));
 	const robust = definition.robustBudget > 0;
 	const seeds = [{ value: smashed, gradient: cutGradient }];
-	const gradients = differentiate(g, seeds, robust ? [...client.values, x] : client.values);
-	optimise(context, "", layout.client.params.length, {
-		params: context.params,
-		gradient: pack(g, layout.client.params, gradients),
-		learningRate,
-		step,
-	});
+	const trained = new TrainedParameters("client", layout.client.params, definition.frozen);
+	const wrt = trained.select(client.values);
+	const gradients = differentiate(g, seeds, robust ? [...wrt, x] : wrt);
+	const { params, headParams } = context;
+	const names = { slots: "slots", params: "params" };
+	updateParameters(g, definition, trained, { params, gradients, learningRate, step }, names);
 	g.output("next_stats", packStatistics(g, client, scope));
 
 	const logits = localHead(g, head.scope(true), smashed, definition.classes.length);
-	const localLoss = crossEntropy(g, { logits, target: y });
-	const headGradients = differentiate(g, [{ value: localLoss }], head.values, [smashed]);
-	optimise(context, "head", layout.head.params.length, {
-		params: context.headParams,
-		gradient: pack(g, layout.head.params, headGradients),
-		learningRate: headLearningRate,
-		step,
-	});
+	const localLoss = lossOf(g, definition.loss, { logits, target: y });
+	const trainedHead = new TrainedParameters("head", layout.head.params, definition.frozen);
+	const headGradients = differentiate(g, [{ value: localLoss }], trainedHead.select(head.values), [smashed]);
+	const headOperands = { params: headParams, gradients: headGradients, learningRate: headLearningRate, step };
+	updateParameters(g, definition, trainedHead, headOperands, { slots: "headSlots", params: "head" });
 	g.output("localLoss", localLoss);
 
 	if (robust) {
@@ -152,19 +149,4 @@ function deviceMap(context: ClientContext, x: Value, training: boolean): Value |
 export function clientInput(g: GraphBuilder, definition: ModelDefinition, x: Value, map: Value | undefined): Value {
 	const perturbed = map === undefined ? x : perturb(g, x, map);
 	return definition.packing === "none" ? perturbed : packClientInput(g, perturbed, map);
-}
-
-/** One optimiser step on a flat vector; adds the `slots` input and the `next_` outputs. */
-function optimise(
-	{ g, definition }: ClientContext,
-	prefix: "" | "head",
-	length: number,
-	operands: { params: Value; gradient: Value; learningRate: Value; step: Value },
-): void {
-	const slotsName = prefix === "" ? "slots" : "headSlots";
-	const step = optimiserStep(definition.optimiser);
-	const slots = g.input(slotsName, "float32", [step.slotsPerParameter * length]);
-	const next = step.apply(g, { ...operands, slots });
-	g.output(prefix === "" ? "next_params" : "next_head", next.params);
-	g.output(`next_${slotsName}`, next.slots);
 }

@@ -12,17 +12,21 @@ import type { GraphBuilder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
 import type { ParameterLayout } from "../layers/parameter-layout.js";
 import type { ParameterScope, SegmentLayout } from "../layers/parameter-scope.js";
+import { TrainedParameters } from "../layers/trained-parameters.js";
 import { encodeModel } from "../onnx/write.js";
+import { checkFrozen } from "./check-frozen.js";
 import { clientForwardGraph, clientInferGraph, clientTrainGraph } from "./client-graphs.js";
 import { batchDim, layOut, type ModelDefinition, type ModelLayout } from "./model-definition.js";
 import { serverInferGraph, serverInferMaskedGraph, serverTrainGraph } from "./server-graphs.js";
 import { sharedInputs, streamLogits } from "./server-streams.js";
 
-/** Shapes and layouts of a definition. @throws ConfigError `PSGL_MODEL_INPUT`. */
+/** Shapes and layouts of a definition. @throws ConfigError `PSGL_MODEL_INPUT`, `PSGL_MODEL_FROZEN`. */
 export function modelLayout(definition: ModelDefinition): ModelLayout {
-	return layOut(definition, (g: GraphBuilder, scope: ParameterScope, smashed: Value) => {
+	const layout = layOut(definition, (g: GraphBuilder, scope: ParameterScope, smashed: Value) => {
 		streamLogits(g, definition, scope, sharedInputs(smashed, smashed));
 	});
+	checkFrozen(definition.frozen, layout);
+	return layout;
 }
 
 export interface CompileOptions extends SigningOptions {
@@ -69,6 +73,8 @@ function maskedRank(rank: number, layout: ModelLayout): number {
 }
 
 function manifestDraft(definition: ModelDefinition, layout: ModelLayout, name: string): ManifestDraft {
+	const trainedCount = (part: "client" | "head" | "server", params: ParameterLayout) =>
+		new TrainedParameters(part, params, definition.frozen).layout.length;
 	return {
 		format: 1,
 		part: "joint",
@@ -89,9 +95,17 @@ function manifestDraft(definition: ModelDefinition, layout: ModelLayout, name: s
 				: definition.recovery,
 		optimiser: definition.optimiser,
 		headLearningRateFactor: definition.headLearningRateFactor,
-		client: segmentEntry(layout.client),
-		head: { paramCount: layout.head.params.length, params: layoutEntries(layout.head.params) },
-		server: segmentEntry(layout.server),
+		loss: definition.loss,
+		gradientClipping: definition.gradientClipping,
+		accumulationSteps: definition.accumulationSteps,
+		frozen: [...definition.frozen],
+		client: { ...segmentEntry(layout.client), trainedCount: trainedCount("client", layout.client.params) },
+		head: {
+			paramCount: layout.head.params.length,
+			params: layoutEntries(layout.head.params),
+			trainedCount: trainedCount("head", layout.head.params),
+		},
+		server: { ...segmentEntry(layout.server), trainedCount: trainedCount("server", layout.server.params) },
 	};
 }
 

@@ -1,5 +1,12 @@
 import { ConfigError, ShapeError } from "@psgl/sdk";
-import type { Manifest, MapSettings, OptimiserSettings, RecoverySettings } from "@psgl/sdk/artifact";
+import type {
+	GradientClipping,
+	LossSettings,
+	Manifest,
+	MapSettings,
+	OptimiserSettings,
+	RecoverySettings,
+} from "@psgl/sdk/artifact";
 import { GraphBuilder } from "../graph/builder.js";
 import { formatShape, type Shape, type Value } from "../graph/graph.js";
 import { dense } from "../layers/dense.js";
@@ -21,6 +28,13 @@ export interface ModelDefinition {
 	readonly recovery: RecoverySettings;
 	readonly optimiser: OptimiserSettings;
 	readonly headLearningRateFactor: number;
+	readonly loss: LossSettings;
+	/** Separately for client segment, local head and server segment; null for none. */
+	readonly gradientClipping: GradientClipping | null;
+	/** Batches whose mean gradient makes one optimiser step. */
+	readonly accumulationSteps: number;
+	/** Parameters that keep their values, as PART.NAME with `*` for any text: `client.*`, `server.A.conv.*`. */
+	readonly frozen: readonly string[];
 }
 
 /** Shapes and parameter layouts that follow from a definition. */

@@ -34,6 +34,10 @@ export function presetDefinition(
 		packing: "space-to-depth",
 		optimiser: defaultOptimiser,
 		headLearningRateFactor: 10,
+		loss: { kind: "cross-entropy", labelSmoothing: 0 },
+		gradientClipping: null,
+		accumulationSteps: 1,
+		frozen: [],
 	} as const;
 	// A heart beat is told by differences a map of half the range would bury (chosen on validation data).
 	const signal = network.spatialAxes === 1;

@@ -3,11 +3,12 @@ import { recoverMasked } from "../blocks/recovery-masked.js";
 import { int } from "../graph/attribute.js";
 import { GraphBuilder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
-import { type BoundSegment, bindSegment, pack, packStatistics } from "../layers/parameter-scope.js";
-import { crossEntropy } from "../losses/cross-entropy.js";
-import { optimiserStep } from "../optimisers/optimiser.js";
+import { type BoundSegment, bindSegment, packStatistics } from "../layers/parameter-scope.js";
+import { TrainedParameters } from "../layers/trained-parameters.js";
+import { lossOf, targetShape } from "../losses/loss.js";
 import { batchDim, type ModelDefinition, type ModelLayout } from "./model-definition.js";
 import { recover, sharedInputs, stackedScores, streamLogits } from "./server-streams.js";
+import { updateParameters } from "./update-parameters.js";
 
 interface ServerContext {
 	readonly g: GraphBuilder;
@@ -26,13 +27,13 @@ function serverContext(name: string, layout: ModelLayout): ServerContext {
 }
 
 /**
- * `server/train`: all streams forward, cross-entropy of each, one optimiser step on the sum of the
+ * `server/train`: all streams forward, the loss of each, one optimiser step on the sum of the
  * losses, and the gradient at the cut. In the paper's form that is the fused stream's alone: the
  * other streams learn, but do not steer the device.
  */
 export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
 	const { g, server, smashed, params } = serverContext("server/train", layout);
-	const target = g.input("y", "int64", [batchDim]);
+	const target = g.input("y", "int64", targetShape(definition.loss, batchDim, definition.classes.length));
 	const learningRate = g.input("learningRate", "float32", []);
 	const step = g.input("step", "float32", []);
 	const classWeights = g.input("classWeights", "float32", [definition.classes.length]);
@@ -48,10 +49,11 @@ export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayou
 		fusedAttacked: smashed,
 		fusedRecovered: recovered,
 	});
-	const losses = logits.map((z) => crossEntropy(g, { logits: z, target, classWeights }));
+	const losses = logits.map((z) => lossOf(g, definition.loss, { logits: z, target, classWeights }));
 	const seeds = losses.map((value) => ({ value }));
 	const stopped = onlyFused ? [...constants, detached.attacked, detached.recovered] : constants;
-	const gradients = differentiate(g, seeds, [...server.values, smashed], stopped);
+	const trained = new TrainedParameters("server", layout.server.params, definition.frozen);
+	const gradients = differentiate(g, seeds, [...trained.select(server.values), smashed], stopped);
 
 	const cutGradient = gradients.at(-1) as Value;
 	g.output(
@@ -68,12 +70,8 @@ export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	);
 	g.output("scores", stackedScores(g, definition, logits));
 
-	const optimiser = optimiserStep(definition.optimiser);
-	const slots = g.input("slots", "float32", [optimiser.slotsPerParameter * layout.server.params.length]);
-	const gradient = pack(g, layout.server.params, gradients);
-	const next = optimiser.apply(g, { params, gradient, slots, learningRate, step });
-	g.output("next_params", next.params);
-	g.output("next_slots", next.slots);
+	const names = { slots: "slots", params: "params" };
+	updateParameters(g, definition, trained, { params, gradients, learningRate, step }, names);
 	g.output("next_stats", packStatistics(g, server, scope));
 	return g.build();
 }

@@ -9,6 +9,7 @@ import { int } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { ParameterScope } from "../layers/parameter-scope.js";
+import { probabilitiesOf } from "../losses/loss.js";
 import type { ModelDefinition } from "./model-definition.js";
 
 /** What the streams of the server segment are fed with. */
@@ -78,7 +79,7 @@ export function sharedInputs(smashed: Value, recovered: Value): StreamInputs {
 
 /** Probabilities of the streams and of the fused decision, [B,streams+1,K]. */
 export function stackedScores(g: GraphBuilder, definition: ModelDefinition, logits: readonly Value[]): Value {
-	const scores = logits.map((z) => g.add("Softmax", [z], { axis: int(1) }));
+	const scores = logits.map((z) => probabilitiesOf(g, definition.loss, z));
 	const axis = g.ints([1]);
 	const rows = [...scores, fusedScores(g, definition, logits)].map((p) => g.add("Unsqueeze", [p, axis]));
 	return g.add("Concat", rows, { axis: int(1) });
@@ -86,11 +87,12 @@ export function stackedScores(g: GraphBuilder, definition: ModelDefinition, logi
 
 /** The decision's probabilities [B,K]: decision-level fusion of the streams, or the one stream there is. */
 export function fusedScores(g: GraphBuilder, definition: ModelDefinition, logits: readonly Value[]): Value {
-	if (logits.length === 1) return g.add("Softmax", [logits[0] as Value], { axis: int(1) });
-	const { streams } = definition;
+	const { streams, loss } = definition;
+	if (logits.length === 1) return probabilitiesOf(g, loss, logits[0] as Value);
 	return decisionFusion(
 		g,
 		logits.map((z, i) => ({ logits: z, prior: streamPriors[streams[i] as keyof typeof streamPriors] })),
+		loss,
 	);
 }
 

@@ -1,7 +1,7 @@
-import { ShapeError, tensor } from "@psgl/sdk";
 import { int } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
-import { formatShape, type Value } from "../graph/graph.js";
+import type { Value } from "../graph/graph.js";
+import { classCount, oneHot, sumOfAll } from "./class-targets.js";
 
 export interface CrossEntropyOperands {
 	/** [B,K], not normalised. */
@@ -22,16 +22,8 @@ export interface CrossEntropyOperands {
  */
 export function crossEntropy(g: GraphBuilder, operands: CrossEntropyOperands): Value {
 	const { logits, target, classWeights, labelSmoothing = 0 } = operands;
-	const classes = logits.shape[1];
-	if (logits.shape.length !== 2 || typeof classes !== "number") {
-		throw new ShapeError("PSGL_LOSS_SHAPE", {
-			what: "cross-entropy needs one row of class scores a sample",
-			got: formatShape(logits.shape),
-			expected: "[B,K] with K known",
-		});
-	}
-	const onOff = g.constant(tensor("float32", [2], Float32Array.of(0, 1)));
-	const chosen = g.add("OneHot", [target, g.ints([classes]), onOff], { axis: int(1) });
+	const classes = classCount(logits);
+	const chosen = oneHot(g, target, classes);
 	const weigh = (rows: Value) => (classWeights === undefined ? rows : g.add("Mul", [rows, classWeights]));
 	const weights = weigh(chosen);
 	const wanted = labelSmoothing === 0 ? weights : weigh(smoothed(g, chosen, labelSmoothing, classes));
@@ -42,8 +34,4 @@ export function crossEntropy(g: GraphBuilder, operands: CrossEntropyOperands): V
 
 function smoothed(g: GraphBuilder, chosen: Value, labelSmoothing: number, classes: number): Value {
 	return g.add("Add", [g.add("Mul", [chosen, g.scalar(1 - labelSmoothing)]), g.scalar(labelSmoothing / classes)]);
-}
-
-function sumOfAll(g: GraphBuilder, value: Value): Value {
-	return g.add("ReduceSum", [value, g.ints([0, 1])], { keepdims: int(0) });
 }

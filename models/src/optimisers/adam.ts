@@ -12,7 +12,7 @@ export interface AdamSettings {
 	/** Strength of the pull towards 0. */
 	readonly weightDecay: number;
 	/** Pulls the parameters themselves (AdamW) instead of adding to the gradient (L2). Default false. */
-	readonly decoupledWeightDecay?: boolean;
+	readonly decoupledWeightDecay?: boolean | undefined;
 }
 
 /** Running means of the gradient and of its square, one after the other. */

@@ -7,7 +7,7 @@ export interface SgdSettings {
 	/** Strength of the pull towards 0, added to the gradient. */
 	readonly weightDecay: number;
 	/** Looks ahead along the momentum (Nesterov), as PyTorch's SGD. Default false. */
-	readonly nesterov?: boolean;
+	readonly nesterov?: boolean | undefined;
 }
 
 /** The momentum, where there is any. */

@@ -1,5 +1,5 @@
 import { type Random, type Runtime, type Session, scalar, type Tensor, zeros } from "@psgl/sdk";
-import { type Artifact, artifactGraph, artifactTensor, type Manifest, slotsPerParameter } from "@psgl/sdk/artifact";
+import { type Artifact, artifactGraph, artifactTensor, type Manifest, optimiserStateLength } from "@psgl/sdk/artifact";
 import type { Dataset } from "@psgl/sdk/sources";
 import { equalClassWeights } from "../compile/server-streams.js";
 
@@ -22,12 +22,12 @@ export interface JointTrainerOptions {
 	readonly runtime: Runtime;
 	readonly threads?: number;
 	readonly random: Random;
-	/** [K] weight of each class in the loss; all 1 when left out. */
+	/** [K] weight of each class, or positive weight of each label, in the loss; all 1 when left out. */
 	readonly classWeights?: Vector;
 }
 
 export interface StepResult {
-	/** Cross-entropy of each stream. */
+	/** Loss of each stream. */
 	readonly losses: Float32Array;
 	readonly localLoss: number;
 }
@@ -57,19 +57,17 @@ export class JointTrainer implements AsyncDisposable {
 		this.#manifest = manifest;
 		this.#random = options.random;
 		this.#classWeights = options.classWeights ?? equalClassWeights(manifest.classes.length);
-		const slots = (v: Vector): Vector => zeros("float32", [v.data.length * slotsPerParameter(manifest.optimiser)]);
-		const params = artifactTensor(artifact, "client/params");
-		const head = artifactTensor(artifact, "client/head");
-		const serverParams = artifactTensor(artifact, "server/params");
+		const slots = (part: "client" | "head" | "server"): Vector =>
+			zeros("float32", [optimiserStateLength(manifest, part)]);
 		this.#state = {
-			params,
+			params: artifactTensor(artifact, "client/params"),
 			stats: artifactTensor(artifact, "client/stats"),
-			slots: slots(params),
-			head,
-			headSlots: slots(head),
-			serverParams,
+			slots: slots("client"),
+			head: artifactTensor(artifact, "client/head"),
+			headSlots: slots("head"),
+			serverParams: artifactTensor(artifact, "server/params"),
 			serverStats: artifactTensor(artifact, "server/stats"),
-			serverSlots: slots(serverParams),
+			serverSlots: slots("server"),
 			step: 0,
 		};
 	}

@@ -11,11 +11,14 @@ export {
 	sha256,
 	type VerificationOptions,
 } from "./artifact.js";
+export { isMultiLabel } from "./is-multi-label.js";
 export {
+	type GradientClipping,
+	type LossSettings,
 	type Manifest,
 	type MapSettings,
 	manifestSchema,
 	type OptimiserSettings,
 	type RecoverySettings,
 } from "./manifest.js";
-export { slotsPerParameter } from "./slots-per-parameter.js";
+export { optimiserStateLength } from "./optimiser-state-length.js";

@@ -37,14 +37,29 @@ const optimiser = z.discriminatedUnion("kind", [
 		beta2: z.number().min(0).max(1),
 		epsilon: z.number().positive(),
 		weightDecay: z.number().nonnegative(),
+		/** AdamW: the weight decay acts on the parameters, not on the gradient. */
+		decoupledWeightDecay: z.boolean().optional(),
 	}),
 	z.strictObject({
 		kind: z.literal("sgd"),
 		learningRate: z.number().positive(),
 		momentum: z.number().min(0).max(1),
 		weightDecay: z.number().nonnegative(),
+		nesterov: z.boolean().optional(),
 	}),
 ]);
+
+/** What training makes small (docs/training.md). Class weights come with each run. */
+const loss = z.discriminatedUnion("kind", [
+	z.strictObject({ kind: z.literal("cross-entropy"), labelSmoothing: z.number().min(0).lt(1) }),
+	z.strictObject({ kind: z.literal("focal"), gamma: z.number().min(0).max(10) }),
+	/** Several labels may apply to a sample. */
+	z.strictObject({ kind: z.literal("binary-cross-entropy") }),
+	z.strictObject({ kind: z.literal("mean-squared-error") }),
+]);
+
+/** Bound of a gradient before an optimiser step: of its Euclidean norm, or of each value. */
+const gradientClipping = z.strictObject({ kind: z.enum(["norm", "value"]), limit: z.number().positive() });
 
 const layoutEntry = z.strictObject({ name, shape: z.array(extent).max(6), offset: count });
 
@@ -54,6 +69,8 @@ const segment = z.strictObject({
 	stats: z.array(layoutEntry),
 	paramCount: count,
 	statCount: count,
+	/** Parameters that are not frozen; all of them where it is left out. */
+	trainedCount: count.optional(),
 });
 
 /** One file of the container. */
@@ -95,9 +112,17 @@ export const manifestSchema = z.strictObject({
 	optimiser,
 	/** Learning rate of the local head over that of the client segment. */
 	headLearningRateFactor: z.number().positive(),
+	/** Artifacts made before there was a choice have cross-entropy. */
+	loss: loss.default({ kind: "cross-entropy", labelSmoothing: 0 }),
+	/** Separately for client segment, local head and server segment. */
+	gradientClipping: gradientClipping.nullable().default(null),
+	/** Batches whose mean gradient makes one optimiser step. */
+	accumulationSteps: z.int().positive().max(1024).default(1),
+	/** Names of the parameters that keep their values, `client.conv1.conv.weight`; `*` stands for any text. */
+	frozen: z.array(z.string().min(1).max(128)).max(256).default([]),
 	client: segment,
 	/** Local head on the client segment. */
-	head: z.strictObject({ paramCount: count, params: z.array(layoutEntry) }),
+	head: z.strictObject({ paramCount: count, params: z.array(layoutEntry), trainedCount: count.optional() }),
 	server: segment.nullable(),
 	/** Every other file of the container by its name, for instance `client/forward.onnx` or `client/params.f32`. */
 	members: z.record(z.string().min(1).max(64), member),
@@ -109,3 +134,5 @@ export type Manifest = z.infer<typeof manifestSchema>;
 export type MapSettings = z.infer<typeof map>;
 export type RecoverySettings = z.infer<typeof recovery>;
 export type OptimiserSettings = z.infer<typeof optimiser>;
+export type LossSettings = z.infer<typeof loss>;
+export type GradientClipping = z.infer<typeof gradientClipping>;

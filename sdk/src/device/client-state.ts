@@ -1,4 +1,4 @@
-import { type Artifact, artifactTensor, slotsPerParameter } from "../artifact/index.js";
+import { type Artifact, artifactTensor, optimiserStateLength } from "../artifact/index.js";
 import { NumericError, ShapeError } from "../errors.js";
 import type { Tensors } from "../ports/runtime.js";
 import { type ClientWeights, requireFinite } from "../protocol/index.js";
@@ -27,9 +27,8 @@ export class ClientState {
 			stats: artifactTensor(artifact, "client/stats"),
 			head: artifactTensor(artifact, "client/head"),
 		};
-		const perParameter = slotsPerParameter(manifest.optimiser);
-		this.#slots = zeros("float32", [perParameter * manifest.client.paramCount]);
-		this.#headSlots = zeros("float32", [perParameter * manifest.head.paramCount]);
+		this.#slots = zeros("float32", [optimiserStateLength(manifest, "client")]);
+		this.#headSlots = zeros("float32", [optimiserStateLength(manifest, "head")]);
 	}
 
 	/** Version of the weights, as the aggregator counts them, that the device started from. */
