@@ -54,6 +54,7 @@ export {
 } from "./layers/batch-normalisation.js";
 export { type ConvolutionOptions, convolution } from "./layers/convolution.js";
 export { dense } from "./layers/dense.js";
+export { groupNormalised } from "./layers/group-normalised.js";
 export { normalised } from "./layers/normalised.js";
 export type { Initialiser, LayoutEntry, ParameterLayout } from "./layers/parameter-layout.js";
 export {

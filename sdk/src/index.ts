@@ -1,4 +1,5 @@
 export { deviceLastWill } from "./device/aggregator-link.js";
+export { batchesPerPass } from "./device/batches.js";
 export { ClientSegment } from "./device/client-segment.js";
 export { ClientSegmentCache, type ClientSegmentCacheOptions } from "./device/client-segment-cache.js";
 export { Device, type TrainOptions } from "./device/device.js";

@@ -64,6 +64,34 @@ for (const strategy of ["splitfed-v2", "splitfed-v1", "sequential"] satisfies St
 	});
 }
 
+test("client segments averaged within a round: every batch still counts once, and the bits repeat", async (t) => {
+	const { joint } = await smallModel("none", { seed: 3 });
+	const [everyBatch, again, everySecond, everyRound] = await Promise.all(
+		[1, 1, 2, 0].map((averageEvery) => train(joint, { averageEvery })),
+	);
+	for (const run of [everyBatch, everySecond, everyRound]) {
+		t.like(run?.counts, { received: 16, applied: 16, refused: 0, duplicates: 0, lost: 0, doubled: 0, samples: 120 });
+		t.is(run?.rounds, 2);
+	}
+	const weights = await Promise.all(
+		[everyBatch, again, everySecond, everyRound].map((run) => weightsOf(run?.artifact as Uint8Array)),
+	);
+	t.deepEqual(weights[0], weights[1]);
+	t.notDeepEqual(weights[0], weights[2]);
+	t.notDeepEqual(weights[2], weights[3]);
+});
+
+test("with one device there is nothing to average: legs make the very steps of a whole round", async (t) => {
+	const { joint } = await smallModel("none", { seed: 3 });
+	const data = shares.slice(0, 1);
+	const [inLegs, whole] = await Promise.all([1, 0].map((averageEvery) => train(joint, { averageEvery }, { data })));
+	t.deepEqual(
+		await weightsOf(inLegs?.artifact as Uint8Array),
+		await weightsOf(whole?.artifact as Uint8Array),
+		"same batches in the same order",
+	);
+});
+
 test("training ends early when validation gets no better, with the best round's weights", async (t) => {
 	const { joint } = await smallModel();
 	// Steps so small that the validation stays as it is after the first round.

@@ -1,4 +1,4 @@
-import { EventBuffer, Reservoir } from "@psgl/cloud";
+import { EventBuffer, legsOf, Reservoir, type RosterDevice } from "@psgl/cloud";
 import { seededRandom } from "@psgl/sdk";
 import test from "ava";
 
@@ -75,4 +75,30 @@ test("a full reservoir keeps a random choice of everything, the same however dev
 		interleaved.some((value) => value >= 50 && value < 100),
 		"later ones have their chance",
 	);
+});
+
+test("legs share a pass out evenly: every batch in one leg, in order, whoever has most sets their number", (t) => {
+	const device = (id: string, train: number) => ({ id, hello: { samples: { train } } }) as unknown as RosterDevice;
+	// 1, 3 and 7 batches of 8; a last batch of one sample does not count.
+	const devices = [device("a", 9), device("b", 20), device("c", 56)];
+	const plan = (averageEvery: number) =>
+		legsOf(devices, { batchSize: 8, averageEvery }).map((leg) =>
+			leg.map(({ device: { id }, first, steps }) => `${id} ${first}+${steps}`),
+		);
+	t.deepEqual(plan(0), [["a 0+0", "b 0+0", "c 0+0"]]);
+	t.deepEqual(plan(100), [["a 0+1", "b 0+3", "c 0+7"]]);
+	t.deepEqual(plan(3), [
+		["b 0+1", "c 0+2"],
+		["b 1+1", "c 2+2"],
+		["a 0+1", "b 2+1", "c 4+3"],
+	]);
+	t.deepEqual(plan(1), [
+		["c 0+1"],
+		["c 1+1"],
+		["b 0+1", "c 2+1"],
+		["c 3+1"],
+		["b 1+1", "c 4+1"],
+		["c 5+1"],
+		["a 0+1", "b 2+1", "c 6+1"],
+	]);
 });

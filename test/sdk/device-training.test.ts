@@ -315,6 +315,41 @@ test("the seed decides the order of the samples, anew in each epoch", async (t) 
 	t.notDeepEqual(await order(2, 0), first);
 });
 
+test("a round that is part of a pass makes just its batches of that pass", async (t) => {
+	const vector = (name: string) => artifactTensor(model.joint, `client/${name}`);
+	const tensors = { params: vector("params"), stats: vector("stats"), head: vector("head") };
+	const smashedOf = async (rounds: readonly { steps: number; pass: number; first?: number }[]) => {
+		await using run = await start();
+		const { aggregator } = run;
+		await aggregator.expect("resume");
+		const seen: unknown[] = [];
+		for (const [i, batches] of rounds.entries()) {
+			const epoch = i + 1;
+			await aggregator.send(
+				trainRound(id, { epoch, ...batches, model: epoch, tensors, learningRate: 0, headLearningRate: 0 }),
+			);
+			for (let seq = 0; seq < batches.steps; seq++) {
+				const batch = await aggregator.expect("batch");
+				t.deepEqual([batch.epoch, batch.seq], [epoch, seq]);
+				seen.push(batch.tensors.smashed.data);
+				await aggregator.send(gradientFor(batch));
+			}
+			await aggregator.expect("weights");
+			await aggregator.send({ type: "received", device: id, of: "weights", epoch, seq: 0 });
+			const { passDone } = await run.events.next("trained");
+			t.is(passDone, i === rounds.length - 1);
+		}
+		return seen;
+	};
+	const whole = await smashedOf([{ steps: 3, pass: 7 }]);
+	const parts = [
+		{ steps: 1, pass: 7 },
+		{ steps: 2, pass: 7, first: 1 },
+	];
+	t.deepEqual(await smashedOf(parts), whole);
+	t.notDeepEqual(await smashedOf([{ steps: 3, pass: 8 }]), whole);
+});
+
 function weightsOf(name: string, factor: number): Float32Array {
 	const random = seededRandom(3);
 	return artifactTensor(model.joint, name).data.map((value) => value * factor + 0.001 * random.uniform());

@@ -114,7 +114,7 @@ export class FrontDesk implements UplinkHandler {
 		if (trained !== undefined) this.sendEnd(device, trained);
 		else if (hello.samples.train === 0 && device.holds !== state.model) {
 			const weights = { model: state.model, client: state.client };
-			const start = { epoch: state.round, task: "validate", learningRate: 0, weights, withWeights: true } as const;
+			const start = { epoch: state.epoch, task: "validate", learningRate: 0, weights, withWeights: true } as const;
 			sendRound(this.#context, device, start);
 		}
 	}
@@ -170,7 +170,7 @@ export class FrontDesk implements UplinkHandler {
 			type: "end",
 			device: device.id,
 			reason,
-			epoch: this.#options.training.state.round,
+			epoch: this.#options.training.state.epoch,
 			model,
 		};
 		const tensors = withWeights || device.holds !== model ? client : undefined;

@@ -10,6 +10,8 @@ export interface VersionedWeights {
 
 export interface RoundStart {
 	readonly epoch: number;
+	/** The batches a device is to make; in a validation it sends all it has. */
+	readonly batches?: { readonly pass: number; readonly first: number; readonly steps: number } | undefined;
 	readonly task: RoundMessage["task"];
 	readonly learningRate: number;
 	readonly weights: VersionedWeights;
@@ -19,15 +21,16 @@ export interface RoundStart {
 
 /** Tells a device to start a round; the weights go along unless it holds them. */
 export function sendRound(context: AggregatorContext, device: RosterDevice, start: RoundStart): void {
-	const { epoch, task, learningRate, weights, withWeights } = start;
+	const { epoch, task, batches, learningRate, weights, withWeights } = start;
 	const { model, client } = weights;
-	const { settings, manifest, downlink } = context;
+	const { manifest, downlink } = context;
 	downlink.send({
 		type: "round",
 		device: device.id,
 		epoch,
 		task,
-		steps: task === "train" ? settings.stepsPerRound : 0,
+		steps: 0,
+		...batches,
 		learningRate,
 		headLearningRate: learningRate * manifest.headLearningRateFactor,
 		model,

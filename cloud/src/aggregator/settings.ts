@@ -12,7 +12,7 @@ const schema = z.strictObject({
 	rounds: z.int().min(0).max(1_000_000),
 	minDevices: positive.max(cloudLimits.maxDevices),
 	batchSize: positive.max(cloudLimits.maxBatchSize),
-	stepsPerRound: z.int().min(0).max(1_000_000),
+	averageEvery: z.int().min(0).max(1_000_000),
 	groupSize: positive.max(1024),
 	learningRate: z.number().positive().max(1000),
 	learningRateDecay: z.boolean(),
@@ -37,8 +37,8 @@ export interface AggregatorSettings {
 	readonly minDevices?: number | undefined;
 	/** Samples of a batch. Default 32. */
 	readonly batchSize?: number | undefined;
-	/** Batches of each device in a round; 0 means all of its data once. Default 0. */
-	readonly stepsPerRound?: number | undefined;
+	/** Batches of a device after which client segments are combined; 0 means at the end of the round only. Default 4. */
+	readonly averageEvery?: number | undefined;
 	/** Devices whose batches make one server step (splitfed-v2). Default 4. */
 	readonly groupSize?: number | undefined;
 	/** Learning rate of client and server segment. Default: the artifact's. */
@@ -76,7 +76,7 @@ export function resolveSettings(settings: AggregatorSettings, manifest: Manifest
 		rounds: settings.rounds ?? 10,
 		minDevices: settings.minDevices ?? 1,
 		batchSize: settings.batchSize ?? 32,
-		stepsPerRound: settings.stepsPerRound ?? 0,
+		averageEvery: settings.averageEvery ?? 4,
 		groupSize: settings.groupSize ?? 4,
 		learningRate: settings.learningRate ?? manifest.optimiser.learningRate,
 		learningRateDecay: settings.learningRateDecay ?? true,

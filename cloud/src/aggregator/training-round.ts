@@ -3,6 +3,7 @@ import { type BatchMessage, type ClientWeights, refuse, type WeightsMessage } fr
 import { weightedAverage } from "./averaging.js";
 import type { AggregatorContext } from "./context.js";
 import { Lane, type LaneTotals } from "./lane.js";
+import type { Share } from "./legs.js";
 import { isDone, type Member, newMember } from "./member.js";
 import { roundOver } from "./refusals.js";
 import type { Reservoir } from "./reservoir.js";
@@ -12,13 +13,19 @@ import type { ServerState } from "./server-segment.js";
 
 export interface TrainingRoundOptions {
 	readonly context: AggregatorContext;
+	/** The pass over the devices' data this is a leg of, from 1. */
+	readonly round: number;
+	/** Number of the leg, counted over the whole run: names its messages. */
 	readonly epoch: number;
 	/** Version of the weights in `client`. */
 	readonly model: number;
 	readonly client: ClientWeights;
 	readonly server: ServerState;
 	readonly learningRate: number;
-	readonly devices: readonly RosterDevice[];
+	/** Who takes part, and with which batches. */
+	readonly shares: readonly Share[];
+	/** Sums over the legs of a round. */
+	readonly totals: LaneTotals;
 	/** Keeps complete smashed data for the masked prior; undefined where there is none. */
 	readonly reservoir: Reservoir | undefined;
 }
@@ -29,17 +36,15 @@ export interface TrainedRound {
 	/** Version of the weights that were sent last; sequential training counts on with every device. */
 	readonly model: number;
 	readonly members: readonly Member[];
-	/** Mean over the server steps of each stream's loss. */
-	readonly losses: readonly number[];
 }
 
-/** One round of training: batches and gradients in lockstep, then the devices' weights, then their average. */
+/** One leg of a round of training: batches and gradients in lockstep, then the devices' weights, then their average. */
 export class TrainingRound {
 	readonly task = "train";
 	readonly epoch: number;
 	readonly #options: TrainingRoundOptions;
 	readonly #members: ReadonlyMap<string, Member>;
-	readonly #totals: LaneTotals = { steps: 0, losses: [] };
+	readonly #shares: ReadonlyMap<string, Share>;
 	/** Weights the next device is sent. */
 	#client: ClientWeights;
 	#model: number;
@@ -53,7 +58,8 @@ export class TrainingRound {
 		this.#options = options;
 		this.#client = options.client;
 		this.#model = options.model;
-		this.#members = new Map(options.devices.map((device) => [device.id, newMember(device)]));
+		this.#members = new Map(options.shares.map(({ device }) => [device.id, newMember(device)]));
+		this.#shares = new Map(options.shares.map((share) => [share.device.id, share]));
 	}
 
 	async run(): Promise<TrainedRound> {
@@ -61,14 +67,7 @@ export class TrainingRound {
 		const members = [...this.#members.values()];
 		try {
 			const server = await this.#train(members);
-			const { steps, losses } = this.#totals;
-			return {
-				client: this.#combine(members),
-				server,
-				model: this.#model,
-				members,
-				losses: losses.map((sum) => sum / steps),
-			};
+			return { client: this.#combine(members), server, model: this.#model, members };
 		} finally {
 			await this.#refuseWaiting(members);
 			for (const { device } of members) context.intake.close(device.id);
@@ -148,23 +147,26 @@ export class TrainingRound {
 	}
 
 	#start(member: Member, withWeights = false): void {
-		const { context, epoch, learningRate } = this.#options;
+		const { context, round, epoch, learningRate } = this.#options;
 		if (!withWeights) context.intake.open(member.device.id, epoch);
 		this.#started.add(member.device.id);
 		const weights = { model: this.#model, client: this.#client };
-		sendRound(context, member.device, { epoch, task: "train", learningRate, weights, withWeights });
+		const { first, steps } = this.#shares.get(member.device.id) as Share;
+		// Without legs the round is a pass of its own, which a device takes for granted.
+		const batches = steps > 0 ? { pass: round, first, steps } : undefined;
+		sendRound(context, member.device, { epoch, task: "train", batches, learningRate, weights, withWeights });
 	}
 
 	#lane(groups: readonly (readonly Member[])[], server: ServerState): Promise<ServerState> {
-		const { context, epoch, learningRate, reservoir } = this.#options;
+		const { context, round, learningRate, totals, reservoir } = this.#options;
 		return new Lane({
 			context,
-			round: epoch,
+			round,
 			model: this.#model,
 			learningRate,
 			groups,
 			server,
-			totals: this.#totals,
+			totals,
 			onApplied: ({ identity, smashed }) => reservoir?.add(identity.device, smashed),
 		}).run();
 	}

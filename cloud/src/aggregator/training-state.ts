@@ -23,6 +23,8 @@ export interface BestRound {
 export interface TrainingState {
 	/** Rounds finished. */
 	readonly round: number;
+	/** Legs finished, in all rounds. */
+	readonly epoch: number;
 	/** Version of the client weights. */
 	readonly model: number;
 	readonly client: ClientWeights;
@@ -34,6 +36,7 @@ export interface TrainingState {
 export function initialState(artifact: Artifact): TrainingState {
 	return {
 		round: 0,
+		epoch: 0,
 		model: artifact.manifest.version,
 		client: {
 			params: artifactTensor(artifact, "client/params"),
@@ -52,6 +55,7 @@ const facts = z.strictObject({
 	/** Engine, version and threads: others may give other bits. */
 	runtime: z.string(),
 	round: count,
+	epoch: count,
 	model: count,
 	step: count,
 	best: z.strictObject({ round: count, balancedAccuracy: z.number(), loss: z.number() }).nullable(),
@@ -66,11 +70,12 @@ export interface RunIdentity {
 }
 
 export function encodeState(state: TrainingState, run: RunIdentity): Uint8Array {
-	const { round, model, client, server, best } = state;
+	const { round, epoch, model, client, server, best } = state;
 	return encodeCheckpoint<z.infer<typeof facts>>({
 		facts: {
 			...run,
 			round,
+			epoch,
 			model,
 			step: server.step,
 			best: best ? { round: best.round, balancedAccuracy: best.balancedAccuracy, loss: best.loss } : null,
@@ -121,6 +126,7 @@ export function decodeState(bytes: Uint8Array, run: RunIdentity): { state: Train
 		runtime: known.runtime,
 		state: {
 			round: known.round,
+			epoch: known.epoch,
 			model: known.model,
 			client: client("client/"),
 			server: { ...server, step: known.step },

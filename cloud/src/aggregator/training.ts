@@ -3,12 +3,14 @@ import type { ClientWeights } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import type { AggregatorContext } from "./context.js";
 import type { EndReason, RoundReport, Traffic, Validation } from "./events.js";
+import type { LaneTotals } from "./lane.js";
 import { learningRateShare } from "./learning-rate.js";
+import { legsOf } from "./legs.js";
 import type { Member } from "./member.js";
 import { Reservoir } from "./reservoir.js";
 import type { RosterDevice } from "./roster.js";
 import type { ServerWeights } from "./server-segment.js";
-import { type TrainedRound, TrainingRound } from "./training-round.js";
+import { TrainingRound } from "./training-round.js";
 import type { BestRound, TrainingState } from "./training-state.js";
 import { ValidationRound } from "./validation-round.js";
 
@@ -30,6 +32,20 @@ export interface TrainingOptions {
 	readonly traffic: () => Traffic;
 	/** Called between rounds, with weights that belong together. */
 	readonly onState: (state: TrainingState) => Promise<void>;
+}
+
+interface Pass {
+	readonly round: number;
+	readonly devices: readonly RosterDevice[];
+	readonly learningRate: number;
+	readonly reservoir: Reservoir | undefined;
+}
+
+/** What the legs of a round came to. */
+interface TrainedPass extends Pick<TrainingState, "epoch" | "model" | "client" | "server"> {
+	/** Each device's part in each leg. */
+	readonly members: readonly Member[];
+	readonly totals: LaneTotals;
 }
 
 /** The rounds: who takes part, training, validation, the best weights, and when it is over. */
@@ -102,37 +118,49 @@ export class Training {
 			settings.learningRate * (settings.learningRateDecay ? learningRateShare(round, settings.rounds) : 1);
 		emit({ type: "round-started", round, rounds: settings.rounds, devices: devices.length });
 		const samples = [this.#reservoir(devices), this.#reservoir(devices)] as const;
-		const training = new TrainingRound({
-			context,
-			epoch: round,
-			model: this.#state.model,
-			client: this.#state.client,
-			server: this.#state.server,
-			learningRate,
-			devices,
-			reservoir: samples[0],
-		});
-		const trained = await this.#during(training, () => training.run());
+		const trained = await this.#legs({ round, devices, learningRate, reservoir: samples[0] });
 		// What a stopped round has learned is dropped: its devices did not send their weights.
 		if (stopping.aborted) return;
 		const trainedAt = clock.now();
-		const { client, server } = trained;
-		const model = trained.model + 1;
-		const validation = await this.#validate(round, { model, client }, server, samples[1]);
+		const { epoch, model, client, server } = trained;
+		const validation = await this.#validate(epoch, { model, client }, server, samples[1]);
 		if (stopping.aborted) return;
 		const best = this.#best(round, validation, { client, server, samples });
 		const isBest = best?.round === round;
 		if (isBest) this.#lastValidation = validation;
-		this.#state = { round, model, client, server, best };
+		this.#state = { round, epoch, model, client, server, best };
 		await this.#options.onState(this.#state);
 		const seconds = (trainedAt - started) / 1000;
 		emit({
 			type: "round",
-			...this.#report(round, trained, { learningRate, model, seconds }),
+			...this.#report(round, trained, { learningRate, seconds }),
 			validation,
 			best: isBest,
 			seconds: (clock.now() - started) / 1000,
 		});
+	}
+
+	/** Trains one pass over the devices' data, leg by leg. */
+	async #legs({ round, devices, learningRate, reservoir }: Pass): Promise<TrainedPass> {
+		const { context } = this.#options;
+		const totals: LaneTotals = { steps: 0, losses: [] };
+		const members: Member[] = [];
+		const left = new Set<RosterDevice>();
+		let { epoch, model, client, server } = this.#state;
+		for (const leg of legsOf(devices, context.settings)) {
+			const shares = leg.filter(({ device }) => !left.has(device));
+			if (context.stopping.aborted || shares.length === 0) break;
+			epoch++;
+			const start = { round, epoch, model, client, server };
+			const training = new TrainingRound({ context, ...start, learningRate, shares, totals, reservoir });
+			const trained = await this.#during(training, () => training.run());
+			({ client, server } = trained);
+			model = trained.model + 1;
+			members.push(...trained.members);
+			// A device that is away is waited for once in a round, not in every leg.
+			for (const { device, weights } of trained.members) if (weights === undefined) left.add(device);
+		}
+		return { epoch, model, client, server, members, totals };
 	}
 
 	async #validate(
@@ -199,7 +227,7 @@ export class Training {
 		// The best round was before a restart: have the devices make smashed data with its weights again.
 		const reservoir = this.#reservoir(this.#options.context.roster.online);
 		if (reservoir === undefined) return [];
-		await this.#validate(round + 1, weights, server, reservoir);
+		await this.#validate(this.#state.epoch + 1, weights, server, reservoir);
 		return reservoir.samples;
 	}
 
@@ -213,23 +241,22 @@ export class Training {
 
 	#report(
 		round: number,
-		{ members, losses }: TrainedRound,
-		{
-			learningRate,
-			model,
-			seconds,
-		}: { readonly learningRate: number; readonly model: number; readonly seconds: number },
+		{ members, totals, model }: TrainedPass,
+		{ learningRate, seconds }: { readonly learningRate: number; readonly seconds: number },
 	): Omit<RoundReport, "validation" | "best" | "seconds"> {
 		const { context, traffic } = this.#options;
 		const { settings, manifest, roster, intake } = context;
 		const sum = (of: (member: Member) => number) => members.reduce((total, member) => total + of(member), 0);
-		const told = members.filter((m) => m.weights?.localLoss !== undefined && m.samples > 0);
+		const trained = members.filter((m) => m.weights !== undefined && m.samples > 0);
+		const told = trained.filter((m) => m.weights?.localLoss !== undefined);
 		const toldSamples = told.reduce((total, m) => total + m.samples, 0);
 		const steps = sum((m) => m.steps);
 		return {
 			round,
 			rounds: settings.rounds,
-			losses: Object.fromEntries(manifest.streams.map((name, i) => [name, losses[i] ?? Number.NaN])),
+			losses: Object.fromEntries(
+				manifest.streams.map((name, i) => [name, (totals.losses[i] ?? Number.NaN) / totals.steps]),
+			),
 			localLoss: told.reduce((total, m) => total + (m.weights?.localLoss ?? 0) * m.samples, 0) / toldSamples,
 			learningRate,
 			model,
@@ -238,7 +265,7 @@ export class Training {
 			samples: sum((m) => m.samples),
 			traffic: traffic(),
 			devicesOnline: roster.online.length,
-			devicesTrained: members.filter((m) => m.weights !== undefined && m.samples > 0).length,
+			devicesTrained: new Set(trained.map((m) => m.device)).size,
 			counts: intake.counts,
 		};
 	}

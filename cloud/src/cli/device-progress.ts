@@ -76,7 +76,9 @@ function trainingLine(device: string, event: Exclude<DeviceEvent, TransportEvent
 		case "artifact":
 			return `${device}: has model ${event.name}, version ${event.version}`;
 		case "trained":
-			return `${device}: round ${event.epoch}, ${event.steps} steps on ${event.samples} samples, local loss ${event.localLoss?.toFixed(3) ?? "-"}`;
+			return event.passDone
+				? `${device}: round ${event.pass} done, local loss ${event.localLoss?.toFixed(3) ?? "-"}`
+				: undefined;
 		case "asked-again":
 			return `${device}: asked for ${event.awaiting} again`;
 		case "rejected":

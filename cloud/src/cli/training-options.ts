@@ -25,6 +25,11 @@ export const trainingOptions = {
 		"devices whose batches make one step of the server segment (default: as many as make 64 samples)",
 		z.int().min(1).max(1024).optional(),
 	),
+	averageEvery: option(
+		"STEPS",
+		"batches of a device after which client segments are combined; 0: at the end of each round only",
+		z.int().min(0).max(1_000_000).default(4),
+	),
 	learningRate: option(
 		"RATE",
 		"learning rate of both segments (default: the artifact's, 0.001)",
@@ -47,7 +52,7 @@ export function aggregatorSettings(
 	options: OptionValues<typeof trainingOptions> & { readonly rounds: number; readonly seed: number },
 	minDevices: number,
 ): AggregatorSettings {
-	const { strategy, rounds, batchSize = defaultBatchSize, learningRate, patience, wire, seed } = options;
+	const { strategy, rounds, batchSize = defaultBatchSize, averageEvery, learningRate, patience, wire, seed } = options;
 	const groupSize = options.groupSize ?? Math.ceil(samplesPerServerStep / batchSize);
 	return {
 		strategy,
@@ -55,6 +60,7 @@ export function aggregatorSettings(
 		minDevices,
 		batchSize,
 		groupSize,
+		averageEvery,
 		learningRate,
 		patience,
 		smashedDtype: wire,

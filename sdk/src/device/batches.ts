@@ -3,15 +3,16 @@ import type { Random } from "../ports/random.js";
 /** Batch normalisation needs the spread of at least two samples. */
 const smallestBatch = 2;
 
-/**
- * The batches of one epoch: all samples in an order drawn for that epoch, cut into batches. The last, shorter one is
- * kept unless it holds a single sample.
- */
-export function trainingBatches(samples: number, batchSize: number, epoch: number, random: Random): Uint32Array[] {
-	const order = random.fork(`epoch ${epoch}`).permutation(samples);
-	const batches = cut(order, batchSize);
-	if ((batches.at(-1)?.length ?? 0) < Math.min(smallestBatch, batchSize)) batches.pop();
-	return batches;
+/** Batches that one pass over `samples` samples makes: a last, shorter one counts unless it holds a single sample. */
+export function batchesPerPass(samples: number, batchSize: number): number {
+	const rest = samples % batchSize;
+	return Math.floor(samples / batchSize) + (rest >= smallestBatch ? 1 : 0);
+}
+
+/** The batches of one pass: all samples in an order drawn for that pass, cut into `batchesPerPass` batches. */
+export function trainingBatches(samples: number, batchSize: number, pass: number, random: Random): Uint32Array[] {
+	const order = random.fork(`epoch ${pass}`).permutation(samples);
+	return cut(order, batchSize).slice(0, batchesPerPass(samples, batchSize));
 }
 
 /** All samples in their own order, cut into batches. */
@@ -22,9 +23,9 @@ export function validationBatches(samples: number, batchSize: number): Uint32Arr
 	);
 }
 
-/** The first `steps` batches; all of them when `steps` is 0. */
-export function limitBatches(batches: readonly Uint32Array[], steps: number): readonly Uint32Array[] {
-	return steps === 0 ? batches : batches.slice(0, steps);
+/** `steps` batches from the one called `first`; all from there when `steps` is 0. */
+export function limitBatches(batches: readonly Uint32Array[], steps: number, first = 0): readonly Uint32Array[] {
+	return batches.slice(first, steps === 0 ? undefined : first + steps);
 }
 
 function cut(order: Uint32Array, batchSize: number): Uint32Array[] {

@@ -55,10 +55,14 @@ export type DeviceEvent =
 			/** Payload bytes received so far. */
 			readonly bytesDown: number;
 	  }
-	/** The aggregator has the weights of this device's part of a round. */
+	/** The aggregator has the weights of this device's part of a round, or of a leg of one. */
 	| {
 			readonly type: "trained";
 			readonly epoch: number;
+			/** Pass over the device's data the batches were from. */
+			readonly pass: number;
+			/** Whether they were the last ones of it. */
+			readonly passDone: boolean;
 			readonly steps: number;
 			readonly samples: number;
 			/** Mean over the round; undefined when no step was made. */

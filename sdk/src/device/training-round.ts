@@ -24,9 +24,9 @@ export async function* trainingRound(
 ): AsyncGenerator<DeviceEvent, WeightsMessage | "interrupted"> {
 	const { round, model, data } = part;
 	const { welcome, state } = model;
-	const all = trainingBatches(data.length, welcome.batchSize, round.epoch, deviceRandom(welcome, training.id));
-	const batches = limitBatches(all, round.steps);
-	const { epoch, task, learningRate } = round;
+	const { epoch, task, learningRate, pass = epoch, first = 0 } = round;
+	const all = trainingBatches(data.length, welcome.batchSize, pass, deviceRandom(welcome, training.id));
+	const batches = limitBatches(all, round.steps, first);
 	yield { type: "round", epoch, task, steps: batches.length, learningRate };
 	let samples = 0;
 	let lossSum = 0;
@@ -55,7 +55,8 @@ export async function* trainingRound(
 	} as const;
 	const answered = yield* sendWeights(training, message, part.welcomes);
 	if (answered === "interrupted") return answered;
-	if (answered !== "refused") yield { type: "trained", epoch, steps, samples, localLoss };
+	const passDone = first + batches.length === all.length;
+	if (answered !== "refused") yield { type: "trained", epoch, pass, passDone, steps, samples, localLoss };
 	return message;
 }
 

@@ -151,6 +151,8 @@ const schemas = {
 		epoch: counter,
 		task: z.enum(["train", "validate"]),
 		steps: counter,
+		pass: counter.optional(),
+		first: counter.optional(),
 		learningRate: rate,
 		headLearningRate: rate,
 		model: counter,

@@ -149,6 +149,10 @@ export interface RoundMessage extends Addressed {
 	readonly task: "train" | "validate";
 	/** Batches the device may send in this round; 0 means as many as its data gives. */
 	readonly steps: number;
+	/** Pass over the device's data, which decides the order of its samples. Absent: the round is a pass of its own. */
+	readonly pass?: number | undefined;
+	/** Batches of that pass that rounds before this one took. Absent: none. */
+	readonly first?: number | undefined;
 	readonly learningRate: number;
 	readonly headLearningRate: number;
 	/** Version of the weights to start from. */

@@ -5,6 +5,7 @@ import {
 	flatten,
 	type GraphBuilder,
 	globalAverage,
+	groupNormalised,
 	maxPool,
 	normalised,
 	type ParameterScope,
@@ -179,6 +180,36 @@ test("a normalised layer is deployed with its running statistics", async (t) => 
 	};
 	t.true(largestDifference(await applied(artifact, x, params, stats), reference) < 1e-5);
 });
+
+for (const [shape, groups] of [
+	[[4, 6], 2],
+	[[4, 3, 2], 1],
+	[[4, 6], 4],
+] as const) {
+	test(`group normalisation of [${shape}] in ${groups} groups looks at nothing but its own group and sample`, async (t) => {
+		const artifact = await compiled((g, s, x) => groupNormalised(g, s.within("norm"), x, groups), shape);
+		t.deepEqual(entriesOf(artifact), [
+			["norm.scale", [4]],
+			["norm.bias", [4]],
+		]);
+		t.is(artifactTensor(artifact, "client/stats").data.length, 0);
+		const x = noise([3, ...shape]);
+		const params = tensor("float32", [8], Float32Array.of(2, -1, 3, 0.5, 0.5, 0.25, -2, 1));
+		const [all, ofGroup, ofChannel] = [24, 24 / groups, 6];
+		const reference = { ...x, data: x.data.slice() };
+		for (let from = 0; from < x.data.length; from += ofGroup) {
+			const values = x.data.subarray(from, from + ofGroup);
+			const mean = values.reduce((sum, v) => sum + v, 0) / ofGroup;
+			const variance = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / ofGroup;
+			values.forEach((v, i) => {
+				const channel = Math.floor(((from + i) % all) / ofChannel);
+				const [scale, bias] = [params.data[channel] as number, params.data[channel + 4] as number];
+				reference.data[from + i] = ((v - mean) / Math.sqrt(variance + 1e-5)) * scale + bias;
+			});
+		}
+		t.true(largestDifference(await applied(artifact, x, params), reference) < 1e-5);
+	});
+}
 
 test("each tensor draws from its own generator: another layer before it changes nothing", async (t) => {
 	const last = (g: GraphBuilder, s: ParameterScope, x: Value) =>
