@@ -54,6 +54,7 @@ export {
 } from "./layers/batch-normalisation.js";
 export { type ConvolutionOptions, convolution } from "./layers/convolution.js";
 export { dense } from "./layers/dense.js";
+export { type DropoutOptions, type Dropped, dropout } from "./layers/dropout.js";
 export { groupNormalised } from "./layers/group-normalised.js";
 export { normalised } from "./layers/normalised.js";
 export type { Initialiser, LayoutEntry, ParameterLayout } from "./layers/parameter-layout.js";
@@ -72,6 +73,7 @@ export { type FocalOperands, focal } from "./losses/focal.js";
 export { type LossOperands, lossOf, probabilitiesOf, targetShape } from "./losses/loss.js";
 export { meanSquaredError } from "./losses/mean-squared-error.js";
 export { type SquaredScoreErrorOperands, squaredScoreError } from "./losses/squared-score-error.js";
+export type { DropoutTreatment } from "./onnx/dropout-rule.js";
 export { type ImportBindings, importModel } from "./onnx/import-model.js";
 export { decodeModel } from "./onnx/read.js";
 export { encodeModel } from "./onnx/write.js";

@@ -1,6 +1,7 @@
 import { ArtifactError, type DType, type Tensor } from "@psgl/sdk";
 import type { InferenceContext, Operator } from "../operators/operator.js";
 import { operatorFor } from "../operators/registry.js";
+import { measuredExtents } from "../operators/shape.js";
 import type { Attributes } from "./attribute.js";
 import type { Graph, Node, Shape, Value } from "./graph.js";
 
@@ -97,7 +98,8 @@ export class GraphBuilder {
 				const known = constant(index);
 				if (known !== undefined) return Array.from(known.data as ArrayLike<number | bigint>, Number);
 				const producer = inputs[index] && this.producer(inputs[index]);
-				return producer?.type === "Shape" ? producer.inputs[0]?.shape : undefined;
+				if (producer?.type !== "Shape" || producer.inputs[0] === undefined) return undefined;
+				return measuredExtents(producer.inputs[0].shape, producer.attributes);
 			},
 		};
 	}

@@ -3,6 +3,7 @@ import type { Attributes } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Dim, Shape, Value } from "../graph/graph.js";
 import { dtypeOf } from "./data-type.js";
+import type { DropoutTreatment } from "./dropout-rule.js";
 import { foldIntegers, foldShape, type KnownIntegers } from "./fold-shapes.js";
 import { normaliseNode, readableOpsets } from "./normalise-opset.js";
 import { readAttributes } from "./read-attributes.js";
@@ -15,6 +16,8 @@ export interface ImportBindings {
 	input(name: string, dtype: DType, shape: Shape): Value;
 	/** The value that stands for an initialiser (a weight or a constant). */
 	initializer(name: string, value: Tensor): Value;
+	/** What Dropout nodes in training mode do. Default: they are refused. */
+	readonly dropout?: DropoutTreatment;
 }
 
 /**
@@ -22,13 +25,13 @@ export interface ImportBindings {
  *
  * @returns the file's outputs by name
  * @throws ArtifactError `PSGL_ONNX_TRUNCATED`, `PSGL_ONNX_NOT_ONNX`, `PSGL_ONNX_OPSET`, `PSGL_ONNX_CORRUPT`,
- * `PSGL_ONNX_DTYPE`, `PSGL_ONNX_EXTERNAL_DATA`, `PSGL_ONNX_DYNAMIC_SHAPE`, `PSGL_OPERATOR_UNKNOWN`
+ * `PSGL_ONNX_DTYPE`, `PSGL_ONNX_EXTERNAL_DATA`, `PSGL_ONNX_DYNAMIC_SHAPE`, `PSGL_ONNX_DROPOUT`, `PSGL_OPERATOR_UNKNOWN`
  * @throws ShapeError when the shapes in the file do not fit together
  */
 export function importModel(g: GraphBuilder, bytes: Uint8Array, bindings: ImportBindings): Map<string, Value> {
 	const model = parse(bytes);
 	const graph = model.graph as GraphProto;
-	const importer = new Importer(g, opsetOf(model));
+	const importer = new Importer(g, opsetOf(model), bindings.dropout);
 	for (const proto of graph.initializer ?? []) {
 		const name = proto.name ?? "";
 		importer.define(name, bindings.initializer(name, tensorFromProto(proto, name)));
@@ -98,12 +101,14 @@ function inputType({ name, type }: ValueInfoProto): { dtype: DType; shape: Shape
 class Importer {
 	readonly #g: GraphBuilder;
 	readonly #opset: number;
+	readonly #dropout: DropoutTreatment | undefined;
 	readonly #values = new Map<string, Value>();
 	readonly #integers = new Map<string, KnownIntegers>();
 
-	constructor(g: GraphBuilder, opset: number) {
+	constructor(g: GraphBuilder, opset: number, dropout: DropoutTreatment | undefined) {
 		this.#g = g;
 		this.#opset = opset;
+		this.#dropout = dropout;
 	}
 
 	has(name: string): boolean {
@@ -148,7 +153,7 @@ class Importer {
 			return this.#shapeOperand(proto, input, i) ?? this.value(input, `node ${name} (${proto.opType})`);
 		});
 		const read = { type: proto.opType, name, inputs, outputCount: outputs.length, attributes };
-		const node = normaliseNode(this.#g, read, this.#opset);
+		const node = normaliseNode(this.#g, read, this.#opset, this.#dropout);
 		const results =
 			"type" in node ? this.#g.addMany(node.type, node.inputs, node.outputCount, node.attributes, node.name) : node;
 		outputs.forEach((output, i) => {

@@ -1,8 +1,8 @@
-import { ArtifactError } from "@psgl/sdk";
 import { type Attributes, int, intsAttribute, numberAttribute } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { compositions } from "./compositions.js";
+import { type DropoutTreatment, readDropout } from "./dropout-rule.js";
 import { readBatchNormalization, readLayerNormalization } from "./normalisation-rules.js";
 import { readResize } from "./resize-rule.js";
 
@@ -21,7 +21,11 @@ export const readableOpsets = { first: 11, last: 21 } as const;
 /** A rule for nodes of one type from opsets before `before`, or from all. */
 interface Rule {
 	readonly before: number;
-	readonly apply: (g: GraphBuilder, node: ReadNode) => ReadNode | readonly Value[];
+	readonly apply: (
+		g: GraphBuilder,
+		node: ReadNode,
+		dropout: DropoutTreatment | undefined,
+	) => ReadNode | readonly Value[];
 }
 
 const withoutAttributes = (attributes: Attributes, ...names: readonly string[]): Attributes =>
@@ -47,20 +51,8 @@ function flattenedSoftmax(g: GraphBuilder, node: ReadNode): ReadNode | readonly 
 	return [g.add("Reshape", [g.add(node.type, [rows], { axis: int(1) }), g.add("Shape", [x])])];
 }
 
-/** Dropout outside training passes its input on. */
-function dropoutAsIdentity(g: GraphBuilder, node: ReadNode): readonly Value[] {
-	const training = node.inputs[2] && g.constantOf(node.inputs[2]);
-	if (node.outputCount > 1 || (node.inputs[2] !== undefined && Number(training?.data[0] ?? 1) !== 0)) {
-		throw new ArtifactError("PSGL_ONNX_DROPOUT", {
-			what: `node ${node.name} (Dropout) is in training mode`,
-			remedy: "Export the model in evaluation mode, or without dropout",
-		});
-	}
-	return [node.inputs[0] as Value];
-}
-
 const rules: Readonly<Record<string, Rule>> = {
-	Dropout: { before: Number.POSITIVE_INFINITY, apply: dropoutAsIdentity },
+	Dropout: { before: Number.POSITIVE_INFINITY, apply: readDropout },
 	Softmax: { before: 13, apply: flattenedSoftmax },
 	LogSoftmax: { before: 13, apply: flattenedSoftmax },
 	BatchNormalization: { before: Number.POSITIVE_INFINITY, apply: readBatchNormalization },
@@ -98,9 +90,14 @@ const rules: Readonly<Record<string, Rule>> = {
  * @returns the node as it has to be added, or the values that stand for its outputs
  * @throws ArtifactError `PSGL_ONNX_DROPOUT`
  */
-export function normaliseNode(g: GraphBuilder, node: ReadNode, opset: number): ReadNode | readonly Value[] {
+export function normaliseNode(
+	g: GraphBuilder,
+	node: ReadNode,
+	opset: number,
+	dropout?: DropoutTreatment,
+): ReadNode | readonly Value[] {
 	const composition = compositions[node.type];
 	if (composition !== undefined) return composition.compose(g, node);
 	const rule = rules[node.type];
-	return rule !== undefined && opset < rule.before ? rule.apply(g, node) : node;
+	return rule !== undefined && opset < rule.before ? rule.apply(g, node, dropout) : node;
 }

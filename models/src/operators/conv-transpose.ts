@@ -25,6 +25,10 @@ export const convTranspose: Operator = {
 		if (outputPadding.some((p, i) => p >= (strides[i] as number))) {
 			throw shapeMismatch(node, "output_padding smaller than the strides");
 		}
+		const outputShape = intsAttribute(node.attributes, "output_shape")?.slice(-image.length);
+		if (outputShape?.some((extent, i) => extent !== image[i])) {
+			throw shapeMismatch(node, `an output_shape of at most [${image.join(",")}]`);
+		}
 		if (image.some((extent) => extent < 1)) throw shapeMismatch(node, "pads smaller than the result");
 		return [{ dtype: x.dtype, shape: [x.shape[0] as number, filters, ...image] }];
 	},

@@ -5,12 +5,15 @@ import { and } from "./and.js";
 import { argMax } from "./arg-max.js";
 import { averagePool } from "./average-pool.js";
 import { batchNormalization } from "./batch-normalization.js";
+import { bitwiseAnd } from "./bitwise-and.js";
+import { bitwiseXor } from "./bitwise-xor.js";
 import { cast } from "./cast.js";
 import { celu } from "./celu.js";
 import { clip } from "./clip.js";
 import { concat } from "./concat.js";
 import { conv } from "./conv.js";
 import { convTranspose } from "./conv-transpose.js";
+import { cumSum } from "./cum-sum.js";
 import { depthToSpace } from "./depth-to-space.js";
 import { div } from "./div.js";
 import { elu } from "./elu.js";
@@ -169,6 +172,9 @@ export const operators: readonly Operator[] = [
 	tile,
 	instanceNormalization,
 	layerNormalization,
+	bitwiseAnd,
+	bitwiseXor,
+	cumSum,
 ];
 
 const byType = new Map(operators.map((o) => [o.type, o]));

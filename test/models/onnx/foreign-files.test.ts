@@ -67,15 +67,17 @@ test("opset 11 Softmax normalises over all axes from its axis on", async (t) => 
 	t.true(Math.abs(total - 1) < 1e-6);
 });
 
-test("Dropout outside training passes its input on, in training mode it is refused", async (t) => {
+test("Dropout outside training passes its input on and keeps everything, in training mode it is refused", async (t) => {
 	t.deepEqual((await run({ opset: 13, nodes: [node("Dropout", ["x"])] })).data, x.data);
-	const masked: FileNode = { type: "Dropout", inputs: ["x"], outputs: ["y", "mask"] };
-	const error = t.throws(
-		() => decodeModel(onnxFile({ opset: 13, inputs: { x: [2] }, outputs: ["y"], nodes: [masked] })),
-		{
-			instanceOf: ArtifactError,
-		},
-	);
+	const masked: FileNode = { type: "Dropout", inputs: ["x"], outputs: ["z", "y"] };
+	t.deepEqual([...(await run({ opset: 13, nodes: [masked] })).data], new Array(12).fill(1));
+	const nodes: FileNode[] = [
+		{ type: "Constant", inputs: [], outputs: ["training"], attributes: { value: { tensor: [1] } } },
+		node("Dropout", ["x", "", "training"]),
+	];
+	const error = t.throws(() => decodeModel(onnxFile({ opset: 13, inputs: { x: [2] }, outputs: ["y"], nodes })), {
+		instanceOf: ArtifactError,
+	});
 	t.is(error?.code, "PSGL_ONNX_DROPOUT");
 });
 
