@@ -18,6 +18,7 @@ export { type AggregatorSettings, type ResolvedSettings, resolveSettings } from 
 export { type Broker, type BrokerEvent, type BrokerOptions, startBroker } from "./broker/broker.js";
 export { ByteGuard, type ByteGuardOptions } from "./broker/byte-guard.js";
 export { SendWindow } from "./broker/send-window.js";
+export type { BrokerTls } from "./broker/tls.js";
 export {
 	isDeviceId,
 	mayLeaveWill,
@@ -29,3 +30,11 @@ export { cloudLimits } from "./limits.js";
 export { decodeEntry, encodeEntry, type PublishedEntry } from "./log/entry.js";
 export type { Log, LogEntry, LogWaitOptions } from "./log/log.js";
 export { createMemoryLog, type MemoryLogOptions } from "./log/memory-log.js";
+export {
+	type AuthorityOptions,
+	CertificateAuthority,
+	type DeviceCredentials,
+	type IssuedCertificate,
+	type NewAuthorityOptions,
+} from "./provision/authority.js";
+export { newRequest } from "./provision/certificate-request.js";

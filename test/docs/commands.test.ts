@@ -24,8 +24,8 @@ test("every psgl command line in the documentation names a verb and options that
 		const text = await readFile(page, "utf8").catch(() => "");
 		for (const line of commandLines(text)) {
 			lines += 1;
-			const verb = line.split(" ")[1] as string;
-			const options = schema.properties[verb]?.properties;
+			const [, verb = "", second] = line.split(" ");
+			const options = (schema.properties[`${verb} ${second}`] ?? schema.properties[verb])?.properties;
 			if (options === undefined) {
 				t.fail(`${page}: ${line}: no verb ${verb}`);
 				continue;

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
-import { Aggregator, startBroker } from "@psgl/cloud";
+import { Aggregator, CertificateAuthority, startBroker } from "@psgl/cloud";
 import { compileArtifact, presetDefinition, zooNetwork } from "@psgl/models";
 import { seededRandom } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
@@ -27,6 +27,33 @@ async function pictures(folder: string): Promise<void> {
 	}
 }
 
+async function certificateAuthority(folder: string): Promise<CertificateAuthority> {
+	const authority = await CertificateAuthority.create(folder, { name: "snippet", days: 10 });
+	await authority.issueBroker(["127.0.0.1"], 5);
+	return authority;
+}
+
+async function brokerTls({ files, certificatePem }: CertificateAuthority) {
+	const [certificate, key, revocationList] = await Promise.all(
+		[files.brokerCertificate, files.brokerKey, files.revocationList].map((file) => readFile(file, "utf8")),
+	);
+	return {
+		certificate: certificate as string,
+		key: key as string,
+		authority: certificatePem,
+		revocationList: revocationList as string,
+	};
+}
+
+/** Writes the kit of ward-3 and returns its path. */
+async function startUpKit(authority: CertificateAuthority, url: string): Promise<string> {
+	const { certificate, key } = await authority.issueDevice("ward-3", { days: 1 });
+	const kit = { format: 1, id: "ward-3", url, authority: authority.certificatePem, certificate, key };
+	const file = join(authority.files.folder, "ward-3.kit.json");
+	await writeFile(file, JSON.stringify(kit));
+	return file;
+}
+
 for (const page of ["README.md", "docs/getting-started.md"]) {
 	test.serial(`the program in ${page} compiles and trains`, async (t) => {
 		const text = await readFile(join(projectFolder, page), "utf8");
@@ -42,7 +69,10 @@ for (const page of ["README.md", "docs/getting-started.md"]) {
 				random: seededRandom(1),
 			},
 		);
-		await using broker = await startBroker({ port: 0 });
+		const authority = await certificateAuthority(join(data, "..", `${basename(data)}-pki`));
+		t.teardown(() => rm(authority.files.folder, { recursive: true, force: true }));
+		const withKit = program.includes(".kit.json");
+		await using broker = await startBroker({ port: 0, tls: withKit ? await brokerTls(authority) : undefined });
 		await using aggregator = await Aggregator.start({
 			artifact,
 			runtime: nodeRuntime,
@@ -57,6 +87,7 @@ for (const page of ["README.md", "docs/getting-started.md"]) {
 		const file = join(folder, "program.ts");
 		const here = program
 			.replace(/mqtt:\/\/[a-z0-9.-]+:\d+/, broker.url)
+			.replace('"ward-3.kit.json"', JSON.stringify(await startUpKit(authority, broker.url)))
 			.replace('"own-pictures"', JSON.stringify(data));
 		await writeFile(file, here);
 		const tsc = join(projectFolder, "node_modules", ".bin", "tsc");

@@ -2,8 +2,12 @@ import type { Clock } from "@psgl/sdk";
 
 /** A clock that stands still until `advance` moves it. */
 export class ManualClock implements Clock {
-	#now = 0;
+	#now: number;
 	readonly #sleepers = new Set<{ readonly until: number; readonly wake: () => void }>();
+
+	constructor(now = 0) {
+		this.#now = now;
+	}
 
 	now(): number {
 		return this.#now;

@@ -1,6 +1,5 @@
 import { createRequire } from "node:module";
-import { createServer, type Server, type Socket } from "node:net";
-import { type Clock, ConnectionError, LimitError, ProtocolError, type PsglError, systemClock } from "@psgl/sdk";
+import { type Clock, LimitError, ProtocolError, systemClock } from "@psgl/sdk";
 import { deviceTopic } from "@psgl/sdk/protocol";
 import { Aedes, type AuthenticateError, type Client, type PublishPacket, type Subscription } from "aedes";
 import type { AedesPersistence } from "aedes-persistence";
@@ -8,9 +7,10 @@ import { cloudLimits as limits } from "../limits.js";
 import { encodeEntry } from "../log/entry.js";
 import type { Log } from "../log/log.js";
 import { createMemoryLog } from "../log/memory-log.js";
-import { ByteGuard } from "./byte-guard.js";
 import { GuardedConnection } from "./guarded-connection.js";
+import { Listener } from "./listener.js";
 import { SendWindow } from "./send-window.js";
+import { type BrokerTls, type CheckedTls, checkTls, isLoopback, plainOutsideLoopback, revokedError } from "./tls.js";
 import { denied, isDeviceId, mayLeaveWill, maySubscribe, uplinkChannel } from "./topic-rules.js";
 
 // Its types declare a default export that the CommonJS module does not have.
@@ -25,8 +25,12 @@ export type BrokerEvent =
 export interface BrokerOptions {
 	/** Default 127.0.0.1. */
 	readonly host?: string;
-	/** Default 1883; 0 takes a free one. */
-	readonly port?: number;
+	/** Default 1883, 8883 with `tls`; 0 takes a free one. */
+	readonly port?: number | undefined;
+	/** TLS 1.3 with device certificates. Left out, the broker speaks plain MQTT, and only on loopback. */
+	readonly tls?: BrokerTls | undefined;
+	/** Lets everyone who reaches the address in, unencrypted. Only for a network that is closed by other means. */
+	readonly plainOutsideLoopback?: boolean | undefined;
 	/** What devices publish is appended here before it is acknowledged. Default: a log in memory. Closed with the broker. */
 	readonly log?: Log;
 	/** Longest payload taken from a device, bytes. Default 1,000,000. */
@@ -41,7 +45,7 @@ export interface BrokerOptions {
 export interface Broker extends AsyncDisposable {
 	readonly host: string;
 	readonly port: number;
-	/** For clients on this machine, for instance `mqtt://127.0.0.1:1883`. */
+	/** For clients on this machine, for instance `mqtt://127.0.0.1:1883`, `mqtts://` with TLS. */
 	readonly url: string;
 	readonly log: Log;
 	readonly maxMessageBytes: number;
@@ -52,33 +56,39 @@ export interface Broker extends AsyncDisposable {
 	 * is not connected, or was disconnected because it acknowledges nothing.
 	 */
 	send(device: string, payload: Uint8Array): Promise<boolean>;
+	/**
+	 * Takes up renewed certificates and another revocation list; devices whose certificate is revoked now are disconnected.
+	 * @throws ConfigError `PSGL_TLS_FILES`, and the old ones stay in force.
+	 */
+	renewTls(tls: BrokerTls): Promise<void>;
 	/** Disconnects everyone, stops listening and closes the log. */
 	close(): Promise<void>;
 }
 
 /**
- * Starts a broker on TCP.
- * @throws ConnectionError `PSGL_PORT_IN_USE`, `PSGL_BROKER_LISTEN`.
+ * Starts a broker on TCP, with TLS when it gets certificates.
+ * @throws ConfigError `PSGL_PLAIN_OUTSIDE_LOOPBACK`, `PSGL_TLS_FILES`; ConnectionError `PSGL_PORT_IN_USE`,
+ * `PSGL_BROKER_LISTEN`.
  */
 export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
-	const broker = new AedesBroker(options);
-	await broker.listen(options.host ?? "127.0.0.1", options.port ?? 1883);
+	const { host = "127.0.0.1", tls } = options;
+	if (tls === undefined && !isLoopback(host) && options.plainOutsideLoopback !== true) throw plainOutsideLoopback(host);
+	const broker = new AedesBroker(options, tls && (await checkTls(tls)));
+	await broker.listen(host, options.port ?? (tls === undefined ? 1883 : 8883));
 	return broker;
 }
 
 class AedesBroker implements Broker {
-	host = "";
-	port = 0;
 	readonly log: Log;
 	readonly maxMessageBytes: number;
-	readonly #server: Server;
+	readonly #listener: Listener;
 	readonly #persistence = memoryPersistence();
 	readonly #aedes: Aedes;
 	readonly #clock: Clock;
 	readonly #onEvent: (event: BrokerEvent) => void;
 	readonly #windows = new Map<string, { client: Client | undefined; window: SendWindow }>();
 
-	constructor(options: BrokerOptions) {
+	constructor(options: BrokerOptions, tls: CheckedTls | undefined) {
 		this.log = options.log ?? createMemoryLog();
 		this.maxMessageBytes = options.maxMessageBytes ?? limits.maxMessageBytes;
 		this.#clock = options.clock ?? systemClock;
@@ -95,7 +105,7 @@ class AedesBroker implements Broker {
 				} else done(null, clientId !== "");
 			},
 			authenticate: (client, _user, _password, done) => {
-				const error = this.#admit(client.id);
+				const error = this.#admit(client);
 				done(error ?? null, error === undefined);
 			},
 			authorizePublish: (client, packet, done) => {
@@ -109,29 +119,36 @@ class AedesBroker implements Broker {
 			},
 			authorizeForward: (client, packet) => (maySubscribe(client.id, packet.topic) ? packet : null),
 		});
-		this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#handle(socket));
-		this.#server.maxConnections = options.maxConnections ?? limits.maxConnections;
+		this.#listener = new Listener({
+			tls,
+			maxConnections: options.maxConnections ?? limits.maxConnections,
+			maxPacketBytes: this.maxMessageBytes + limits.packetOverheadBytes,
+			onConnection: (connection) => this.#aedes.handle(connection),
+			onRefused: (peer, error) => this.#onEvent({ type: "refused", client: undefined, peer, error }),
+		});
 		this.#watch();
 	}
 
+	get host(): string {
+		return this.#listener.host;
+	}
+
+	get port(): number {
+		return this.#listener.port;
+	}
+
 	get url(): string {
-		return `mqtt://${this.host.includes(":") ? `[${this.host}]` : this.host}:${this.port}`;
+		return this.#listener.url;
 	}
 
 	async listen(host: string, port: number): Promise<void> {
 		await this.#aedes.listen();
 		try {
-			await new Promise<void>((resolve, reject) => {
-				this.#server.once("error", reject);
-				this.#server.listen({ host, port }, resolve);
-			});
-		} catch (cause) {
+			await this.#listener.listen(host, port);
+		} catch (error) {
 			await this.close();
-			throw listenError(host, port, cause as NodeJS.ErrnoException);
+			throw error;
 		}
-		const address = this.#server.address();
-		this.host = host;
-		this.port = typeof address === "object" && address !== null ? address.port : port;
 	}
 
 	isConnected(device: string): boolean {
@@ -155,8 +172,19 @@ class AedesBroker implements Broker {
 		});
 	}
 
+	async renewTls(tls: BrokerTls): Promise<void> {
+		await this.#listener.renewTls(tls);
+		for (const { client } of this.#windows.values()) {
+			const connection = client?.conn;
+			if (connection instanceof GuardedConnection && connection.identity && this.#listener.isRevoked(connection)) {
+				this.#refused(client as Client, revokedError(connection.identity));
+				client?.close();
+			}
+		}
+	}
+
 	async close(): Promise<void> {
-		const stopped = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+		const stopped = this.#listener.close();
 		await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
 		for (const { window } of this.#windows.values()) window.close();
 		await stopped;
@@ -167,16 +195,12 @@ class AedesBroker implements Broker {
 		await this.close();
 	}
 
-	#handle(socket: Socket): void {
-		const guard = new ByteGuard({
-			maxPacketBytes: this.maxMessageBytes + limits.packetOverheadBytes,
-			maxConnectBytes: limits.maxConnectBytes,
-		});
-		this.#aedes.handle(new GuardedConnection(socket, guard));
-	}
-
-	#admit(client: string): AuthenticateError | undefined {
+	#admit({ id: client, conn }: Client): AuthenticateError | undefined {
 		if (!isDeviceId(client)) return refusal(2, `client id ${JSON.stringify(client.slice(0, 80))} is no device id`);
+		const identity = conn instanceof GuardedConnection ? conn.identity : undefined;
+		if (identity !== undefined && identity.device !== client) {
+			return refusal(5, `client id ${client} is not the device its certificate names, ${identity.device}`);
+		}
 		if (this.#windows.has(client) || this.#windows.size < limits.maxSessions) return undefined;
 		return refusal(3, `the broker has ${limits.maxSessions} sessions, its limit`);
 	}
@@ -256,23 +280,6 @@ class AedesBroker implements Broker {
 }
 
 /** An error that aedes turns into a CONNACK return code (MQTT 3.1.1 section 3.2.2.3). */
-function refusal(returnCode: 2 | 3, message: string): AuthenticateError {
+function refusal(returnCode: 2 | 3 | 5, message: string): AuthenticateError {
 	return Object.assign(new Error(message), { returnCode });
-}
-
-function listenError(host: string, port: number, cause: NodeJS.ErrnoException): PsglError {
-	if (cause.code === "EADDRINUSE") {
-		return new ConnectionError("PSGL_PORT_IN_USE", {
-			what: `port ${port} on ${host} is in use`,
-			got: "another program listens there",
-			remedy: "Stop it, or choose another port (0 takes a free one)",
-			cause,
-		});
-	}
-	return new ConnectionError("PSGL_BROKER_LISTEN", {
-		what: `cannot listen on ${host}, port ${port}`,
-		got: cause.message,
-		remedy: "Check host and port, and whether this user may open it",
-		cause,
-	});
 }

@@ -1,17 +1,21 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { ByteGuard } from "./byte-guard.js";
+import type { PeerIdentity } from "./tls.js";
 
 /** A socket whose bytes pass a guard before anyone reads them. A refusal destroys both. */
 export class GuardedConnection extends Duplex {
 	/** `address:port` of the other end, for log lines. */
 	readonly peer: string;
+	/** Who it is by certificate; undefined on the plain port. */
+	readonly identity: PeerIdentity | undefined;
 	readonly #socket: Socket;
 
-	constructor(socket: Socket, guard: ByteGuard) {
+	constructor(socket: Socket, guard: ByteGuard, identity?: PeerIdentity) {
 		super({ allowHalfOpen: false });
 		this.#socket = socket;
-		this.peer = `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`;
+		this.identity = identity;
+		this.peer = peerAddress(socket);
 		socket.on("data", (chunk: Buffer) => {
 			try {
 				guard.inspect(chunk);
@@ -52,4 +56,9 @@ export class GuardedConnection extends Duplex {
 		this.#socket.destroy();
 		done(error);
 	}
+}
+
+/** `address:port` of a socket's other end. */
+export function peerAddress({ remoteAddress, remotePort }: Socket): string {
+	return `${remoteAddress ?? "unknown"}:${remotePort ?? 0}`;
 }

@@ -2,7 +2,10 @@ import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { option } from "./options/option.js";
 
-export const urlOption = option("URL", "broker", z.string().default("mqtt://127.0.0.1:1883"));
+/** The broker of `psgl cloud` on this machine. */
+export const defaultUrl = "mqtt://127.0.0.1:1883";
+
+export const urlOption = option("URL", "broker", z.string().default(defaultUrl));
 
 export const seedOption = option(
 	"N",

@@ -53,7 +53,10 @@ export async function runCli(args: readonly string[]): Promise<number> {
 type Flags = Record<string, string | boolean | undefined>;
 
 function addVerb(program: Command, verb: Verb, run: (flags: Flags) => Promise<void>): void {
-	const command = program.command(verb.name).summary(verb.summary).description(verb.description);
+	const words = verb.name.split(" ");
+	const last = words.pop() as string;
+	const parent = words.reduce(commandGroup, program);
+	const command = parent.command(last).summary(verb.summary).description(verb.description);
 	for (const [key, option] of Object.entries(verb.options)) command.addOption(commanderOption(key, option));
 	command
 		.option("--json", "print events as JSON, one a line, the result last [PSGL_JSON=1]")
@@ -67,6 +70,15 @@ function addVerb(program: Command, verb: Verb, run: (flags: Flags) => Promise<vo
 			`\nAn option comes from its flag, else from its variable, else from the ${verb.name} section of the file given\nwith --config, else from its default.`,
 		)
 		.action(run);
+}
+
+/** The command that verbs of two words stand under. */
+function commandGroup(parent: Command, word: string): Command {
+	const known = parent.commands.find((command) => command.name() === word);
+	if (known !== undefined) return known;
+	const members = verbs.map(({ name }) => name.split(" ")).filter(([first, second]) => first === word && second);
+	const names = members.map(([, second]) => second).join(", ");
+	return parent.command(word).summary(`${names}: who may connect`).description(`One of: ${names}.`);
 }
 
 function commanderOption(key: string, { schema, value, short }: Option): CommanderOption {

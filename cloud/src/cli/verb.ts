@@ -10,6 +10,7 @@ export interface VerbContext {
 
 /** One verb of the command line. */
 export interface Verb {
+	/** One word, or two where several verbs share the first: `provision list`. */
 	readonly name: string;
 	readonly summary: string;
 	/** Shown in `--help` under the summary. */

@@ -5,7 +5,17 @@ import { deviceVerb } from "./commands/device.js";
 import { doctorVerb } from "./commands/doctor.js";
 import { fleetVerb } from "./commands/fleet.js";
 import { inferVerb } from "./commands/infer.js";
+import { provisionVerbs } from "./commands/provision.js";
 import type { Verb } from "./verb.js";
 
 /** Every verb, in the order of `psgl --help`. */
-export const verbs: readonly Verb[] = [demoVerb, cloudVerb, deviceVerb, fleetVerb, inferVerb, compileVerb, doctorVerb];
+export const verbs: readonly Verb[] = [
+	demoVerb,
+	cloudVerb,
+	deviceVerb,
+	fleetVerb,
+	inferVerb,
+	compileVerb,
+	...provisionVerbs,
+	doctorVerb,
+];

@@ -7,12 +7,15 @@ import type { Transport, TransportEvent } from "../ports/transport.js";
 import { deviceIdPattern, protocolLimits, type WireDType, wireDTypes } from "../protocol/index.js";
 import { ClientSegmentCache } from "./client-segment-cache.js";
 import { type CheckedData, checkData, type DeviceData } from "./device-data.js";
+import type { StartUpKit } from "./start-up-kit.js";
 
 export interface DeviceOptions {
-	/** Name of the device: 1 to 64 of A-Z, a-z, 0-9, `_` and `-`. The same after every restart. */
-	readonly id: string;
-	/** Broker, for instance `mqtt://host:1883`. Or give a `transport`. */
+	/** Name of the device: 1 to 64 of A-Z, a-z, 0-9, `_` and `-`. The same after every restart. Or give a `kit`. */
+	readonly id?: string | undefined;
+	/** Broker, for instance `mqtt://127.0.0.1:1883`. Or give a `kit`, or a `transport`. */
 	readonly url?: string | undefined;
+	/** Id, broker and certificates in one, from `parseStartUpKit`. */
+	readonly kit?: Required<StartUpKit> | undefined;
 	/** Link to the broker in place of `url`, with `deviceLastWill` as its last will. The device closes it. */
 	readonly transport?: Transport | undefined;
 	/** Runs the client segment: `nodeRuntime` of `@psgl/sdk/runtime/node`. Not needed with `segments`. */
@@ -65,7 +68,11 @@ export interface DeviceSettings {
  * @throws ConfigError `PSGL_DEVICE_OPTIONS`; DataError `PSGL_DEVICE_NOT_FINITE`; ShapeError `PSGL_DEVICE_DATA`.
  */
 export function parseOptions(options: DeviceOptions): DeviceSettings {
-	const { id, url, transport, runtime, segments, trustedKey } = options;
+	const { transport, runtime, segments, trustedKey, kit } = options;
+	if (kit !== undefined && (options.id !== undefined || options.url !== undefined)) {
+		throw optionError("a kit names id and broker", "id or url besides", "the kit alone");
+	}
+	const { id = "", url } = kit ?? options;
 	if (!deviceIdPattern.test(id)) {
 		throw optionError("the device's id cannot be used", JSON.stringify(id), "1 to 64 letters, digits, _ or -");
 	}

@@ -236,13 +236,14 @@ export class Device implements AsyncDisposable {
 }
 
 /** The given transport, or one over MQTT, whose library is loaded only then. */
-async function openTransport({ transport, url, connectDeadlineMs }: DeviceOptions, settings: DeviceSettings) {
+async function openTransport({ transport, url, kit, connectDeadlineMs }: DeviceOptions, settings: DeviceSettings) {
 	if (transport !== undefined) return transport;
 	const { id, clock, random } = settings;
 	const { mqttTransport } = await import("../transport/mqtt.js");
 	const lastWill = deviceLastWill(id, clock);
 	return mqttTransport({
-		url: url ?? "",
+		url: kit?.url ?? url ?? "",
+		tls: kit && { ca: kit.authority, cert: kit.certificate, key: kit.key },
 		clientId: id,
 		lastWill,
 		clock,

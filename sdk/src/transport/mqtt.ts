@@ -47,6 +47,7 @@ export function mqttTransport(options: MqttTransportOptions): Transport {
 		resubscribe: false,
 		...(username !== undefined && { username }),
 		...(password !== undefined && { password }),
+		minVersion: "TLSv1.3",
 		...(tls.ca !== undefined && { ca: tls.ca }),
 		...(tls.cert !== undefined && { cert: tls.cert }),
 		...(tls.key !== undefined && { key: tls.key }),

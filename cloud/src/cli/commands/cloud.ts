@@ -12,7 +12,19 @@ export const cloudVerb = defineVerb({
 	options: {
 		artifact: option("FILE", "joint artifact to train, made by psgl compile", z.string()),
 		host: option("ADDRESS", "address to listen on; 0.0.0.0 for all", z.string().default("127.0.0.1")),
-		port: option("N", "port to listen on, 0 for a free one", z.int().min(0).max(65_535).default(1883)),
+		port: option(
+			"N",
+			"port to listen on, 0 for a free one (default: 1883, with --pki 8883)",
+			z.int().min(0).max(65_535).optional(),
+		),
+		pki: option(
+			"DIR",
+			"folder made by psgl provision init: TLS 1.3, and only devices with a certificate of it get in",
+			z.string().optional(),
+		),
+		plainOutsideLoopback: toggle(
+			"let everyone who reaches the address in, unencrypted; only on a network that is closed by other means",
+		),
 		rounds: option("N", "rounds of training; 0 only answers requests", z.int().min(0).max(1_000_000).default(10)),
 		minDevices: option(
 			"N",
@@ -32,8 +44,8 @@ export const cloudVerb = defineVerb({
 			does: "train with eight devices on this machine's port 1883",
 		},
 		{
-			command: "psgl cloud --artifact chest.psgl --host 0.0.0.0 --resume",
-			does: "go on after a stop, for devices on other machines",
+			command: "psgl cloud --artifact chest.psgl --host 0.0.0.0 --pki psgl-pki --resume",
+			does: "go on after a stop, for devices on other machines that have a kit",
 		},
 		{
 			command: "psgl cloud --artifact psgl-state/model.psgl --rounds 0",

@@ -1,7 +1,8 @@
 import { z } from "zod";
-import { connectDeadlineOption, seedOption, threadsOption, urlOption } from "../common-options.js";
+import { connectDeadlineOption, seedOption, threadsOption } from "../common-options.js";
 import { dataOptions } from "../data-options.js";
 import { dealOption } from "../deal-options.js";
+import { kitOptions } from "../kit-options.js";
 import { option } from "../options/option.js";
 import { defineVerb } from "../verb.js";
 
@@ -11,12 +12,16 @@ export const deviceVerb = defineVerb({
 	description:
 		"Runs one device until the aggregator ends training. It tries again when the broker cannot be reached, and goes on after a lost link.",
 	options: {
-		url: urlOption,
+		url: option("URL", "broker (default: the kit's, or mqtt://127.0.0.1:1883)", z.string().optional()),
 		id: option(
 			"ID",
-			"name of the device, the same after every restart",
-			z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "1 to 64 letters, digits, _ or -"),
+			"name of the device, the same after every restart (default: the kit's)",
+			z
+				.string()
+				.regex(/^[A-Za-z0-9_-]{1,64}$/, "1 to 64 letters, digits, _ or -")
+				.optional(),
 		),
+		...kitOptions,
 		...dataOptions,
 		split: option(
 			"I/N",
@@ -33,7 +38,7 @@ export const deviceVerb = defineVerb({
 	},
 	examples: [
 		{
-			command: "psgl device --url mqtt://cloud:1883 --id ward-3 --data own-pictures",
+			command: "psgl device --kit ward-3.kit.json --data own-pictures",
 			does: "a device with its own pictures, one sub-folder for each class",
 		},
 		{

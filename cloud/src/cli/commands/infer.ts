@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { seedOption } from "../common-options.js";
+import { kitOptions } from "../kit-options.js";
 import { option } from "../options/option.js";
 import { defineVerb } from "../verb.js";
 
@@ -9,7 +10,11 @@ export const inferVerb = defineVerb({
 	description:
 		"Decides what is in a picture, in the samples of an npz file, or in part of a data set. With --url as a device does: smashed data go out, the decision of the whole system comes back, and the local head answers when nobody else does. With --artifact on this machine alone.",
 	options: {
-		url: option("URL", "broker (default: mqtt://127.0.0.1:1883 unless --artifact is given)", z.string().optional()),
+		url: option(
+			"URL",
+			"broker (default: the kit's, or mqtt://127.0.0.1:1883 unless --artifact is given)",
+			z.string().optional(),
+		),
 		artifact: option(
 			"FILE",
 			"artifact to use instead of a broker; of a client half only the local head answers",
@@ -22,16 +27,17 @@ export const inferVerb = defineVerb({
 		seed: seedOption,
 		id: option(
 			"ID",
-			"device id to use",
+			"device id to use (default: the kit's, or psgl-infer)",
 			z
 				.string()
 				.regex(/^[A-Za-z0-9_-]{1,64}$/, "1 to 64 letters, digits, _ or -")
-				.default("psgl-infer"),
+				.optional(),
 		),
+		...kitOptions,
 		timeout: option("SECONDS", "wait this long for broker and aggregator", z.number().positive().max(3600).default(10)),
 	},
 	examples: [
-		{ command: "psgl infer --url mqtt://cloud:1883 --input picture.png", does: "one picture, by the whole system" },
+		{ command: "psgl infer --kit ward-3.kit.json --input picture.png", does: "one picture, by the whole system" },
 		{
 			command: "psgl infer --artifact psgl-demo/model.psgl --data pneumoniamnist.npz --limit 100",
 			does: "test samples, without any network",

@@ -3,6 +3,7 @@ import { ConfigError } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { Aggregator } from "../../aggregator/aggregator.js";
 import { type Broker, type BrokerEvent, startBroker } from "../../broker/broker.js";
+import { followBrokerTls, readBrokerTls } from "../broker-tls.js";
 import { defaultThreads } from "../common-options.js";
 import { interrupted } from "../exit-codes.js";
 import { formatBytes, formatPercent, formatSeconds } from "../format.js";
@@ -18,7 +19,9 @@ import { writeOutput } from "../write-output.js";
 interface CloudValues extends OptionValues<typeof trainingOptions> {
 	readonly artifact: string;
 	readonly host: string;
-	readonly port: number;
+	readonly port?: number | undefined;
+	readonly pki?: string | undefined;
+	readonly plainOutsideLoopback: boolean;
 	readonly rounds: number;
 	readonly minDevices: number;
 	readonly seed: number;
@@ -33,11 +36,15 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 	const artifact = await openArtifact(options.artifact);
 	const files = await openStateFolder(options.state);
 	requireNewState(files, options);
+	const { host, port, pki, plainOutsideLoopback } = options;
 	await using broker = await startBroker({
-		host: options.host,
-		port: options.port,
+		host,
+		port,
+		tls: pki === undefined ? undefined : await readBrokerTls(pki),
+		plainOutsideLoopback,
 		onEvent: (event) => showBrokerEvent(output, event),
 	});
+	using _following = pki === undefined ? undefined : followBrokerTls(pki, broker, output);
 	await using aggregator = await Aggregator.start({
 		artifact,
 		runtime: nodeRuntime,

@@ -5,13 +5,16 @@ import { defaultThreads } from "../common-options.js";
 import { type dataOptions, loadSplits } from "../data-options.js";
 import { parseDeal } from "../deal-options.js";
 import { DeviceProgress } from "../device-progress.js";
+import { readAddress } from "../kit-options.js";
 import type { OptionValues } from "../options/option.js";
 import { threadedRuntime } from "../threaded-runtime.js";
 import type { VerbContext } from "../verb.js";
 
 interface DeviceValues extends OptionValues<typeof dataOptions> {
-	readonly url: string;
-	readonly id: string;
+	readonly url?: string | undefined;
+	readonly id?: string | undefined;
+	readonly kit?: string | undefined;
+	readonly key?: string | undefined;
 	readonly split: string;
 	readonly deal: string;
 	readonly seed: number;
@@ -32,10 +35,11 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 	}
 	const splits = await loadSplits(options, context);
 	const data = dealSplits(splits, shares, parseDeal(options.deal), options.seed)[index - 1];
-	const progress = new DeviceProgress(output, options.id);
+	const address = await readAddress(options);
+	const id = address.kit?.id ?? address.id ?? "";
+	const progress = new DeviceProgress(output, id);
 	await using device = await Device.connect({
-		url: options.url,
-		id: options.id,
+		...address,
 		runtime: threadedRuntime(nodeRuntime, options.threads ?? defaultThreads()),
 		data,
 		signal,
@@ -48,6 +52,6 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 		progress.training(event);
 	}
 	progress.stop();
-	output.result({ device: options.id, steps, bytesUp: device.bytesUp, bytesDown: device.bytesDown });
+	output.result({ device: id, steps, bytesUp: device.bytesUp, bytesDown: device.bytesDown });
 	return 0;
 }

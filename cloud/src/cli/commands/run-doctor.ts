@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -5,13 +6,17 @@ import { createServer } from "node:net";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { dirname, resolve } from "node:path";
 import { attributes, encodeModel, GraphBuilder } from "@psgl/models";
-import { PsglError, seededRandom, systemClock, type Tensor, tensorBytes } from "@psgl/sdk";
+import { PsglError, type StartUpKit, seededRandom, systemClock, type Tensor, tensorBytes } from "@psgl/sdk";
 import { mqttTransport } from "@psgl/sdk/transport/mqtt";
+import { dayMs } from "../../provision/certificates.js";
 import { formatBytes } from "../format.js";
+import { readKit } from "../kit-options.js";
 import type { VerbContext } from "../verb.js";
 
 interface DoctorValues {
 	readonly broker?: string | undefined;
+	readonly kit?: string | undefined;
+	readonly key?: string | undefined;
 	readonly host: string;
 	readonly port: number;
 	readonly state: string;
@@ -33,6 +38,8 @@ const repeats = 3;
 /** Runs all checks and prints them. */
 export async function runDoctor(options: DoctorValues, { output, signal }: VerbContext): Promise<number> {
 	const checks: Check[] = [];
+	const kit = await readKit(options);
+	const url = options.broker ?? kit?.url;
 	const tests = [
 		checkNode,
 		checkOnnxRuntime,
@@ -41,7 +48,8 @@ export async function runDoctor(options: DoctorValues, { output, signal }: VerbC
 		checkMemory,
 		checkCores,
 		() => checkState(options.state),
-		() => (options.broker === undefined ? checkPort(options.host, options.port) : checkBroker(options.broker, signal)),
+		...(kit === undefined ? [] : [() => checkCertificate(kit)]),
+		() => (url === undefined ? checkPort(options.host, options.port) : checkBroker(url, kit, signal)),
 	];
 	for (const test of tests) {
 		const check = await test();
@@ -176,12 +184,27 @@ async function checkPort(host: string, port: number): Promise<Check> {
 	}
 }
 
-async function checkBroker(url: string, signal: AbortSignal): Promise<Check> {
+/** How long the kit's certificate is good for. A month is time enough to bring a new one. */
+function checkCertificate({ certificate, id }: StartUpKit): Check {
+	const name = "certificate";
+	const { validFrom, validTo } = new X509Certificate(certificate);
+	const days = Math.floor((Date.parse(validTo) - Date.now()) / dayMs);
+	const remedy = `Renew it: psgl provision device --id ${id} --renew`;
+	if (Date.parse(validFrom) > Date.now()) {
+		return { name, status: "fail", found: `not valid before ${validFrom}`, remedy: "Set this machine's clock" };
+	}
+	if (days < 0) return { name, status: "fail", found: `expired on ${validTo}`, remedy };
+	const found = `valid for ${days} more days`;
+	return days < 30 ? { name, status: "warn", found, remedy } : { name, status: "ok", found };
+}
+
+async function checkBroker(url: string, kit: StartUpKit | undefined, signal: AbortSignal): Promise<Check> {
 	const name = "broker";
 	try {
 		await using transport = mqttTransport({
 			url,
-			clientId: `psgl-doctor-${process.pid}`,
+			clientId: kit?.id ?? `psgl-doctor-${process.pid}`,
+			tls: kit && { ca: kit.authority, cert: kit.certificate, key: kit.key },
 			clock: systemClock,
 			random: seededRandom(process.pid),
 			connectDeadlineMs: brokerDeadlineMs,

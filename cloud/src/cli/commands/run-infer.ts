@@ -3,6 +3,7 @@ import { type Artifact, artifactGraph, artifactTensor, type Manifest } from "@ps
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { formatPercent } from "../format.js";
 import { type InferenceInputs, type InputOptions, readInputs } from "../inference-inputs.js";
+import { readAddress } from "../kit-options.js";
 import { openArtifact } from "../open-artifact.js";
 import type { Output } from "../output.js";
 import type { VerbContext } from "../verb.js";
@@ -10,7 +11,9 @@ import type { VerbContext } from "../verb.js";
 interface InferValues extends InputOptions {
 	readonly url?: string | undefined;
 	readonly artifact?: string | undefined;
-	readonly id: string;
+	readonly id?: string | undefined;
+	readonly kit?: string | undefined;
+	readonly key?: string | undefined;
 	readonly timeout: number;
 }
 
@@ -28,16 +31,16 @@ interface Answer {
 /** Decides and prints: one line a sample. */
 export async function runInfer(options: InferValues, context: VerbContext): Promise<number> {
 	const { output, signal } = context;
-	if (options.artifact !== undefined && options.url === undefined) {
+	if (options.artifact !== undefined && options.url === undefined && options.kit === undefined) {
 		const artifact = await openArtifact(options.artifact);
 		const inputs = await readInputs(options, artifact.manifest, signal);
 		print(output, artifact.manifest, inputs, await decideOffline(artifact, inputs.x, nodeRuntime));
 		return 0;
 	}
 	const deadlineMs = options.timeout * 1000;
+	const id = options.id ?? (options.kit === undefined ? "psgl-infer" : undefined);
 	await using device = await Device.connect({
-		url: options.url ?? "mqtt://127.0.0.1:1883",
-		id: options.id,
+		...(await readAddress({ ...options, id })),
 		runtime: nodeRuntime,
 		connectDeadlineMs: deadlineMs,
 		inferTimeoutMs: deadlineMs,

@@ -1,0 +1,116 @@
+import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket, Server as TlsServer } from "node:tls";
+import { ConnectionError, type PsglError } from "@psgl/sdk";
+import { cloudLimits as limits } from "../limits.js";
+import { ByteGuard } from "./byte-guard.js";
+import { GuardedConnection, peerAddress } from "./guarded-connection.js";
+import { type BrokerTls, type CheckedTls, checkTls, handshakeError, peerIdentity } from "./tls.js";
+
+export interface ListenerOptions {
+	/** Left out: plain TCP. */
+	readonly tls: CheckedTls | undefined;
+	readonly maxConnections: number;
+	/** Longest MQTT packet, bytes, fixed header included. */
+	readonly maxPacketBytes: number;
+	/** A connection that may speak MQTT; its bytes pass a guard. */
+	readonly onConnection: (connection: GuardedConnection) => void;
+	/** A connection that was turned away before it spoke MQTT. */
+	readonly onRefused: (peer: string, error: Error) => void;
+}
+
+/** The port of a broker: takes connections, asks for certificates with TLS, and guards their bytes. */
+export class Listener {
+	host = "";
+	port = 0;
+	readonly #options: ListenerOptions;
+	readonly #server: Server;
+	#tls: CheckedTls | undefined;
+
+	constructor(options: ListenerOptions) {
+		const { tls, maxConnections, onRefused } = options;
+		this.#options = options;
+		this.#tls = tls;
+		const link = { noDelay: true, keepAlive: true };
+		this.#server =
+			tls === undefined
+				? createServer(link, (socket) => this.#open(socket))
+				: createTlsServer({ ...link, ...tls.options }, (socket) => this.#identify(socket));
+		this.#server.maxConnections = maxConnections;
+		this.#server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
+			onRefused(peerAddress(socket), handshakeError(error));
+		});
+	}
+
+	get url(): string {
+		const scheme = this.#tls === undefined ? "mqtt" : "mqtts";
+		return `${scheme}://${this.host.includes(":") ? `[${this.host}]` : this.host}:${this.port}`;
+	}
+
+	/** @throws ConnectionError `PSGL_PORT_IN_USE`, `PSGL_BROKER_LISTEN`. */
+	async listen(host: string, port: number): Promise<void> {
+		try {
+			await new Promise<void>((resolve, reject) => {
+				this.#server.once("error", reject);
+				this.#server.listen({ host, port }, resolve);
+			});
+		} catch (cause) {
+			throw listenError(host, port, cause as NodeJS.ErrnoException);
+		}
+		const address = this.#server.address();
+		this.host = host;
+		this.port = typeof address === "object" && address !== null ? address.port : port;
+	}
+
+	/**
+	 * Takes up other certificates for connections to come.
+	 * @throws ConfigError `PSGL_TLS_FILES`, and the old ones stay in force.
+	 */
+	async renewTls(tls: BrokerTls): Promise<void> {
+		const checked = await checkTls(tls);
+		if (!(this.#server instanceof TlsServer)) return;
+		this.#server.setSecureContext(checked.options);
+		this.#tls = checked;
+	}
+
+	/** Whether the certificate of an open connection was revoked since. */
+	isRevoked({ identity }: GuardedConnection): boolean {
+		return identity !== undefined && this.#tls?.revoked.has(identity.serial) === true;
+	}
+
+	/** Takes no more connections; resolves when all are closed. */
+	close(): Promise<void> {
+		return new Promise((resolve) => this.#server.close(() => resolve()));
+	}
+
+	#identify(socket: TLSSocket): void {
+		try {
+			this.#open(socket, peerIdentity(socket, this.#tls?.revoked ?? new Set()));
+		} catch (error) {
+			this.#options.onRefused(peerAddress(socket), error as Error);
+			socket.destroy();
+		}
+	}
+
+	#open(socket: Socket, identity?: GuardedConnection["identity"]): void {
+		const { maxPacketBytes, onConnection } = this.#options;
+		const guard = new ByteGuard({ maxPacketBytes, maxConnectBytes: limits.maxConnectBytes });
+		onConnection(new GuardedConnection(socket, guard, identity));
+	}
+}
+
+function listenError(host: string, port: number, cause: NodeJS.ErrnoException): PsglError {
+	if (cause.code === "EADDRINUSE") {
+		return new ConnectionError("PSGL_PORT_IN_USE", {
+			what: `port ${port} on ${host} is in use`,
+			got: "another program listens there",
+			remedy: "Stop it, or choose another port (0 takes a free one)",
+			cause,
+		});
+	}
+	return new ConnectionError("PSGL_BROKER_LISTEN", {
+		what: `cannot listen on ${host}, port ${port}`,
+		got: cause.message,
+		remedy: "Check host and port, and whether this user may open it",
+		cause,
+	});
+}
