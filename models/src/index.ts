@@ -74,7 +74,10 @@ export { type LossOperands, lossOf, probabilitiesOf, targetShape } from "./losse
 export { meanSquaredError } from "./losses/mean-squared-error.js";
 export { type SquaredScoreErrorOperands, squaredScoreError } from "./losses/squared-score-error.js";
 export type { DropoutTreatment } from "./onnx/dropout-rule.js";
+export type { ExternalData } from "./onnx/external-data.js";
+export { externalDataFolder } from "./onnx/external-data-folder.js";
 export { type ImportBindings, importModel } from "./onnx/import-model.js";
+export { onnxLimits } from "./onnx/limits.js";
 export { decodeModel } from "./onnx/read.js";
 export { encodeModel } from "./onnx/write.js";
 export { accumulated, withGradient } from "./optimisers/accumulated.js";

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cloudLimits } from "@psgl/cloud";
 import { minimumSamplesPerDevice } from "@psgl/firmware-sim";
+import { onnxLimits } from "@psgl/models";
 import { maxArtifactBytes } from "@psgl/sdk/artifact";
 import { protocolLimits } from "@psgl/sdk/protocol";
 import { defaultMaxExpandedBytes, heldOutCap, heldOutFraction } from "@psgl/sdk/sources";
@@ -11,6 +12,7 @@ import { projectFolder } from "../helpers/run-cli.js";
 const limits = {
 	"wire protocol": protocolLimits,
 	"broker and aggregator": cloudLimits,
+	"ONNX files": onnxLimits,
 	files: { maxArtifactBytes, defaultMaxExpandedBytes, heldOutCap, heldOutFraction, minimumSamplesPerDevice },
 };
 

@@ -18,6 +18,12 @@ export interface FileNode {
 	readonly domain?: string;
 }
 
+export interface ExternalTensor {
+	readonly dims: readonly number[];
+	/** Keys such as location, offset and length. */
+	readonly entries: Readonly<Record<string, string>>;
+}
+
 export interface OnnxFile {
 	readonly opset: number;
 	/** float32 inputs; a text stands for a named extent. */
@@ -26,8 +32,12 @@ export interface OnnxFile {
 	readonly nodes: readonly FileNode[];
 	/** float32 initialisers, written as typed fields, not raw bytes. */
 	readonly floats?: Readonly<Record<string, readonly number[]>>;
-	/** Initialisers said to be in another file. */
-	readonly external?: readonly string[];
+	/** float32 initialisers in other files, with the entries that say where. */
+	readonly external?: Readonly<Record<string, ExternalTensor>>;
+	/** float16 initialisers, as bit patterns in raw bytes. */
+	readonly halves?: Readonly<Record<string, readonly number[]>>;
+	/** Whether the file has a sparse initialiser. */
+	readonly sparse?: boolean;
 }
 
 /**
@@ -35,14 +45,16 @@ export interface OnnxFile {
  * test.
  */
 export function onnxFile(file: OnnxFile): Uint8Array {
-	const { floats = {}, external = [] } = file;
+	const { floats = {}, external = {}, halves = {}, sparse = false } = file;
 	const graph: Message = (w) => {
 		for (const node of file.nodes) message(w, 1, (n) => writeNode(n, node));
 		text(w, 2, "graph");
 		for (const [name, values] of Object.entries(floats)) message(w, 5, (t) => writeFloats(t, name, values));
-		for (const name of external) message(w, 5, (t) => writeExternal(t, name));
+		for (const [name, tensor] of Object.entries(external)) message(w, 5, (t) => writeExternal(t, name, tensor));
+		for (const [name, patterns] of Object.entries(halves)) message(w, 5, (t) => writeHalves(t, name, patterns));
 		for (const [name, shape] of Object.entries(file.inputs)) message(w, 11, (i) => writeInput(i, name, shape));
 		for (const name of file.outputs) message(w, 12, (o) => text(o, 1, name));
+		if (sparse) message(w, 15, (s) => message(s, 1, (values) => writeFloats(values, "sparse", [1])));
 	};
 	const writer = protobuf.Writer.create();
 	integer(writer, 1, 8);
@@ -102,15 +114,24 @@ function writeFloats(w: protobuf.Writer, name: string, values: readonly number[]
 	text(w, 8, name);
 }
 
-function writeExternal(w: protobuf.Writer, name: string): void {
-	integer(w, 1, 1);
+function writeExternal(w: protobuf.Writer, name: string, { dims, entries }: ExternalTensor): void {
+	for (const extent of dims) integer(w, 1, extent);
 	integer(w, 2, 1);
 	text(w, 8, name);
-	message(w, 13, (entry) => {
-		text(entry, 1, "location");
-		text(entry, 2, "weights.bin");
-	});
+	for (const [key, value] of Object.entries(entries)) {
+		message(w, 13, (entry) => {
+			text(entry, 1, key);
+			text(entry, 2, value);
+		});
+	}
 	integer(w, 14, 1);
+}
+
+function writeHalves(w: protobuf.Writer, name: string, patterns: readonly number[]): void {
+	integer(w, 1, patterns.length);
+	integer(w, 2, 10);
+	text(w, 8, name);
+	w.uint32((9 << 3) | 2).bytes(new Uint8Array(Uint16Array.from(patterns).buffer));
 }
 
 function writeInput(w: protobuf.Writer, name: string, shape: readonly (number | string)[]): void {

@@ -1,14 +1,17 @@
 import { ArtifactError, type DType, type Tensor } from "@psgl/sdk";
 import type { Attributes } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
-import type { Dim, Shape, Value } from "../graph/graph.js";
-import { dtypeOf } from "./data-type.js";
+import type { Shape, Value } from "../graph/graph.js";
 import type { DropoutTreatment } from "./dropout-rule.js";
+import type { ExternalData } from "./external-data.js";
 import { foldIntegers, foldShape, type KnownIntegers } from "./fold-shapes.js";
-import { normaliseNode, readableOpsets } from "./normalise-opset.js";
+import { hasHalfWeights, widened, widenedAttributes, widenedType } from "./half-precision.js";
+import { normaliseNode } from "./normalise-opset.js";
+import { inputType, opsetOf, parseModel } from "./parse-model.js";
 import { readAttributes } from "./read-attributes.js";
-import { tensorFromProto, unknownType } from "./read-tensor.js";
-import { decodeModelProto, type GraphProto, type ModelProto, type NodeProto, type ValueInfoProto } from "./schema.js";
+import { tensorFromProto } from "./read-tensor.js";
+import type { GraphProto, NodeProto } from "./schema.js";
+import { nodeName, sortNodes } from "./sort-nodes.js";
 
 /** How the importing graph takes up what the file declares. */
 export interface ImportBindings {
@@ -18,97 +21,66 @@ export interface ImportBindings {
 	initializer(name: string, value: Tensor): Value;
 	/** What Dropout nodes in training mode do. Default: they are refused. */
 	readonly dropout?: DropoutTreatment;
+	/** Reads weights that lie in files beside the model, see `externalDataFolder`. Default: they are refused. */
+	readonly external?: ExternalData;
+	/** Told in one sentence what was read in another way than the file has it. */
+	note?(text: string): void;
 }
 
 /**
- * Adds the graph of an ONNX file to `g`, brought to psgl's opset, with shape computations folded away.
+ * Adds the graph of an ONNX file to `g`, brought to psgl's opset, with shape computations folded away. Nodes keep their
+ * names where those are free; nodes in an order in which they cannot run are sorted. Where the weights are float16, all
+ * of the model is read as float32.
  *
  * @returns the file's outputs by name
  * @throws ArtifactError `PSGL_ONNX_TRUNCATED`, `PSGL_ONNX_NOT_ONNX`, `PSGL_ONNX_OPSET`, `PSGL_ONNX_CORRUPT`,
- * `PSGL_ONNX_DTYPE`, `PSGL_ONNX_EXTERNAL_DATA`, `PSGL_ONNX_DYNAMIC_SHAPE`, `PSGL_ONNX_DROPOUT`, `PSGL_OPERATOR_UNKNOWN`
+ * `PSGL_ONNX_DTYPE`, `PSGL_ONNX_EXTERNAL_DATA`, `PSGL_ONNX_SPARSE`, `PSGL_ONNX_DUPLICATE`, `PSGL_ONNX_CYCLE`,
+ * `PSGL_ONNX_CONTROL_FLOW`, `PSGL_ONNX_DYNAMIC_SHAPE`, `PSGL_ONNX_DROPOUT`, `PSGL_OPERATOR_UNKNOWN`
+ * @throws LimitError `PSGL_ONNX_TENSOR_TOO_LARGE`
  * @throws ShapeError when the shapes in the file do not fit together
  */
 export function importModel(g: GraphBuilder, bytes: Uint8Array, bindings: ImportBindings): Map<string, Value> {
-	const model = parse(bytes);
+	const model = parseModel(bytes);
 	const graph = model.graph as GraphProto;
-	const importer = new Importer(g, opsetOf(model), bindings.dropout);
+	const widen = hasHalfWeights(graph);
+	const importer = new Importer(g, opsetOf(model), bindings.dropout, widen);
+	if (widen) bindings.note?.("float16 weights and inputs are read as float32");
+	const given = new Set<string>();
 	for (const proto of graph.initializer ?? []) {
 		const name = proto.name ?? "";
-		importer.define(name, bindings.initializer(name, tensorFromProto(proto, name)));
+		if (given.has(name)) throw duplicate(name);
+		given.add(name);
+		const tensor = tensorFromProto(proto, name, bindings.external);
+		importer.define(name, bindings.initializer(name, widen ? widened(tensor) : tensor));
 	}
 	for (const info of graph.input ?? []) {
 		// Older files list initialisers among the inputs.
 		if (importer.has(info.name)) continue;
+		given.add(info.name);
 		const { dtype, shape } = inputType(info);
-		importer.define(info.name, bindings.input(info.name, dtype, shape));
+		importer.define(info.name, bindings.input(info.name, widen ? widenedType(dtype) : dtype, shape));
 	}
-	for (const node of graph.node ?? []) importer.node(node);
+	for (const node of sortNodes(graph.node ?? [], given)) importer.node(node);
 	return new Map((graph.output ?? []).map(({ name }) => [name, importer.value(name, "an output of the model")]));
 }
 
-function parse(bytes: Uint8Array): ModelProto {
-	let model: ModelProto;
-	try {
-		model = decodeModelProto(bytes);
-	} catch (cause) {
-		const truncated = cause instanceof RangeError;
-		throw new ArtifactError(truncated ? "PSGL_ONNX_TRUNCATED" : "PSGL_ONNX_NOT_ONNX", {
-			what: truncated ? "an ONNX file ends too early" : "a file is not ONNX",
-			got: `${bytes.byteLength} bytes: ${(cause as Error).message}`,
-			remedy: truncated ? "Copy or export the model again" : "Export the model with torch.onnx.export",
-			cause,
-		});
-	}
-	if (model.graph?.node === undefined || model.graph.node.length === 0 || model.opsetImport?.length === 0) {
-		throw new ArtifactError("PSGL_ONNX_NOT_ONNX", {
-			what: "a file is not ONNX, or holds no graph",
-			got: `${bytes.byteLength} bytes`,
-			remedy: "Export the model with torch.onnx.export",
-		});
-	}
-	return model;
-}
-
-function opsetOf(model: ModelProto): number {
-	const standard = model.opsetImport?.find(
-		({ domain }) => domain === undefined || domain === "" || domain === "ai.onnx",
-	);
-	const version = Number(standard?.version ?? 0);
-	if (version < readableOpsets.first || version > readableOpsets.last) {
-		throw new ArtifactError("PSGL_ONNX_OPSET", {
-			what: "an ONNX file uses a version of the operator set psgl does not read",
-			got: `opset ${version}`,
-			expected: `${readableOpsets.first} to ${readableOpsets.last}`,
-			remedy: "Export with opset_version=17, or convert the file with onnx.version_converter",
-		});
-	}
-	return version;
-}
-
-function inputType({ name, type }: ValueInfoProto): { dtype: DType; shape: Shape } {
-	const { elemType = 0, shape } = type?.tensorType ?? {};
-	const dtype = dtypeOf(elemType);
-	if (dtype === undefined) throw unknownType(`input ${name}`, elemType);
-	const dims = (shape?.dim ?? []).map((dim, i): Dim => {
-		const extent = Number(dim.dimValue ?? 0);
-		if (extent > 0) return extent;
-		return dim.dimParam === undefined || dim.dimParam === "" ? `${name}_${i}` : dim.dimParam;
-	});
-	return { dtype, shape: dims };
-}
+/** Operators that run sub-graphs as the data have it. */
+const controlFlow: ReadonlySet<string> = new Set(["If", "Loop", "Scan"]);
 
 /** Brings nodes into the graph one after another. */
 class Importer {
 	readonly #g: GraphBuilder;
 	readonly #opset: number;
 	readonly #dropout: DropoutTreatment | undefined;
+	readonly #widen: boolean;
 	readonly #values = new Map<string, Value>();
 	readonly #integers = new Map<string, KnownIntegers>();
 
-	constructor(g: GraphBuilder, opset: number, dropout: DropoutTreatment | undefined) {
+	constructor(g: GraphBuilder, opset: number, dropout: DropoutTreatment | undefined, widen: boolean) {
 		this.#g = g;
 		this.#opset = opset;
 		this.#dropout = dropout;
+		this.#widen = widen;
 	}
 
 	has(name: string): boolean {
@@ -137,7 +109,7 @@ class Importer {
 	}
 
 	node(proto: NodeProto): void {
-		const name = proto.name || `${proto.opType}_${proto.output?.[0] ?? ""}`;
+		const name = nodeName(proto);
 		const outputs = proto.output ?? [];
 		if (proto.domain !== undefined && proto.domain !== "" && proto.domain !== "ai.onnx") {
 			throw new ArtifactError("PSGL_OPERATOR_UNKNOWN", {
@@ -146,7 +118,9 @@ class Importer {
 				remedy: "Export the model with standard operators only",
 			});
 		}
-		const attributes = readAttributes(proto.attribute ?? []);
+		if (controlFlow.has(proto.opType)) throw dataDependent(proto);
+		const written = readAttributes(proto.attribute ?? []);
+		const attributes = this.#widen ? widenedAttributes(written) : written;
 		if (this.#fold(proto, attributes)) return;
 		const inputs = (proto.input ?? []).map((input, i) => {
 			if (input === "") return undefined;
@@ -221,11 +195,27 @@ function constantTensor(attributes: Attributes, name: string): Tensor {
 	});
 }
 
+function duplicate(name: string): ArtifactError {
+	return new ArtifactError("PSGL_ONNX_DUPLICATE", {
+		what: `two parts of the model give a value of one name: ${name}`,
+		got: "two initialisers",
+		remedy: "Rename one of them; onnx.checker finds such names",
+	});
+}
+
+function dataDependent(node: NodeProto): ArtifactError {
+	return new ArtifactError("PSGL_ONNX_CONTROL_FLOW", {
+		what: `node ${nodeName(node)} (${node.opType}) is control flow, which can be neither cut nor differentiated`,
+		got: node.opType,
+		remedy: "Export a traced model of fixed shapes with torch.onnx.export, so that branches and loops are written out",
+	});
+}
+
 function undefinedValue(name: string, reader: string): ArtifactError {
 	return new ArtifactError("PSGL_ONNX_CORRUPT", {
 		what: `${reader} reads a value nothing computes`,
 		got: name,
-		remedy: "Check the file with onnx.checker; its nodes have to be in an order in which they can run",
+		remedy: "Check the file with onnx.checker",
 	});
 }
 

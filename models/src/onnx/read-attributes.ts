@@ -1,8 +1,9 @@
 import type { Attribute, Attributes } from "../graph/attribute.js";
+import { sparse } from "./parse-model.js";
 import { tensorFromProto } from "./read-tensor.js";
 import { type AttributeProto, attributeType } from "./schema.js";
 
-/** Attributes of a node. Kinds psgl has no use for (sub-graphs, sparse tensors) are left out. */
+/** Attributes of a node. Kinds psgl has no use for (sub-graphs) are left out. @throws ArtifactError `PSGL_ONNX_SPARSE`. */
 export function readAttributes(protos: readonly AttributeProto[]): Attributes {
 	const attributes: Record<string, Attribute> = {};
 	for (const proto of protos) {
@@ -29,6 +30,8 @@ function readAttribute(proto: AttributeProto): Attribute | undefined {
 			return { type: "floats", value: [...(proto.floats ?? [])] };
 		case attributeType.strings:
 			return { type: "strings", value: (proto.strings ?? []).map((s) => decoder.decode(s)) };
+		case attributeType.sparseTensor:
+			throw sparse(`attribute ${proto.name}`);
 		default:
 			return undefined;
 	}

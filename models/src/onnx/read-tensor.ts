@@ -1,32 +1,33 @@
-import { ArtifactError, elementCount, type Tensor, tensorFromBytes, zeros } from "@psgl/sdk";
+import { ArtifactError, bytesPerElement, elementCount, type Tensor, tensorFromBytes, zeros } from "@psgl/sdk";
 import { dtypeOf } from "./data-type.js";
+import { checkTensorBytes, type ExternalData, externalBytes } from "./external-data.js";
 import type { Int64, TensorProto } from "./schema.js";
 
 /**
- * A tensor of an ONNX file, from its raw bytes or its typed fields.
- * @throws ArtifactError `PSGL_ONNX_EXTERNAL_DATA`, `PSGL_ONNX_DTYPE`, `PSGL_ONNX_CORRUPT`
+ * A tensor of an ONNX file, from its raw bytes, its typed fields or a file beside it.
+ * @throws ArtifactError `PSGL_ONNX_EXTERNAL_DATA`, `PSGL_ONNX_DTYPE`, `PSGL_ONNX_CORRUPT`; LimitError
+ * `PSGL_ONNX_TENSOR_TOO_LARGE`
  */
-export function tensorFromProto(proto: TensorProto, name: string): Tensor {
-	if (proto.dataLocation === 1) {
-		throw new ArtifactError("PSGL_ONNX_EXTERNAL_DATA", {
-			what: `the values of ${name} are in another file`,
-			got: proto.externalData?.find((entry) => entry.key === "location")?.value,
-			remedy: "Save the model as one file: onnx.save(model, path, save_as_external_data=False)",
-		});
-	}
+export function tensorFromProto(proto: TensorProto, name: string, external?: ExternalData): Tensor {
 	const dtype = dtypeOf(proto.dataType ?? 0);
 	if (dtype === undefined) throw unknownType(name, proto.dataType ?? 0);
 	const dims = (proto.dims ?? []).map(Number);
-	if (proto.rawData !== undefined && proto.rawData.length > 0) {
+	const count = elementCount(dims);
+	if (dims.some((d) => !(d >= 0)) || !Number.isSafeInteger(count)) throw corrupt(name, `a shape [${dims.join(",")}]`);
+	const length = count * bytesPerElement[dtype];
+	checkTensorBytes(name, length);
+	const isExternal = proto.dataLocation === 1;
+	const bytes = isExternal ? externalBytes(proto, name, length, external) : proto.rawData;
+	if (bytes !== undefined && (isExternal || bytes.length > 0)) {
 		try {
-			return tensorFromBytes(dtype, dims, proto.rawData);
+			return tensorFromBytes(dtype, dims, bytes);
 		} catch (cause) {
 			throw corrupt(name, cause);
 		}
 	}
 	const values = typedValues(proto);
+	if (values.length !== count) throw corrupt(name, `${values.length} values for [${dims.join(",")}]`);
 	const tensor = zeros(dtype, dims);
-	if (values.length !== elementCount(dims)) throw corrupt(name, `${values.length} values for [${dims.join(",")}]`);
 	values.forEach((value, i) => {
 		if (tensor.dtype === "int64") tensor.data[i] = BigInt(value.toString());
 		else tensor.data[i] = Number(value);

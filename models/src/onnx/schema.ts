@@ -24,6 +24,7 @@ const root = protobuf.Root.fromJSON({
 				initializer: { rule: "repeated", type: "TensorProto", id: 5 },
 				input: { rule: "repeated", type: "ValueInfoProto", id: 11 },
 				output: { rule: "repeated", type: "ValueInfoProto", id: 12 },
+				sparseInitializer: { rule: "repeated", type: "bytes", id: 15 },
 			},
 		},
 		NodeProto: {
@@ -130,6 +131,8 @@ export interface GraphProto {
 	initializer?: TensorProto[];
 	input?: ValueInfoProto[];
 	output?: ValueInfoProto[];
+	/** Only whether there are any matters: they are refused. */
+	sparseInitializer?: Uint8Array[];
 }
 
 export interface ModelProto {
@@ -153,4 +156,13 @@ export function decodeModelProto(bytes: Uint8Array): ModelProto {
 }
 
 /** AttributeProto.AttributeType. */
-export const attributeType = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7, strings: 8 } as const;
+export const attributeType = {
+	float: 1,
+	int: 2,
+	string: 3,
+	tensor: 4,
+	floats: 6,
+	ints: 7,
+	strings: 8,
+	sparseTensor: 11,
+} as const;

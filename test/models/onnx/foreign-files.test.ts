@@ -1,4 +1,4 @@
-import { decodeModel, encodeModel } from "@psgl/models";
+import { decodeModel, encodeModel, GraphBuilder, importModel } from "@psgl/models";
 import { ArtifactError, type Tensor, tensor } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
@@ -120,7 +120,10 @@ const refused: Readonly<Record<string, Partial<OnnxFile>>> = {
 		nodes: [{ type: "FusedMatMul", inputs: ["x", "x"], outputs: ["y"], domain: "com.microsoft" }],
 	},
 	PSGL_ONNX_CORRUPT: { nodes: [node("Relu", ["nowhere"])] },
-	PSGL_ONNX_EXTERNAL_DATA: { external: ["weight"] },
+	PSGL_ONNX_EXTERNAL_DATA: { external: { weight: { dims: [1], entries: { location: "weights.bin" } } } },
+	PSGL_ONNX_SPARSE: { sparse: true },
+	PSGL_ONNX_CONTROL_FLOW: { nodes: [node("Loop", ["x"])] },
+	PSGL_ONNX_DUPLICATE: { nodes: [node("Relu", ["x"]), node("Tanh", ["x"])] },
 	PSGL_ONNX_DYNAMIC_SHAPE: {
 		nodes: [
 			{ type: "Shape", inputs: ["x"], outputs: ["shape"] },
@@ -139,3 +142,66 @@ for (const [code, change] of Object.entries(refused)) {
 		t.is(error?.code, code);
 	});
 }
+
+const chain = (order: readonly number[], first = "x"): OnnxFile => {
+	const nodes: readonly FileNode[] = [
+		{ type: "Relu", inputs: [first], outputs: ["a"] },
+		{ type: "Neg", inputs: ["a"], outputs: ["b"] },
+		{ type: "Add", inputs: ["a", "b"], outputs: ["c"] },
+		{ type: "Exp", inputs: ["c"], outputs: ["y"] },
+	];
+	const inputs = { x: ["N", 3, 2] } as const;
+	return { opset: 13, inputs, outputs: ["y"], nodes: order.map((i) => nodes[i] as FileNode) };
+};
+
+test("nodes in any order are sorted; those in order stay as they are", async (t) => {
+	const types = (order: readonly number[]) => decodeModel(onnxFile(chain(order))).nodes.map((n) => n.type);
+	t.deepEqual(types([0, 1, 2, 3]), ["Relu", "Neg", "Add", "Exp", "Identity"]);
+	t.deepEqual(types([3, 2, 1, 0]), ["Relu", "Neg", "Add", "Exp", "Identity"]);
+	t.deepEqual([...(await run(chain([2, 3, 0, 1]))).data], new Array(12).fill(1));
+});
+
+test("a cycle is refused with the nodes on it, and no others", (t) => {
+	const error = t.throws(() => decodeModel(onnxFile(chain([3, 0, 1, 2], "c"))), { instanceOf: ArtifactError });
+	t.is(error?.code, "PSGL_ONNX_CYCLE");
+	t.regex(error?.message ?? "", /Relu_a -> (Neg_b -> )?Add_c -> Relu_a/);
+	t.notRegex(error?.message ?? "", /Exp_y/);
+});
+
+test("names given twice are told with what gives them", (t) => {
+	for (const [name, file] of Object.entries({
+		x: { nodes: [node("Relu", ["x"]), { type: "Relu", inputs: ["y"], outputs: ["x"] }] },
+		w: { floats: { w: [1, 2] }, halves: { w: [0, 0] }, nodes: [node("Mul", ["x", "w"])] },
+	})) {
+		const error = t.throws(
+			() => decodeModel(onnxFile({ opset: 13, inputs: { x: ["N", 2] }, outputs: ["y"], ...file })),
+			{ instanceOf: ArtifactError },
+		);
+		t.is(error?.code, "PSGL_ONNX_DUPLICATE");
+		t.regex(error?.message ?? "", new RegExp(`one name: ${name}`));
+	}
+});
+
+test("float16 weights are read as float32, with a note", (t) => {
+	const patterns = { 0: 0, 1: 0x3c00, 2: 0xc100, 3: 0x0001, 4: 0x7bff, 5: 0x8400 };
+	const values = [0, 1, -2.5, 2 ** -24, 65504, -(2 ** -14)];
+	const notes: string[] = [];
+	const g = new GraphBuilder("halves");
+	const halves = { w: Object.values(patterns) };
+	const cast = { type: "Cast", inputs: ["z"], outputs: ["y"], attributes: { to: { i: 10 } } } as const;
+	const nodes = [{ type: "Mul", inputs: ["x", "w"], outputs: ["z"] }, cast];
+	let weight: Tensor | undefined;
+	const outputs = importModel(g, onnxFile({ opset: 13, inputs: { x: ["N", 6] }, outputs: ["y"], nodes, halves }), {
+		input: (name, dtype, shape) => g.input(name, dtype, shape),
+		initializer(name, value) {
+			weight = value;
+			return g.constant(value, name);
+		},
+		note: (text) => notes.push(text),
+	});
+	t.is(weight?.dtype, "float32");
+	t.deepEqual(Array.from(weight?.data as Float32Array), values);
+	t.is(outputs.get("y")?.dtype, "float32");
+	t.is(notes.length, 1);
+	t.regex(notes[0] ?? "", /float16/);
+});
