@@ -1,5 +1,7 @@
+export { type GradientMatching, gradientMatching } from "./attacks/gradient-matching.js";
 export { type AttackVariant, fgsm, jsmaAttack, pgd10, type SignAttack, signAttack } from "./attacks/white-box.js";
 export { differentiate, type Seed } from "./autodiff/differentiate.js";
+export { hessianVectorProduct } from "./autodiff/hessian-vector-product.js";
 export { convSumFusion } from "./blocks/conv-sum-fusion.js";
 export { decisionFusion, type StreamDecision, streamPriors } from "./blocks/decision-fusion.js";
 export { inverseSquareRoot, matrixSign } from "./blocks/newton-schulz.js";
@@ -80,6 +82,8 @@ export { type ImportBindings, importModel } from "./onnx/import-model.js";
 export { onnxLimits } from "./onnx/limits.js";
 export { decodeModel } from "./onnx/read.js";
 export { encodeModel } from "./onnx/write.js";
+export type { Operator } from "./operators/operator.js";
+export { operators } from "./operators/registry.js";
 export { accumulated, withGradient } from "./optimisers/accumulated.js";
 export { type AdamSettings, adam, adamSlotsPerParameter } from "./optimisers/adam.js";
 export { clipGradient } from "./optimisers/clip-gradient.js";
