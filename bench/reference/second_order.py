@@ -194,7 +194,10 @@ class Ecg1d:
         return s
 
     def block(self, p, name, x):
-        return F.leaky_relu(apply_norm(p, f"{name}.norm", apply_conv(p, f"{name}.conv", x)), 0.01)
+        y = apply_conv(p, f"{name}.conv", x)
+        scale, bias = p[f"{name}.norm.scale"], p[f"{name}.norm.bias"]
+        y = F.group_norm(y, 8, scale, bias) if name.startswith("client") else apply_norm(p, f"{name}.norm", y)
+        return F.leaky_relu(y, 0.01)
 
     def client(self, p, x):
         return self.block(p, "client.conv2", pool(self.block(p, "client.conv1", x)))

@@ -35,6 +35,10 @@ const cases: Readonly<Record<string, Case>> = {
 	Concat: { dims: [matrix, matrix], build: of("Concat", { axis: int(1) }) },
 	Conv: { dims: [image, [3, 2, 3, 3], [3]], build: of("Conv", window) },
 	ConvTranspose: { dims: [image, [2, 3, 3, 3], [3]], build: of("ConvTranspose", window) },
+	CumSum: {
+		dims: [matrix],
+		build: (g, [x]) => g.add("CumSum", [x, g.constant(tensor("int64", [], BigInt64Array.of(1n)))]),
+	},
 	DepthToSpace: { dims: [[3, 8, 2, 3]], build: of("DepthToSpace", { blocksize: int(2) }) },
 	Div: binary("Div"),
 	Expand: { dims: [[3, 1]], build: (g, [x]) => g.add("Expand", [x, g.ints([1, 5])]) },
@@ -86,6 +90,8 @@ const discrete = new Set([
 	"OneHot",
 	"Shape",
 	"Size",
+	"BitwiseAnd",
+	"BitwiseXor",
 ]);
 const differentiable = operators.filter(({ type, backward }) => backward !== undefined && !discrete.has(type));
 
