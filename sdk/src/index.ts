@@ -21,6 +21,7 @@ export {
 	ShapeError,
 } from "./errors.js";
 export { type Clock, systemClock } from "./ports/clock.js";
+export type { DeviceStore, StoreChange } from "./ports/device-store.js";
 export { type Random, seededRandom } from "./ports/random.js";
 export type { Runtime, Session, SessionOptions, Tensors } from "./ports/runtime.js";
 export type {

@@ -6,6 +6,7 @@ import { onnxLimits } from "@psgl/models";
 import { maxArtifactBytes } from "@psgl/sdk/artifact";
 import { protocolLimits } from "@psgl/sdk/protocol";
 import { defaultMaxExpandedBytes, heldOutCap, heldOutFraction } from "@psgl/sdk/sources";
+import { outboxLimits } from "@psgl/sdk/store";
 import test from "ava";
 import { projectFolder } from "../helpers/run-cli.js";
 
@@ -13,6 +14,7 @@ const limits = {
 	"wire protocol": protocolLimits,
 	"broker and aggregator": cloudLimits,
 	"ONNX files": onnxLimits,
+	outbox: outboxLimits,
 	files: { maxArtifactBytes, defaultMaxExpandedBytes, heldOutCap, heldOutFraction, minimumSamplesPerDevice },
 };
 

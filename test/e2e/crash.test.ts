@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type FleetEvent, runFleet } from "@psgl/firmware-sim";
-import { Device, type DeviceEvent } from "@psgl/sdk";
+import { Device, type DeviceEvent, seededRandom } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
 import { Child } from "../helpers/child.js";
@@ -78,4 +78,27 @@ test("broker and aggregator killed in mid-round: devices wait, and training goes
 	t.like(fleet.events.at(-1), { type: "finished", devices: 3, failed: 0 });
 	const offline = fleet.events.filter((each) => each.type === "device" && each.event.type === "offline");
 	t.is(offline.length, 3);
+});
+
+test("a device with a store, killed again and again: the trained model is the same to the last bit", async (t) => {
+	const folder = await temporaryFolder(t);
+	const { joint } = await smallModel("robust");
+	const random = seededRandom(3);
+	const train = async (store: string, kills: number) => {
+		await using cloud = await startCloud(joint, { rounds: 4, batchSize: 4, stepTimeoutMs: 60_000 });
+		for (let kill = 0; kill < kills; kill++) {
+			await using child = new Child("device-process.js", [cloud.url, "ward-3", store]);
+			const steps = random.integer(4);
+			for (let step = 0; step < steps; step++) await child.next("step");
+			await child.kill();
+		}
+		await using last = new Child("device-process.js", [cloud.url, "ward-3", store]);
+		const { artifact, counts } = await cloud.aggregator.result;
+		await last.next("end");
+		return { artifact, counts };
+	};
+	const undisturbed = await train(join(folder, "undisturbed"), 0);
+	const disturbed = await train(join(folder, "disturbed"), 10);
+	t.like(disturbed.counts, { received: 24, applied: 24, refused: 0, lost: 0, doubled: 0 });
+	t.deepEqual(disturbed.artifact, undisturbed.artifact);
 });

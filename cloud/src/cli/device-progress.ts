@@ -75,6 +75,8 @@ function trainingLine(device: string, event: Exclude<DeviceEvent, TransportEvent
 	switch (event.type) {
 		case "artifact":
 			return `${device}: has model ${event.name}, version ${event.version}`;
+		case "restored":
+			return `${device}: goes on in round ${event.epoch} after ${event.seq} batches`;
 		case "trained":
 			return event.passDone
 				? `${device}: round ${event.pass} done, local loss ${event.localLoss?.toFixed(3) ?? "-"}`

@@ -2,9 +2,18 @@ import { type Artifact, artifactTensor, optimiserStateLength } from "../artifact
 import { NumericError, ShapeError } from "../errors.js";
 import type { Tensors } from "../ports/runtime.js";
 import { type ClientWeights, requireFinite } from "../protocol/index.js";
-import { scalar, type Tensor, zeros } from "../tensor.js";
+import { scalar, type Tensor, tensorBytes, tensorFromBytes, zeros } from "../tensor.js";
+import { readRecord, writeRecord } from "./record.js";
 
 type Flat = Tensor<"float32">;
+
+/** A client state as a device's store holds it; vectors as bytes, little-endian. */
+interface ClientRecord {
+	readonly version: number;
+	readonly changed: boolean;
+	readonly step: number;
+	readonly vectors: Readonly<Record<"params" | "stats" | "head" | "slots" | "headSlots", Uint8Array>>;
+}
 
 /**
  * What one device learns: the flat weights of its client segment and local head, and the state of their optimisers.
@@ -29,6 +38,35 @@ export class ClientState {
 		};
 		this.#slots = zeros("float32", [optimiserStateLength(manifest, "client")]);
 		this.#headSlots = zeros("float32", [optimiserStateLength(manifest, "head")]);
+	}
+
+	/** The state in bytes, for the device's store. */
+	get record(): Uint8Array {
+		const { params, stats, head } = this.#weights;
+		return writeRecord({
+			version: this.#version,
+			changed: this.#changed,
+			step: this.#step,
+			vectors: {
+				params: tensorBytes(params),
+				stats: tensorBytes(stats),
+				head: tensorBytes(head),
+				slots: tensorBytes(this.#slots),
+				headSlots: tensorBytes(this.#headSlots),
+			},
+		} satisfies ClientRecord);
+	}
+
+	/** Goes back to a state in bytes that was made with the same artifact. */
+	restore(record: Uint8Array): void {
+		const { version, changed, step, vectors } = readRecord<ClientRecord>(record);
+		const flat = (bytes: Uint8Array) => tensorFromBytes("float32", [bytes.length / 4], bytes);
+		this.#version = version;
+		this.#changed = changed;
+		this.#step = step;
+		this.#weights = { params: flat(vectors.params), stats: flat(vectors.stats), head: flat(vectors.head) };
+		this.#slots = flat(vectors.slots);
+		this.#headSlots = flat(vectors.headSlots);
 	}
 
 	/** Version of the weights, as the aggregator counts them, that the device started from. */

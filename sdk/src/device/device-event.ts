@@ -29,7 +29,15 @@ export type DeviceEvent =
 			/** SHA-256 (hex) of the artifact's file. */
 			readonly digest: string;
 	  }
-	/** A round starts. */
+	/** The device goes on in a round it was stopped in. */
+	| {
+			readonly type: "restored";
+			readonly epoch: number;
+			readonly task: RoundMessage["task"];
+			/** Batches that had their answer before. */
+			readonly seq: number;
+	  }
+	/** A round starts, or goes on. */
 	| {
 			readonly type: "round";
 			readonly epoch: number;

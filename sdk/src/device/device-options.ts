@@ -1,12 +1,14 @@
 import type { ArtifactKey } from "../artifact/index.js";
 import { ConfigError } from "../errors.js";
 import { type Clock, systemClock } from "../ports/clock.js";
+import type { DeviceStore } from "../ports/device-store.js";
 import { type Random, seededRandom } from "../ports/random.js";
 import type { Runtime } from "../ports/runtime.js";
 import type { Transport, TransportEvent } from "../ports/transport.js";
 import { deviceIdPattern, protocolLimits, type WireDType, wireDTypes } from "../protocol/index.js";
 import { ClientSegmentCache } from "./client-segment-cache.js";
 import { type CheckedData, checkData, type DeviceData } from "./device-data.js";
+import { outboxLimits } from "./outbox.js";
 import type { StartUpKit } from "./start-up-kit.js";
 
 export interface DeviceOptions {
@@ -26,6 +28,15 @@ export interface DeviceOptions {
 	readonly segments?: ClientSegmentCache | undefined;
 	/** What the device learns from. Not needed for `infer`. */
 	readonly data?: DeviceData | undefined;
+	/**
+	 * What outlasts the process: `openDeviceStore` of `@psgl/sdk/store`. With it a device that was killed goes on in the round
+	 * where it was. The device closes it. Default: a device that starts again takes part from the next round.
+	 */
+	readonly store?: DeviceStore | undefined;
+	/** Bytes of messages without an answer; training stops with `PSGL_OUTBOX_FULL` before more. Default 128 MiB. */
+	readonly maxOutboxBytes?: number | undefined;
+	/** Milliseconds a message may be without an answer; then training stops with `PSGL_OUTBOX_EXPIRED`. Default a week. */
+	readonly maxOutboxAgeMs?: number | undefined;
 	readonly clock?: Clock | undefined;
 	/** Session number and delays between attempts to connect. Training draws from the seed in `welcome`. */
 	readonly random?: Random | undefined;
@@ -54,6 +65,9 @@ export interface DeviceSettings {
 	/** The segments are the device's own: it closes them. */
 	readonly ownsSegments: boolean;
 	readonly data: CheckedData | undefined;
+	readonly store: DeviceStore | undefined;
+	readonly maxOutboxBytes: number;
+	readonly maxOutboxAgeMs: number;
 	readonly clock: Clock;
 	readonly random: Random;
 	readonly dtypes: readonly WireDType[];
@@ -94,15 +108,20 @@ export function parseOptions(options: DeviceOptions): DeviceSettings {
 	const timeouts = {
 		answerTimeoutMs: options.answerTimeoutMs ?? 10_000,
 		inferTimeoutMs: options.inferTimeoutMs ?? 5_000,
+		maxOutboxAgeMs: options.maxOutboxAgeMs ?? outboxLimits.maxOutboxAgeMs,
 	};
 	for (const [name, value] of Object.entries(timeouts)) {
 		if (!(value > 0)) throw optionError(`${name} is out of range`, `${value}`, "milliseconds above 0");
 	}
+	const maxOutboxBytes = options.maxOutboxBytes ?? outboxLimits.maxOutboxBytes;
+	if (!(maxOutboxBytes > 0)) throw optionError("maxOutboxBytes is out of range", `${maxOutboxBytes}`, "bytes above 0");
 	return {
 		id,
 		segments: segments ?? new ClientSegmentCache({ runtime: requireRuntime(runtime), trustedKey }),
 		ownsSegments: segments === undefined,
 		data: options.data && checkData(options.data),
+		store: options.store,
+		maxOutboxBytes,
 		clock: options.clock ?? systemClock,
 		random: options.random ?? seededRandom(crypto.getRandomValues(new Int32Array(1))[0] as number),
 		dtypes: options.dtypes ?? wireDTypes,

@@ -35,11 +35,12 @@ export class Device implements AsyncDisposable {
 
 	private constructor(
 		settings: DeviceSettings,
+		enrolment: Enrolment,
 		transport: Transport,
 		onLinkEvent: ((event: TransportEvent) => void) | undefined,
 	) {
 		this.#settings = settings;
-		this.#enrolment = new Enrolment(settings);
+		this.#enrolment = enrolment;
 		this.#link = new AggregatorLink({
 			id: settings.id,
 			transport,
@@ -62,11 +63,21 @@ export class Device implements AsyncDisposable {
 	 * again with growing delays until then. From there on the device reconnects by itself until `close`.
 	 * @throws ConfigError `PSGL_DEVICE_OPTIONS`, `PSGL_BROKER_URL`; DataError `PSGL_DEVICE_NOT_FINITE` when a sample
 	 * holds NaN or infinity; ShapeError `PSGL_DEVICE_DATA`; ConnectionError `PSGL_BROKER_REFUSED`, and
-	 * `PSGL_BROKER_UNREACHABLE` after `connectDeadlineMs`.
+	 * `PSGL_BROKER_UNREACHABLE` after `connectDeadlineMs`; with a store ConfigError `PSGL_STORE_DEVICE`, DataError
+	 * `PSGL_STORE_DAMAGED`, `PSGL_STORE_FORMAT`, `PSGL_STORE_WRITE`.
 	 */
 	static async connect(options: DeviceOptions): Promise<Device> {
 		const settings = parseOptions(options);
-		const device = new Device(settings, await openTransport(options, settings), options.onLinkEvent);
+		const transport = await openTransport(options, settings);
+		let enrolment: Enrolment;
+		try {
+			enrolment = await Enrolment.open(settings);
+		} catch (error) {
+			await transport.close();
+			await settings.store?.close();
+			throw error;
+		}
+		const device = new Device(settings, enrolment, transport, options.onLinkEvent);
 		try {
 			await device.#link.open(options.signal);
 		} catch (error) {
@@ -105,8 +116,9 @@ export class Device implements AsyncDisposable {
 	 * is pulled: a reader that stops reading pauses the device.
 	 * @throws ConfigError `PSGL_DEVICE_NO_DATA`, `PSGL_DEVICE_BUSY` when it trains already; ArtifactError when the
 	 * artifact cannot be used; ShapeError `PSGL_DEVICE_SHAPE`, `PSGL_DEVICE_CLASSES` when it does not fit the data;
-	 * NumericError `PSGL_DEVICE_DIVERGED`; ConnectionError `PSGL_DEVICE_CLOSED`; and the error of an answer that could
-	 * not be used five times in a row.
+	 * NumericError `PSGL_DEVICE_DIVERGED`; LimitError `PSGL_OUTBOX_FULL`, `PSGL_OUTBOX_EXPIRED`; DataError
+	 * `PSGL_STORE_WRITE`; ConnectionError `PSGL_DEVICE_CLOSED`; and the error of an answer that could not be used five times
+	 * in a row.
 	 */
 	async *train({ signal }: TrainOptions = {}): AsyncGenerator<DeviceEvent, void> {
 		const { data, id, clock, answerTimeoutMs } = this.#settings;
@@ -168,6 +180,7 @@ export class Device implements AsyncDisposable {
 			}),
 		);
 		await this.#link.close();
+		await this.#enrolment.records.close();
 		if (this.#settings.ownsSegments) await this.#settings.segments.close();
 	}
 
@@ -205,7 +218,7 @@ export class Device implements AsyncDisposable {
 			case "end":
 				// A device that only infers keeps to the newest weights it sees.
 				if (this.#mailbox === undefined && message.tensors !== undefined) {
-					enrolment.load(message.tensors, message.model);
+					await enrolment.load(message.tensors, message.model);
 				}
 				break;
 		}

@@ -12,6 +12,7 @@ import type { ClientSegment } from "./client-segment.js";
 import { ClientState } from "./client-state.js";
 import { requireFit } from "./device-data.js";
 import type { DeviceSettings } from "./device-options.js";
+import { DeviceRecords } from "./device-records.js";
 import type { WaitForItem } from "./mailbox.js";
 import { PerturbationStore } from "./perturbation-store.js";
 
@@ -26,22 +27,33 @@ export interface ClientModel {
 
 /** How a device becomes part of the fleet: `hello`, `welcome`, `artifact`. */
 export class Enrolment {
+	/** What outlasts the process. */
+	readonly records: DeviceRecords;
 	readonly #settings: DeviceSettings;
-	readonly #session: number;
 	#welcome: WelcomeMessage | undefined;
 	#model: ClientModel | undefined;
 	#awaitsWelcome = false;
 	#failure: { readonly error: unknown } | undefined;
 	readonly #watchers = new Set<() => void>();
 
-	constructor(settings: DeviceSettings) {
+	private constructor(settings: DeviceSettings, records: DeviceRecords) {
 		this.#settings = settings;
-		this.#session = settings.random.integer(protocolLimits.maxCounter);
+		this.records = records;
 	}
 
-	/** Number of this run of the device. */
+	/**
+	 * Reads what the device has kept, if it has a store.
+	 * @throws ConfigError `PSGL_STORE_DEVICE`; DataError `PSGL_STORE_DAMAGED`, `PSGL_STORE_FORMAT`, `PSGL_STORE_WRITE`.
+	 */
+	static async open(settings: DeviceSettings): Promise<Enrolment> {
+		const enrolment = new Enrolment(settings, await DeviceRecords.open(settings));
+		await enrolment.#restore();
+		return enrolment;
+	}
+
+	/** Number of this run of the device, and of those before it that it remembers. */
 	get session(): number {
-		return this.#session;
+		return this.records.session;
 	}
 
 	/** The last `hello` has no answer yet. */
@@ -49,7 +61,7 @@ export class Enrolment {
 		return this.#awaitsWelcome;
 	}
 
-	/** The latest `welcome`. */
+	/** The latest `welcome` of this process. */
 	get welcome(): WelcomeMessage | undefined {
 		return this.#welcome;
 	}
@@ -62,6 +74,7 @@ export class Enrolment {
 	/** The device can run, and not on weights from before the ones it was told of in `welcome`. */
 	get upToDate(): boolean {
 		const model = this.#model;
+		if (this.#welcome === undefined) return false;
 		return model !== undefined && (model.state.steps > 0 || model.state.version >= model.welcome.model);
 	}
 
@@ -72,7 +85,7 @@ export class Enrolment {
 		return {
 			type: "hello",
 			device: id,
-			session: this.#session,
+			session: this.session,
 			protocols: [protocolVersion],
 			samples: { train: data?.train?.length ?? 0, validation: data?.validation?.length ?? 0 },
 			classes: data?.classes ?? 0,
@@ -80,7 +93,7 @@ export class Enrolment {
 			dtypes,
 			maxMessageBytes,
 			agent,
-			artifacts: segments.digests.slice(-protocolLimits.maxArtifacts),
+			artifacts: segments.digests.filter((d) => this.records.holds(d)).slice(-protocolLimits.maxArtifacts),
 		};
 	}
 
@@ -92,8 +105,9 @@ export class Enrolment {
 	async onWelcome(welcome: WelcomeMessage): Promise<void> {
 		this.#welcome = welcome;
 		this.#awaitsWelcome = false;
-		const segment = await this.#settings.segments.get(welcome.artifact);
-		if (segment !== undefined) this.#use(segment, welcome);
+		const known = this.records.holds(welcome.artifact);
+		const segment = known ? await this.#settings.segments.get(welcome.artifact) : undefined;
+		if (segment !== undefined) await this.#use(segment, welcome, undefined);
 		else this.#model = undefined;
 	}
 
@@ -105,12 +119,14 @@ export class Enrolment {
 	async onArtifact({ digest, body }: ArtifactMessage): Promise<void> {
 		const welcome = this.#welcome;
 		if (welcome?.artifact !== digest) return;
-		this.#use(await this.#settings.segments.open(body, digest), welcome);
+		await this.#use(await this.#settings.segments.open(body, digest), welcome, body);
 	}
 
 	/** Takes over weights; before there is a model they come too early and are asked for again. */
-	load(weights: ClientWeights, version: number): void {
-		this.#model?.state.load(weights, version);
+	async load(weights: ClientWeights, version: number): Promise<void> {
+		const state = this.#model?.state;
+		state?.load(weights, version);
+		await this.records.settle({ state, progress: null });
 		this.#notify();
 	}
 
@@ -148,7 +164,25 @@ export class Enrolment {
 		for (const check of [...this.#watchers]) check();
 	}
 
-	#use(segment: ClientSegment, welcome: WelcomeMessage): void {
+	/** The model of the store, unless its artifact can no longer be used: then it is fetched again. */
+	async #restore(): Promise<void> {
+		const restored = this.records.takeRestored();
+		if (restored === undefined) return;
+		const { welcome, artifact, client, perturbations } = restored;
+		let segment: ClientSegment;
+		try {
+			segment = await this.#settings.segments.open(artifact, welcome.artifact);
+		} catch (error) {
+			if (error instanceof ArtifactError) return;
+			throw error;
+		}
+		const model = this.#modelOf(segment, welcome);
+		if (client !== undefined) model.state.restore(client);
+		for (const [index, bytes] of perturbations) model.perturbations?.row(index).set(bytes);
+		this.#model = model;
+	}
+
+	async #use(segment: ClientSegment, welcome: WelcomeMessage, artifact: Uint8Array | undefined): Promise<void> {
 		const { manifest } = segment.artifact;
 		if (manifest.part !== "client") {
 			throw new ArtifactError("PSGL_ARTIFACT_PART", {
@@ -160,14 +194,19 @@ export class Enrolment {
 		}
 		const { data } = this.#settings;
 		if (data !== undefined) requireFit(manifest, data);
+		await this.records.enrolled(welcome, artifact);
+		this.#model = this.#modelOf(segment, welcome);
+		this.#notify();
+	}
+
+	#modelOf(segment: ClientSegment, welcome: WelcomeMessage): ClientModel {
 		const known = this.#model?.segment === segment ? this.#model : undefined;
-		this.#model = {
+		return {
 			welcome,
 			segment,
 			state: known?.state ?? new ClientState(segment.artifact),
 			perturbations: this.#perturbations(welcome, segment, known?.perturbations),
 		};
-		this.#notify();
 	}
 
 	#perturbations(

@@ -1,11 +1,12 @@
 import { PsglError } from "../errors.js";
 import type { Clock } from "../ports/clock.js";
 import type { TransportEvent } from "../ports/transport.js";
-import type { AggregatorMessage, Awaiting, BatchMessage, EvaluateMessage, WeightsMessage } from "../protocol/index.js";
+import type { AggregatorMessage, Awaiting } from "../protocol/index.js";
 import type { AggregatorLink } from "./aggregator-link.js";
 import type { DeviceEvent } from "./device-event.js";
 import type { Enrolment } from "./enrolment.js";
 import type { Mailbox } from "./mailbox.js";
+import type { KeptMessage } from "./outbox.js";
 
 /** Answers to one message that may be of no use before the device gives up. */
 const maxFaults = 5;
@@ -41,7 +42,7 @@ export interface Training {
 export type Unanswered = "interrupted" | "refused";
 
 export interface Exchange<T> {
-	readonly message: BatchMessage | EvaluateMessage | WeightsMessage;
+	readonly message: KeptMessage;
 	readonly awaiting: Awaiting;
 	/** `Training.welcomes` when the round began. */
 	readonly welcomes: number;
@@ -53,15 +54,20 @@ export interface Exchange<T> {
 }
 
 /**
- * Sends a message and waits for its answer, over lost links, restarted aggregators and damaged answers: first the
- * answer is asked for (`resume`), then the message is sent again with the same identity, which has no effect twice.
- * @throws the error of the last answer after five that could not be used.
+ * Keeps a message in the outbox, sends it and waits for its answer, over lost links, restarted aggregators and damaged
+ * answers: first the answer is asked for (`resume`), then the message is sent again with the same identity, which has no
+ * effect twice. A message from before a restart of the device is sent as it was then. The caller settles it.
+ * @throws the error of the last answer after five that could not be used; LimitError `PSGL_OUTBOX_FULL`,
+ * `PSGL_OUTBOX_EXPIRED`; DataError `PSGL_STORE_WRITE`.
  */
 export async function* exchange<T>(
 	training: Training,
-	{ message, awaiting, welcomes, answer }: Exchange<T>,
+	{ message: made, awaiting, welcomes, answer }: Exchange<T>,
 ): AsyncGenerator<DeviceEvent, T | Unanswered> {
 	const { mailbox, link, enrolment } = training;
+	const { outbox } = enrolment.records;
+	const entry = await outbox.keep(made);
+	const { message } = entry;
 	const artifact = enrolment.model?.segment.digest;
 	const seq = "seq" in message ? message.seq : 0;
 	let faults = 0;
@@ -77,10 +83,12 @@ export async function* exchange<T>(
 		if (++faults >= maxFaults) throw error;
 	};
 
-	post(training, message);
+	if (entry.restored) yield askAgain(false);
+	else post(training, message);
 	for (;;) {
 		const item = await nextItem(training, quiet);
 		if (item === undefined) {
+			outbox.requireFresh(entry);
 			// While the link is down nothing can come; the reconnect will ask.
 			if (!link.online) continue;
 			if (enrolment.awaitsWelcome) post(training, enrolment.hello());

@@ -1,5 +1,5 @@
 import { ConnectionError } from "../errors.js";
-import type { RefusedMessage, ScoresMessage } from "../protocol/index.js";
+import { protocolLimits, type RefusedMessage, type ScoresMessage } from "../protocol/index.js";
 import { elementCount, type Tensor } from "../tensor.js";
 import type { AggregatorLink } from "./aggregator-link.js";
 import { decide, deployedForward } from "./deployed-forward.js";
@@ -38,18 +38,21 @@ export class Inference {
 	readonly #link: AggregatorLink;
 	readonly #enrolment: Enrolment;
 	readonly #waiting = new Map<number, (answer: Answer) => void>();
+	/** Drawn for each process, as requests are counted anew in each; the device's own session may outlast it. */
+	readonly #session: number;
 	#seq = 0;
 
 	constructor(settings: DeviceSettings, link: AggregatorLink, enrolment: Enrolment) {
 		this.#settings = settings;
 		this.#link = link;
 		this.#enrolment = enrolment;
+		this.#session = settings.random.integer(protocolLimits.maxCounter);
 	}
 
 	/** True when the message was an answer to a request, waited for or not. */
 	take(message: ScoresMessage | RefusedMessage): boolean {
 		if (message.type === "refused" && message.of !== "infer") return false;
-		if (message.type === "scores" && message.session !== this.#enrolment.session) return true;
+		if (message.type === "scores" && message.session !== this.#session) return true;
 		if (message.seq !== undefined) this.#waiting.get(message.seq)?.(message);
 		return true;
 	}
@@ -90,7 +93,7 @@ export class Inference {
 		const { welcome, segment, state } = model;
 		const seq = this.#seq++;
 		const tensors = { smashed: await encodeReal(segment, smashed, welcome.smashedDtype) };
-		const { session } = this.#enrolment;
+		const session = this.#session;
 		const settled = new AbortController();
 		const stop = () => settled.abort();
 		signal?.addEventListener("abort", stop, { once: true });

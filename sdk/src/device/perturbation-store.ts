@@ -47,6 +47,11 @@ export class PerturbationStore {
 		return { dtype: "float32", dims: [indices.length, ...this.#shape], data };
 	}
 
+	/** The stored bytes of one sample, a view. */
+	row(index: number): Uint8Array {
+		return new Uint8Array(this.#values.buffer, index * this.#size, this.#size);
+	}
+
 	/** Keeps perturbations [B, ...shape], cut to [-e, e], for the samples at `indices`. */
 	write(indices: ArrayLike<number>, delta: Tensor<"float32">): void {
 		for (let b = 0; b < indices.length; b++) {

@@ -1,25 +1,20 @@
 import { ProtocolError } from "../errors.js";
-import type { RoundMessage, WeightsMessage } from "../protocol/index.js";
+import type { RoundMessage } from "../protocol/index.js";
 import type { CheckedData } from "./device-data.js";
 import type { DeviceEvent } from "./device-event.js";
 import type { ClientModel } from "./enrolment.js";
 import { nextItem, post, type Training, welcomeEvent } from "./exchange.js";
-import { sendWeights, trainingRound } from "./training-round.js";
+import { type RoundProgress, startOfRound } from "./round-progress.js";
+import { sendWeights, trainingRound, weightsMessage } from "./training-round.js";
 import { validationRound } from "./validation-round.js";
-
-/** The last round that was completed, in case the aggregator asks for it again. */
-interface Completed {
-	readonly round: RoundMessage;
-	readonly weights: WeightsMessage | undefined;
-	/** `Training.welcomes` when it began. */
-	readonly welcomes: number;
-}
 
 /** The state machine of docs/protocol.md between `hello` and `end`: waits for rounds and does them. */
 export async function* trainingLoop(training: Training, data: CheckedData): AsyncGenerator<DeviceEvent, void> {
 	const { enrolment, link } = training;
+	const { records } = enrolment;
 	let announced: string | undefined;
-	let completed: Completed | undefined;
+	/** `Training.welcomes` when the last round began that was completed since; what came before a restart was another. */
+	let completedIn = -1;
 	let lacking: RoundMessage | undefined;
 	let quiet = 0;
 
@@ -29,18 +24,37 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 		if (awaitsWelcome) post(training, enrolment.hello());
 		else post(training, { ...resume, awaiting: model === undefined ? "artifact" : "round" });
 	};
+	/** Does what is left of the present round. */
+	const goOn = async function* (welcomes: number): AsyncGenerator<DeviceEvent, void> {
+		const { model } = enrolment;
+		const { progress } = records;
+		if (model === undefined || progress === undefined) return;
+		const ended = yield* doRound(training, model, data, progress, welcomes);
+		completedIn = ended ? welcomes : -1;
+	};
+	/** After `welcome`: goes on in the round the device was stopped in, or asks for one. */
+	const takeUp = async function* (): AsyncGenerator<DeviceEvent, void> {
+		const { progress } = records;
+		if (progress === undefined || progress.done) return ask();
+		const { round, seq } = progress;
+		yield { type: "restored", epoch: round.epoch, task: round.task, seq };
+		// If the aggregator was started again as well, it sends the round anew; that is no copy then.
+		yield* goOn(training.welcomes - 1);
+		// What the aggregator sent meanwhile was not kept.
+		ask();
+	};
 
 	// What came before this loop was not kept; what `hello` brings is on its way.
 	if (enrolment.welcome !== undefined) {
 		yield welcomeEvent(enrolment.welcome);
-		if (enrolment.model !== undefined) ask();
+		if (enrolment.model !== undefined) yield* takeUp();
 	}
 	for (;;) {
 		const { model } = enrolment;
 		if (model !== undefined && announced !== model.segment.digest) {
 			const { digest, artifact } = model.segment;
 			announced = digest;
-			completed = undefined;
+			completedIn = -1;
 			yield { type: "artifact", name: artifact.manifest.name, version: artifact.manifest.version, digest };
 		}
 		const item = await nextItem(training, quiet);
@@ -61,7 +75,7 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 			case "welcome":
 				training.welcomes++;
 				yield welcomeEvent(message);
-				if (enrolment.model !== undefined) ask();
+				if (enrolment.model !== undefined) yield* takeUp();
 				break;
 			case "artifact":
 				ask();
@@ -72,8 +86,11 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 			case "round":
 				if (model === undefined) break;
 				// After another welcome it is no copy: the aggregator was started again and begins the round anew.
-				if (completed?.welcomes === training.welcomes && isSame(message, completed.round)) {
-					if (completed.weights !== undefined) yield* sendWeights(training, completed.weights, completed.welcomes);
+				if (completedIn === training.welcomes && records.progress && isSame(message, records.progress.round)) {
+					if (message.task === "train" && data.train !== undefined) {
+						yield* sendWeights(training, weightsMessage(training.id, records.progress, model), completedIn);
+						await records.settle({});
+					}
 					break;
 				}
 				if (!takeOver(model, message)) {
@@ -84,32 +101,34 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 					break;
 				}
 				lacking = undefined;
-				completed = yield* doRound(training, model, data, message);
+				await records.settle({ state: model.state, progress: startOfRound(message) });
+				yield* goOn(training.welcomes);
 				break;
 			case "end":
 				takeOver(model, message);
+				await records.settle({ state: model?.state, progress: null });
 				yield { type: "end", reason: message.reason, epoch: message.epoch, model: message.model };
 				return;
 		}
 	}
 }
 
-/** Does one round; undefined when the aggregator went on to something else meanwhile. */
+/** Does one round, or what is left of it; false when the aggregator went on to something else meanwhile. */
 async function* doRound(
 	training: Training,
 	model: ClientModel,
 	data: CheckedData,
-	round: RoundMessage,
-): AsyncGenerator<DeviceEvent, Completed | undefined> {
-	const part = round.task === "train" ? data.train : data.validation;
-	const { welcomes } = training;
-	if (part === undefined || part.length === 0) return { round, weights: undefined, welcomes };
-	if (round.task === "validate") {
-		const result = yield* validationRound(training, { round, model, data: part, welcomes });
-		return result === "interrupted" ? undefined : { round, weights: undefined, welcomes };
+	progress: RoundProgress,
+	welcomes: number,
+): AsyncGenerator<DeviceEvent, boolean> {
+	const part = progress.round.task === "train" ? data.train : data.validation;
+	if (part === undefined || part.length === 0) {
+		await training.enrolment.records.settle({ progress: { ...progress, done: true } });
+		return true;
 	}
-	const weights = yield* trainingRound(training, { round, model, data: part, welcomes });
-	return weights === "interrupted" ? undefined : { round, weights, welcomes };
+	const round = { progress, model, data: part, welcomes };
+	const work = progress.round.task === "train" ? trainingRound : validationRound;
+	return (yield* work(training, round)) !== "interrupted";
 }
 
 /** Loads the weights that came with a message. False when none came and the device does not hold that version. */

@@ -1,63 +1,83 @@
 import type { Tensors } from "../ports/runtime.js";
-import type { AggregatorMessage, GradientMessage, RoundMessage, WeightsMessage } from "../protocol/index.js";
+import type { AggregatorMessage, GradientMessage, WeightsMessage } from "../protocol/index.js";
 import type { Dataset } from "../sources/dataset.js";
 import { scalar, type Tensor } from "../tensor.js";
 import { limitBatches, trainingBatches } from "./batches.js";
 import type { DeviceEvent } from "./device-event.js";
+import type { DeviceChanges } from "./device-records.js";
 import { type ClientModel, deviceRandom } from "./enrolment.js";
 import { exchange, type Training, type Unanswered } from "./exchange.js";
+import type { RoundProgress } from "./round-progress.js";
 import { decodeReal, encodeReal, wireLabels } from "./wire-codec.js";
 
 /** The device's part of one round: its batches, one in flight, then its weights. */
 export interface TrainingRound {
-	readonly round: RoundMessage;
+	readonly progress: RoundProgress;
 	readonly model: ClientModel;
 	readonly data: Dataset;
 	/** `Training.welcomes` when the round began. */
 	readonly welcomes: number;
 }
 
-/** Returns the `weights` message, which is sent again when the aggregator asks for the round a second time. */
+/** Returns where the round ended, and whether the aggregator went on to something else before it did. */
 export async function* trainingRound(
 	training: Training,
 	part: TrainingRound,
-): AsyncGenerator<DeviceEvent, WeightsMessage | "interrupted"> {
-	const { round, model, data } = part;
-	const { welcome, state } = model;
+): AsyncGenerator<DeviceEvent, RoundProgress | "interrupted"> {
+	const { model, data } = part;
+	const { round } = part.progress;
+	const { welcome } = model;
+	const { records } = training.enrolment;
 	const { epoch, task, learningRate, pass = epoch, first = 0 } = round;
 	const all = trainingBatches(data.length, welcome.batchSize, pass, deviceRandom(welcome, training.id));
 	const batches = limitBatches(all, round.steps, first);
 	yield { type: "round", epoch, task, steps: batches.length, learningRate };
-	let samples = 0;
-	let lossSum = 0;
-	let steps = 0;
-	for (const [seq, indices] of batches.entries()) {
+	let progress = part.progress;
+	while (progress.seq < batches.length) {
+		const { seq } = progress;
+		const indices = batches[seq] as Uint32Array;
 		const step = yield* trainingStep(training, part, seq, indices);
 		if (step === "interrupted") return step;
-		// A batch the aggregator does not want, for instance because it went on without this device, ends the round.
-		if (step === "refused") break;
-		steps++;
-		samples += indices.length;
-		lossSum += step.localLoss * indices.length;
+		if (step === "refused") {
+			// A batch the aggregator does not want, for instance because it went on without this device, ends the round.
+			progress = { ...progress, seq: batches.length };
+			await records.settle({ progress });
+			break;
+		}
+		const { changes, losses, localLoss } = step;
+		progress = {
+			...progress,
+			seq: seq + 1,
+			steps: progress.steps + 1,
+			samples: progress.samples + indices.length,
+			lossSum: progress.lossSum + localLoss * indices.length,
+		};
+		await records.settle({ ...changes, progress });
 		const { bytesUp, bytesDown } = training.link;
-		yield { type: "step", epoch, seq, steps: batches.length, samples: indices.length, ...step, bytesUp, bytesDown };
+		const told = { losses, localLoss, bytesUp, bytesDown };
+		yield { type: "step", epoch, seq, steps: batches.length, samples: indices.length, ...told };
 	}
-	const localLoss = samples > 0 ? lossSum / samples : undefined;
-	const tensors = state.weights;
-	const message = {
-		type: "weights",
-		device: training.id,
-		epoch,
-		model: round.model,
-		samples,
-		localLoss,
-		tensors,
-	} as const;
+	const message = weightsMessage(training.id, progress, model);
 	const answered = yield* sendWeights(training, message, part.welcomes);
 	if (answered === "interrupted") return answered;
+	progress = { ...progress, done: true };
+	await records.settle({ progress });
+	const { steps, samples } = progress;
 	const passDone = first + batches.length === all.length;
+	const { localLoss } = message;
 	if (answered !== "refused") yield { type: "trained", epoch, pass, passDone, steps, samples, localLoss };
-	return message;
+	return progress;
+}
+
+/** What a device tells at the end of a round. */
+export function weightsMessage(
+	device: string,
+	{ round, samples, lossSum }: RoundProgress,
+	{ state }: ClientModel,
+): WeightsMessage {
+	const { epoch, model } = round;
+	const localLoss = samples > 0 ? lossSum / samples : undefined;
+	return { type: "weights", device, epoch, model, samples, localLoss, tensors: state.weights };
 }
 
 /** Sends the weights of a round until the aggregator has them. */
@@ -75,6 +95,8 @@ export async function* sendWeights(
 }
 
 interface Step {
+	/** What the step changed, to be kept. */
+	readonly changes: DeviceChanges;
 	readonly losses: Readonly<Record<string, number>>;
 	readonly localLoss: number;
 }
@@ -82,7 +104,7 @@ interface Step {
 /** One batch: forward, send, wait for the gradient at the cut, backward. */
 async function* trainingStep(
 	training: Training,
-	{ round, model, data, welcomes }: TrainingRound,
+	{ progress: { round }, model, data, welcomes }: TrainingRound,
 	seq: number,
 	indices: Uint32Array,
 ): AsyncGenerator<DeviceEvent, Step | Unanswered> {
@@ -131,9 +153,11 @@ async function* trainingStep(
 	});
 	state.advance(outputs);
 	const delta = outputs.next_delta;
-	if (delta !== undefined) perturbations?.write(indices, delta as Tensor<"float32">);
+	const moved = delta !== undefined && perturbations !== undefined;
+	if (moved) perturbations.write(indices, delta as Tensor<"float32">);
 	const losses = Object.fromEntries(manifest.streams.map((name, i) => [name, answered.losses[i] ?? Number.NaN]));
-	return { losses, localLoss: outputs.localLoss?.data[0] as number };
+	const changes = { state, perturbations: moved ? { store: perturbations, indices } : undefined };
+	return { changes, losses, localLoss: outputs.localLoss?.data[0] as number };
 }
 
 /** Gradients of other batches, delivered again or late, are none of this one's. */

@@ -1,14 +1,14 @@
-import type { RoundMessage } from "../protocol/index.js";
 import type { Dataset } from "../sources/dataset.js";
 import { limitBatches, validationBatches } from "./batches.js";
 import { decide, deployedForward } from "./deployed-forward.js";
 import type { DeviceEvent } from "./device-event.js";
 import type { ClientModel } from "./enrolment.js";
 import { exchange, type Training } from "./exchange.js";
+import type { RoundProgress } from "./round-progress.js";
 import { encodeReal, wireLabels } from "./wire-codec.js";
 
 export interface ValidationRound {
-	readonly round: RoundMessage;
+	readonly progress: RoundProgress;
 	readonly model: ClientModel;
 	readonly data: Dataset;
 	/** `Training.welcomes` when the round began. */
@@ -18,16 +18,19 @@ export interface ValidationRound {
 /** The device's validation batches as deployed, one in flight; the aggregator measures on them. */
 export async function* validationRound(
 	training: Training,
-	{ round, model, data, welcomes }: ValidationRound,
-): AsyncGenerator<DeviceEvent, "done" | "interrupted"> {
+	{ progress: start, model, data, welcomes }: ValidationRound,
+): AsyncGenerator<DeviceEvent, RoundProgress | "interrupted"> {
 	const { welcome, segment } = model;
+	const { round } = start;
+	const { records } = training.enrolment;
 	const classes = segment.artifact.manifest.classes.length;
 	const batches = limitBatches(validationBatches(data.length, welcome.batchSize), round.steps);
 	const { epoch, task, learningRate } = round;
 	yield { type: "round", epoch, task, steps: batches.length, learningRate };
-	let samples = 0;
-	let right = 0;
-	for (const [seq, indices] of batches.entries()) {
+	let progress = start;
+	while (progress.seq < batches.length) {
+		const { seq } = progress;
+		const indices = batches[seq] as Uint32Array;
 		const { x, y } = data.batch(indices);
 		const { smashed, localScores } = await deployedForward(model, x);
 		const answered = yield* exchange(training, {
@@ -49,12 +52,21 @@ export async function* validationRound(
 				(m.type === "received" && m.of === "evaluate" && m.epoch === epoch && m.seq === seq) || undefined,
 		});
 		if (answered === "interrupted") return answered;
-		if (answered === "refused") return "done";
-		samples += indices.length;
-		decide(localScores.data, classes).forEach((k, i) => {
-			if (BigInt(k) === y.data[i]) right++;
-		});
+		if (answered === "refused") {
+			await records.settle({ progress: { ...progress, done: true } });
+			return { ...progress, done: true };
+		}
+		const right = decide(localScores.data, classes).filter((k, i) => BigInt(k) === y.data[i]).length;
+		progress = {
+			...progress,
+			seq: seq + 1,
+			samples: progress.samples + indices.length,
+			right: progress.right + right,
+			done: seq === batches.length - 1,
+		};
+		await records.settle({ progress });
 	}
+	const { samples, right } = progress;
 	yield { type: "validated", epoch, samples, localAccuracy: samples > 0 ? right / samples : 0 };
-	return "done";
+	return { ...progress, done: true };
 }

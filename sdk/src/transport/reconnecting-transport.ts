@@ -12,7 +12,7 @@ import type {
 import { backOffMs } from "./back-off.js";
 import { deferred } from "./deferred.js";
 import type { Link, OpenLink } from "./link.js";
-import { Outbox, type Outgoing } from "./outbox.js";
+import { type Outgoing, SendQueue } from "./send-queue.js";
 import { matchesFilter } from "./topic-filter.js";
 
 /** Options every transport has. */
@@ -40,7 +40,7 @@ export class ReconnectingTransport implements Transport {
 	readonly #options: ReconnectOptions;
 	readonly #listeners = new Set<(event: TransportEvent) => void>();
 	readonly #subscriptions = new Map<string, Subscription>();
-	readonly #outbox = new Outbox();
+	readonly #queue = new SendQueue();
 	readonly #closing = new AbortController();
 	readonly #firstLink = deferred<void>();
 	#state: Transport["state"] = "new";
@@ -83,9 +83,9 @@ export class ReconnectingTransport implements Transport {
 		if (this.#state === "closed") throw closedError();
 		const { promise, resolve, reject } = deferred<void>();
 		const entry: Outgoing = { topic, payload, retain, resolve, reject };
-		this.#outbox.add(entry);
+		this.#queue.add(entry);
 		const abort = () => {
-			if (this.#outbox.remove(entry)) reject(signal?.reason);
+			if (this.#queue.remove(entry)) reject(signal?.reason);
 		};
 		signal?.addEventListener("abort", abort, { once: true });
 		if (this.#link !== undefined) void this.#send(entry, this.#link);
@@ -136,8 +136,8 @@ export class ReconnectingTransport implements Transport {
 		this.#link = undefined;
 		this.#closing.abort(error);
 		this.#firstLink.reject(error);
-		for (const entry of this.#outbox) {
-			this.#outbox.remove(entry);
+		for (const entry of this.#queue) {
+			this.#queue.remove(entry);
 			entry.reject(closedError());
 		}
 	}
@@ -193,7 +193,7 @@ export class ReconnectingTransport implements Transport {
 		}
 		this.#link = link;
 		this.#state = "online";
-		for (const entry of this.#outbox) void this.#send(entry, link);
+		for (const entry of this.#queue) void this.#send(entry, link);
 		this.#emit({ type: "online", sessionPresent: link.sessionPresent });
 		this.#firstLink.resolve();
 		return lost.promise;
@@ -204,10 +204,10 @@ export class ReconnectingTransport implements Transport {
 			await link.publish(entry.topic, entry.payload, entry.retain);
 		} catch (error) {
 			// When the link was lost, the entry stays and the next link sends it.
-			if (link === this.#link && this.#outbox.remove(entry)) entry.reject(error);
+			if (link === this.#link && this.#queue.remove(entry)) entry.reject(error);
 			return;
 		}
-		if (this.#outbox.remove(entry)) entry.resolve();
+		if (this.#queue.remove(entry)) entry.resolve();
 	}
 
 	#receive(message: TransportMessage): void {

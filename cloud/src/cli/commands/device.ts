@@ -33,6 +33,11 @@ export const deviceVerb = defineVerb({
 		),
 		deal: dealOption,
 		seed: seedOption,
+		state: option(
+			"DIR",
+			"folder that keeps the device's place in training over crashes; without it a device that was stopped starts anew with the next round",
+			z.string().optional(),
+		),
 		connectDeadline: connectDeadlineOption,
 		threads: threadsOption,
 	},
@@ -40,6 +45,10 @@ export const deviceVerb = defineVerb({
 		{
 			command: "psgl device --kit ward-3.kit.json --data own-pictures",
 			does: "a device with its own pictures, one sub-folder for each class",
+		},
+		{
+			command: "psgl device --id ward-3 --data own-pictures --state /var/lib/psgl",
+			does: "go on in the middle of a round after a crash or power cut",
 		},
 		{
 			command: "psgl device --id ward-3 --data pneumoniamnist.npz --split 3/8",

@@ -1,6 +1,7 @@
 import { dealSplits } from "@psgl/firmware-sim";
 import { ConfigError, Device } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { openDeviceStore } from "@psgl/sdk/store";
 import { defaultThreads } from "../common-options.js";
 import { type dataOptions, loadSplits } from "../data-options.js";
 import { parseDeal } from "../deal-options.js";
@@ -18,6 +19,7 @@ interface DeviceValues extends OptionValues<typeof dataOptions> {
 	readonly split: string;
 	readonly deal: string;
 	readonly seed: number;
+	readonly state?: string | undefined;
 	readonly connectDeadline?: number | undefined;
 	readonly threads?: number | undefined;
 }
@@ -42,6 +44,7 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 		...address,
 		runtime: threadedRuntime(nodeRuntime, options.threads ?? defaultThreads()),
 		data,
+		store: options.state === undefined ? undefined : await openDeviceStore(options.state),
 		signal,
 		connectDeadlineMs: options.connectDeadline === undefined ? undefined : options.connectDeadline * 1000,
 		onLinkEvent: (event) => progress.link(event),

@@ -1,0 +1,236 @@
+import { ConfigError, DataError } from "../errors.js";
+import type { Clock } from "../ports/clock.js";
+import type { DeviceStore, StoreChange } from "../ports/device-store.js";
+import type { Random } from "../ports/random.js";
+import { checksum } from "../protocol/checksum.js";
+import { decodeEnvelope, encodeEnvelope, protocolLimits, type WelcomeMessage } from "../protocol/index.js";
+import type { ClientState } from "./client-state.js";
+import type { CheckedData } from "./device-data.js";
+import { Outbox } from "./outbox.js";
+import type { PerturbationStore } from "./perturbation-store.js";
+import { readRecord, writeRecord } from "./record.js";
+import type { RoundProgress } from "./round-progress.js";
+
+/** Changes with what is in these records. */
+const format = 1;
+
+/** Names of the records. Each perturbation has its own: a step changes those of one batch. */
+const names = {
+	device: "device",
+	welcome: "welcome",
+	artifact: "artifact",
+	client: "client",
+	progress: "progress",
+	perturbations: "perturbation/",
+} as const;
+
+/** Whose records these are. */
+interface DeviceRecord {
+	readonly format: number;
+	readonly id: string;
+	readonly session: number;
+	/** Of the samples the records belong to. */
+	readonly data: string;
+}
+
+/** What the store held when the device started. */
+export interface RestoredDevice {
+	readonly welcome: WelcomeMessage;
+	readonly artifact: Uint8Array;
+	/** Of `ClientState`; undefined while no weights have come and no step was made. */
+	readonly client: Uint8Array | undefined;
+	readonly progress: RoundProgress | undefined;
+	/** Bytes of the perturbations that have changed, by sample. */
+	readonly perturbations: ReadonlyMap<number, Uint8Array>;
+}
+
+/** Parts of a device's state that are written together. */
+export interface DeviceChanges {
+	readonly state?: ClientState | undefined;
+	/** Null when there is no round any more. */
+	readonly progress?: RoundProgress | null | undefined;
+	/** Perturbations of the samples at `indices`. */
+	readonly perturbations?: { readonly store: PerturbationStore; readonly indices: ArrayLike<number> } | undefined;
+}
+
+export interface DeviceRecordsOptions {
+	readonly id: string;
+	readonly store: DeviceStore | undefined;
+	readonly data: CheckedData | undefined;
+	readonly clock: Clock;
+	readonly random: Random;
+	readonly maxOutboxBytes: number;
+	readonly maxOutboxAgeMs: number;
+}
+
+/**
+ * What a device must know after a crash to go on where it was: its session, the aggregator's terms and artifact, weights
+ * and optimiser, perturbations, its place in the round, and the message that has no answer. All that one answer changes
+ * is written at once, so the store is always a state between two steps. Without a store nothing is kept.
+ */
+export class DeviceRecords {
+	readonly outbox: Outbox;
+	/** Number of this device's memory: another one tells the aggregator that the device has forgotten everything. */
+	readonly session: number;
+	#restored: RestoredDevice | undefined;
+	readonly #store: DeviceStore | undefined;
+	/** The terms in force; with a store, those of the artifact in it. */
+	#welcome: WelcomeMessage | undefined;
+	#progress: RoundProgress | undefined;
+
+	private constructor(
+		store: DeviceStore | undefined,
+		outbox: Outbox,
+		session: number,
+		restored: RestoredDevice | undefined,
+	) {
+		this.#store = store;
+		this.outbox = outbox;
+		this.session = session;
+		this.#restored = restored;
+		this.#welcome = restored?.welcome;
+		this.#progress = restored?.progress;
+	}
+
+	/**
+	 * Reads the store. Records that belong to other samples are removed: the device then starts anew.
+	 * @throws ConfigError `PSGL_STORE_DEVICE` when it is another device's; DataError `PSGL_STORE_DAMAGED`,
+	 * `PSGL_STORE_FORMAT`, `PSGL_STORE_WRITE`.
+	 */
+	static async open(options: DeviceRecordsOptions): Promise<DeviceRecords> {
+		const { id, store, clock, random, maxOutboxBytes, maxOutboxAgeMs } = options;
+		const data = fingerprint(options.data);
+		const bytes = await store?.get(names.device);
+		const known = bytes && requireOwn(readRecord<DeviceRecord>(bytes), id);
+		const session = known?.data === data ? known.session : random.integer(protocolLimits.maxCounter);
+		if (store !== undefined && known?.data !== data) {
+			const old = (await store.keys("")).map((key) => ({ key, value: undefined }));
+			const own: DeviceRecord = { format, id, session, data };
+			await store.write([...old, { key: names.device, value: writeRecord(own) }]);
+		}
+		const outbox = await Outbox.open({ store, clock, maxBytes: maxOutboxBytes, maxAgeMs: maxOutboxAgeMs });
+		return new DeviceRecords(store, outbox, session, store && (await readRestored(store)));
+	}
+
+	/** What the store held when it was opened, once. */
+	takeRestored(): RestoredDevice | undefined {
+		const restored = this.#restored;
+		this.#restored = undefined;
+		return restored;
+	}
+
+	/** Whether the artifact of this digest need not be fetched. */
+	holds(digest: string): boolean {
+		return this.#store === undefined || this.#welcome?.artifact === digest;
+	}
+
+	/** Where the device is in its round, or was when it was stopped; undefined between runs. */
+	get progress(): RoundProgress | undefined {
+		return this.#progress;
+	}
+
+	/**
+	 * Keeps the terms, and the artifact if it came. What no longer fits goes: with another artifact everything that was made
+	 * with the old one, with other batches the place in the round, with another budget the perturbations.
+	 */
+	async enrolled(welcome: WelcomeMessage, artifact: Uint8Array | undefined): Promise<void> {
+		const before = this.#welcome;
+		this.#welcome = welcome;
+		const changes: StoreChange[] = [{ key: names.welcome, value: encodeEnvelope(welcome) }];
+		const another = before?.artifact !== welcome.artifact;
+		if (another) {
+			changes.push({ key: names.artifact, value: artifact }, { key: names.client, value: undefined });
+		}
+		if (another || before.batchSize !== welcome.batchSize || before.seed !== welcome.seed) {
+			this.#progress = undefined;
+			changes.push({ key: names.progress, value: undefined }, ...this.outbox.clear());
+		}
+		if (another || before.robustBudget !== welcome.robustBudget) {
+			const rows = (await this.#store?.keys(names.perturbations)) ?? [];
+			changes.push(...rows.map((key) => ({ key, value: undefined })));
+		}
+		await this.#store?.write(changes);
+	}
+
+	/** Writes what one answer changed, and that the messages in the outbox have theirs. */
+	async settle({ state, progress, perturbations }: DeviceChanges): Promise<void> {
+		const changes: StoreChange[] = [...this.outbox.clear()];
+		if (progress !== undefined) this.#progress = progress ?? undefined;
+		if (this.#store === undefined) return;
+		if (state !== undefined) changes.push({ key: names.client, value: state.record });
+		if (progress === null) changes.push({ key: names.progress, value: undefined });
+		else if (progress !== undefined) changes.push({ key: names.progress, value: progressBytes(progress) });
+		if (perturbations !== undefined) {
+			const { store, indices } = perturbations;
+			for (let i = 0; i < indices.length; i++) {
+				const index = indices[i] as number;
+				changes.push({ key: perturbationName(index), value: store.row(index).slice() });
+			}
+		}
+		if (changes.length > 0) await this.#store.write(changes);
+	}
+
+	async close(): Promise<void> {
+		await this.#store?.close();
+	}
+}
+
+function requireOwn(record: DeviceRecord, id: string): DeviceRecord {
+	if (record.format !== format) {
+		throw new DataError("PSGL_STORE_FORMAT", {
+			what: "the device's store is of another version of psgl",
+			got: `format ${record.format}`,
+			expected: `format ${format}`,
+			remedy: "Use the version that wrote it, or remove the folder: the device then starts anew with the next round",
+		});
+	}
+	if (record.id === id) return record;
+	throw new ConfigError("PSGL_STORE_DEVICE", {
+		what: "the store is another device's",
+		got: `the store of ${record.id}`,
+		expected: `one of ${id}`,
+		remedy: "Give every device a folder of its own",
+	});
+}
+
+async function readRestored(store: DeviceStore): Promise<RestoredDevice | undefined> {
+	const welcome = await store.get(names.welcome);
+	const artifact = await store.get(names.artifact);
+	if (welcome === undefined || artifact === undefined) return undefined;
+	const progress = await store.get(names.progress);
+	const perturbations = new Map<number, Uint8Array>();
+	for (const key of await store.keys(names.perturbations)) {
+		perturbations.set(Number(key.slice(names.perturbations.length)), (await store.get(key)) as Uint8Array);
+	}
+	return {
+		welcome: decodeEnvelope(welcome) as WelcomeMessage,
+		artifact,
+		client: await store.get(names.client),
+		progress: progress && readProgress(progress),
+		perturbations,
+	};
+}
+
+function perturbationName(index: number): string {
+	return names.perturbations + index;
+}
+
+function progressBytes({ round, ...rest }: RoundProgress): Uint8Array {
+	return writeRecord({ ...rest, round: encodeEnvelope(round) });
+}
+
+function readProgress(bytes: Uint8Array): RoundProgress {
+	const { round, ...rest } = readRecord<Omit<RoundProgress, "round"> & { readonly round: Uint8Array }>(bytes);
+	return { ...rest, round: decodeEnvelope(round) as RoundProgress["round"] };
+}
+
+/** Tells sets of samples apart by their numbers, shapes and labels. */
+function fingerprint(data: CheckedData | undefined): string {
+	if (data === undefined) return "";
+	const parts = [data.train, data.validation].map((part) => {
+		if (part === undefined) return "none";
+		const { buffer, byteOffset, byteLength } = Int32Array.from(part.labels);
+		return `${part.length}:${checksum(new Uint8Array(buffer, byteOffset, byteLength))}`;
+	});
+	return [data.shape.join("x"), data.classes, ...parts].join(" ");
+}

@@ -1,0 +1,3 @@
+export { outboxLimits } from "../device/outbox.js";
+export { openDeviceStore } from "./level-store.js";
+export { type MemoryRecords, memoryDeviceStore } from "./memory-store.js";
