@@ -15,6 +15,7 @@ export { legsOf, type Share } from "./aggregator/legs.js";
 export { Reservoir } from "./aggregator/reservoir.js";
 export type { RosterDevice } from "./aggregator/roster.js";
 export { type AggregatorSettings, type ResolvedSettings, resolveSettings } from "./aggregator/settings.js";
+export { averagesWeights, extendAverage, type WeightAverage } from "./aggregator/weight-average.js";
 export { type Broker, type BrokerEvent, type BrokerOptions, startBroker } from "./broker/broker.js";
 export { ByteGuard, type ByteGuardOptions } from "./broker/byte-guard.js";
 export { SendWindow } from "./broker/send-window.js";

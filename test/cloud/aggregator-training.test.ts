@@ -84,12 +84,36 @@ test("client segments averaged within a round: every batch still counts once, an
 test("with one device there is nothing to average: legs make the very steps of a whole round", async (t) => {
 	const { joint } = await smallModel("none", { seed: 3 });
 	const data = shares.slice(0, 1);
-	const [inLegs, whole] = await Promise.all([1, 0].map((averageEvery) => train(joint, { averageEvery }, { data })));
+	const [inLegs, whole] = await Promise.all(
+		[1, 0].map((averageEvery) => train(joint, { averageEvery, weightAveraging: false }, { data })),
+	);
 	t.deepEqual(
 		await weightsOf(inLegs?.artifact as Uint8Array),
 		await weightsOf(whole?.artifact as Uint8Array),
 		"same batches in the same order",
 	);
+});
+
+test("the result is the mean of the weights along the second half of the run, on the device and on the aggregator", async (t) => {
+	const { joint } = await smallModel("none", { seed: 3 });
+	// Without validation no round is better than another: the result is what was reached last.
+	const data = [{ train: smallDataset(24, 1) }];
+	const settings = { learningRateDecay: false, averageEvery: 0 };
+	const [third, fourth, averaged] = await Promise.all([
+		train(joint, { ...settings, rounds: 3, weightAveraging: false }, { data }),
+		train(joint, { ...settings, rounds: 4, weightAveraging: false }, { data }),
+		train(joint, { ...settings, rounds: 4 }, { data }),
+	]);
+	const [before, after, mean] = await Promise.all([third, fourth, averaged].map((run) => weightsOf(run.artifact)));
+	for (const [i, name] of weightNames.entries()) {
+		const [a, b] = [before?.[i] as Float32Array, after?.[i] as Float32Array];
+		t.notDeepEqual(a, b, name);
+		t.deepEqual(
+			mean?.[i],
+			a.map((value, k) => value + ((b[k] as number) - value) / 2),
+			name,
+		);
+	}
 });
 
 test("training ends early when validation gets no better, with the best round's weights", async (t) => {

@@ -1,4 +1,4 @@
-import { learningRateShare, weightedAverage } from "@psgl/cloud";
+import { averagesWeights, extendAverage, learningRateShare, type WeightAverage, weightedAverage } from "@psgl/cloud";
 import { ShapeError } from "@psgl/sdk";
 import test from "ava";
 import fc from "fast-check";
@@ -22,6 +22,27 @@ test("what has no weight does not count, and one vector alone stays as it is to 
 		{ vector: vector(Number.NaN, 1, 1), weight: 0 },
 	]);
 	t.is(mean.data, own.data);
+});
+
+test("the mean along a run counts every leg alike and leaves what it is given as it is", (t) => {
+	const legs = [3, 9, -6, 2].map((value) => {
+		const [params, stats, head] = [vector(value, 1), vector(2 * value), vector(3 * value)];
+		return { client: { params, stats, head }, server: { params: vector(-value), stats: vector(value, value) } };
+	});
+	let average: WeightAverage | undefined;
+	for (const { client, server } of legs) average = extendAverage(average, client, server);
+	t.deepEqual(average, {
+		legs: 4,
+		client: { params: vector(2, 1), stats: vector(4), head: vector(6) },
+		server: { params: vector(-2), stats: vector(2, 2) },
+	});
+	t.deepEqual(legs[0]?.client.params, vector(3, 1));
+});
+
+test("weights are averaged in the second half of the rounds", (t) => {
+	const averaged = (rounds: number) =>
+		Array.from({ length: rounds }, (_, i) => i + 1).filter((round) => averagesWeights(round, rounds));
+	t.deepEqual([1, 2, 3, 6].map(averaged), [[], [2], [3], [4, 5, 6]]);
 });
 
 test("the mean lies between its parts, and equal parts give themselves", (t) => {

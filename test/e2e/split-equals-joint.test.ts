@@ -23,6 +23,7 @@ test("training over MQTT in float32 gives the weights of ordinary end-to-end tra
 		seed,
 		learningRate,
 		learningRateDecay: false,
+		weightAveraging: false,
 		smashedDtype: "float32",
 		gradientDtype: "float32",
 	});

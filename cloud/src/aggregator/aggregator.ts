@@ -18,7 +18,14 @@ import { Roster } from "./roster.js";
 import { ServerSegment } from "./server-segment.js";
 import { type AggregatorSettings, type ResolvedSettings, resolveSettings } from "./settings.js";
 import { type TrainedWeights, Training } from "./training.js";
-import { decodeState, encodeState, initialState, type RunIdentity, type TrainingState } from "./training-state.js";
+import {
+	decodeState,
+	deployedWeights,
+	encodeState,
+	initialState,
+	type RunIdentity,
+	type TrainingState,
+} from "./training-state.js";
 import { Uplink } from "./uplink.js";
 
 export interface AggregatorOptions {
@@ -139,7 +146,7 @@ export class Aggregator implements AsyncDisposable {
 			emit,
 			fail: (error) => this.#fail(error),
 		};
-		const { model, server } = parts.state;
+		const { model, server } = deployedWeights(parts.state);
 		this.#decisions = { model, server, prior: artifactPrior(artifact) };
 		this.#training = new Training({
 			context: this.#context,
@@ -270,7 +277,7 @@ export class Aggregator implements AsyncDisposable {
 	}
 
 	async #onState(state: TrainingState): Promise<void> {
-		const { model, server } = state;
+		const { model, server } = deployedWeights(state);
 		this.#decisions = { model, server, prior: this.#decisions.prior };
 		const { checkpointFile } = this.#options;
 		if (checkpointFile !== undefined) await this.checkpoint(checkpointFile);

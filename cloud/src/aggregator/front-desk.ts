@@ -17,6 +17,7 @@ import type { RosterDevice } from "./roster.js";
 import { sendRound } from "./round-message.js";
 import type { TrainedWeights, Training } from "./training.js";
 import { TrainingRound } from "./training-round.js";
+import { deployedWeights } from "./training-state.js";
 import type { UplinkHandler } from "./uplink.js";
 import { ValidationRound } from "./validation-round.js";
 
@@ -113,7 +114,8 @@ export class FrontDesk implements UplinkHandler {
 		const trained = this.#options.trained();
 		if (trained !== undefined) this.sendEnd(device, trained);
 		else if (hello.samples.train === 0 && device.holds !== state.model) {
-			const weights = { model: state.model, client: state.client };
+			const { model, client } = deployedWeights(state);
+			const weights = { model, client };
 			const start = { epoch: state.epoch, task: "validate", learningRate: 0, weights, withWeights: true } as const;
 			sendRound(this.#context, device, start);
 		}

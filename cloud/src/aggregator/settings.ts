@@ -16,6 +16,7 @@ const schema = z.strictObject({
 	groupSize: positive.max(1024),
 	learningRate: z.number().positive().max(1000),
 	learningRateDecay: z.boolean(),
+	weightAveraging: z.boolean(),
 	patience: positive.optional(),
 	classWeights: z.array(z.number().positive()),
 	smashedDtype: z.enum(wireDTypes),
@@ -45,6 +46,8 @@ export interface AggregatorSettings {
 	readonly learningRate?: number | undefined;
 	/** Whether the learning rate falls linearly in the second half of the rounds. Default true. */
 	readonly learningRateDecay?: boolean | undefined;
+	/** Whether the result is the mean of the weights along the second half of the rounds. Default true. */
+	readonly weightAveraging?: boolean | undefined;
 	/** Rounds without a better validation after which training ends. Default: never. */
 	readonly patience?: number | undefined;
 	/** Weight of each class in the loss. Default: all 1. */
@@ -80,6 +83,7 @@ export function resolveSettings(settings: AggregatorSettings, manifest: Manifest
 		groupSize: settings.groupSize ?? 4,
 		learningRate: settings.learningRate ?? manifest.optimiser.learningRate,
 		learningRateDecay: settings.learningRateDecay ?? true,
+		weightAveraging: settings.weightAveraging ?? true,
 		patience: settings.patience,
 		classWeights: settings.classWeights ?? new Array(classes).fill(1),
 		smashedDtype: settings.smashedDtype ?? "float16",

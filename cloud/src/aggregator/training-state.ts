@@ -5,6 +5,7 @@ import { z } from "zod";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js";
 import type { Reservoir } from "./reservoir.js";
 import { initialServerState, type ServerState, type ServerWeights } from "./server-segment.js";
+import type { WeightAverage } from "./weight-average.js";
 
 type Vector = Tensor<"float32">;
 
@@ -25,10 +26,13 @@ export interface TrainingState {
 	readonly round: number;
 	/** Legs finished, in all rounds. */
 	readonly epoch: number;
-	/** Version of the client weights. */
+	/** Version of the weights that `deployedWeights` gives. */
 	readonly model: number;
+	/** Where training goes on from. */
 	readonly client: ClientWeights;
 	readonly server: ServerState;
+	/** Undefined in the first half of a run, or where weights are not averaged. */
+	readonly average: WeightAverage | undefined;
 	readonly best: BestRound | undefined;
 }
 
@@ -44,8 +48,18 @@ export function initialState(artifact: Artifact): TrainingState {
 			head: artifactTensor(artifact, "client/head"),
 		},
 		server: initialServerState(artifact),
+		average: undefined,
 		best: undefined,
 	};
+}
+
+/** What is validated, and decides: the average of the weights where there is one, else those reached last. */
+export function deployedWeights({ model, client, server, average }: TrainingState): {
+	readonly model: number;
+	readonly client: ClientWeights;
+	readonly server: ServerWeights;
+} {
+	return { model, client: average?.client ?? client, server: average?.server ?? server };
 }
 
 const count = z.int().min(0);
@@ -58,6 +72,8 @@ const facts = z.strictObject({
 	epoch: count,
 	model: count,
 	step: count,
+	/** Legs in the average of the weights; 0 where there is none. */
+	averaged: count,
 	best: z.strictObject({ round: count, balancedAccuracy: z.number(), loss: z.number() }).nullable(),
 });
 
@@ -70,7 +86,7 @@ export interface RunIdentity {
 }
 
 export function encodeState(state: TrainingState, run: RunIdentity): Uint8Array {
-	const { round, epoch, model, client, server, best } = state;
+	const { round, epoch, model, client, server, average, best } = state;
 	return encodeCheckpoint<z.infer<typeof facts>>({
 		facts: {
 			...run,
@@ -78,11 +94,14 @@ export function encodeState(state: TrainingState, run: RunIdentity): Uint8Array 
 			epoch,
 			model,
 			step: server.step,
+			averaged: average?.legs ?? 0,
 			best: best ? { round: best.round, balancedAccuracy: best.balancedAccuracy, loss: best.loss } : null,
 		},
 		vectors: {
 			...named("client/", { ...client }),
 			...named("server/", { params: server.params, stats: server.stats, slots: server.slots }),
+			...(average && named("average/client/", { ...average.client })),
+			...(average && named("average/server/", { ...average.server })),
 			...(best && named("best/client/", { ...best.client })),
 			...(best && named("best/server/", { ...best.server })),
 		},
@@ -116,12 +135,19 @@ export function decodeState(bytes: Uint8Array, run: RunIdentity): { state: Train
 		head: vector(`${prefix}head`),
 	});
 	const server = { params: vector("server/params"), stats: vector("server/stats"), slots: vector("server/slots") };
+	const serverWeights = (prefix: string): ServerWeights => ({
+		params: vector(`${prefix}params`),
+		stats: vector(`${prefix}stats`),
+	});
 	const best = known.best && {
 		...known.best,
 		client: client("best/client/"),
-		server: { params: vector("best/server/params"), stats: vector("best/server/stats") },
+		server: serverWeights("best/server/"),
 		samples: [],
 	};
+	const legs = known.averaged;
+	const average =
+		legs > 0 ? { legs, client: client("average/client/"), server: serverWeights("average/server/") } : undefined;
 	return {
 		runtime: known.runtime,
 		state: {
@@ -130,6 +156,7 @@ export function decodeState(bytes: Uint8Array, run: RunIdentity): { state: Train
 			model: known.model,
 			client: client("client/"),
 			server: { ...server, step: known.step },
+			average,
 			best: best ?? undefined,
 		},
 	};

@@ -3,15 +3,14 @@ import type { ClientWeights } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import type { AggregatorContext } from "./context.js";
 import type { EndReason, RoundReport, Traffic, Validation } from "./events.js";
-import type { LaneTotals } from "./lane.js";
 import { learningRateShare } from "./learning-rate.js";
-import { legsOf } from "./legs.js";
 import type { Member } from "./member.js";
 import { Reservoir } from "./reservoir.js";
 import type { RosterDevice } from "./roster.js";
 import type { ServerWeights } from "./server-segment.js";
-import { TrainingRound } from "./training-round.js";
-import type { BestRound, TrainingState } from "./training-state.js";
+import { type TrainedPass, trainPass } from "./training-pass.js";
+import type { TrainingRound } from "./training-round.js";
+import { type BestRound, deployedWeights, type TrainingState } from "./training-state.js";
 import { ValidationRound } from "./validation-round.js";
 
 /** What training ended with: the best validated weights, or the last ones. */
@@ -32,20 +31,6 @@ export interface TrainingOptions {
 	readonly traffic: () => Traffic;
 	/** Called between rounds, with weights that belong together. */
 	readonly onState: (state: TrainingState) => Promise<void>;
-}
-
-interface Pass {
-	readonly round: number;
-	readonly devices: readonly RosterDevice[];
-	readonly learningRate: number;
-	readonly reservoir: Reservoir | undefined;
-}
-
-/** What the legs of a round came to. */
-interface TrainedPass extends Pick<TrainingState, "epoch" | "model" | "client" | "server"> {
-	/** Each device's part in each leg. */
-	readonly members: readonly Member[];
-	readonly totals: LaneTotals;
 }
 
 /** The rounds: who takes part, training, validation, the best weights, and when it is over. */
@@ -118,17 +103,26 @@ export class Training {
 			settings.learningRate * (settings.learningRateDecay ? learningRateShare(round, settings.rounds) : 1);
 		emit({ type: "round-started", round, rounds: settings.rounds, devices: devices.length });
 		const samples = [this.#reservoir(devices), this.#reservoir(devices)] as const;
-		const trained = await this.#legs({ round, devices, learningRate, reservoir: samples[0] });
+		const trained = await trainPass({
+			context,
+			round,
+			state: this.#state,
+			devices,
+			learningRate,
+			reservoir: samples[0],
+			run: (leg) => this.#during(leg, () => leg.run()),
+		});
 		// What a stopped round has learned is dropped: its devices did not send their weights.
 		if (stopping.aborted) return;
 		const trainedAt = clock.now();
-		const { epoch, model, client, server } = trained;
-		const validation = await this.#validate(epoch, { model, client }, server, samples[1]);
+		const { state: reached } = trained;
+		const { model, client, server } = deployedWeights(reached);
+		const validation = await this.#validate(reached.epoch, { model, client }, server, samples[1]);
 		if (stopping.aborted) return;
 		const best = this.#best(round, validation, { client, server, samples });
 		const isBest = best?.round === round;
 		if (isBest) this.#lastValidation = validation;
-		this.#state = { round, epoch, model, client, server, best };
+		this.#state = { ...reached, best };
 		await this.#options.onState(this.#state);
 		const seconds = (trainedAt - started) / 1000;
 		emit({
@@ -138,29 +132,6 @@ export class Training {
 			best: isBest,
 			seconds: (clock.now() - started) / 1000,
 		});
-	}
-
-	/** Trains one pass over the devices' data, leg by leg. */
-	async #legs({ round, devices, learningRate, reservoir }: Pass): Promise<TrainedPass> {
-		const { context } = this.#options;
-		const totals: LaneTotals = { steps: 0, losses: [] };
-		const members: Member[] = [];
-		const left = new Set<RosterDevice>();
-		let { epoch, model, client, server } = this.#state;
-		for (const leg of legsOf(devices, context.settings)) {
-			const shares = leg.filter(({ device }) => !left.has(device));
-			if (context.stopping.aborted || shares.length === 0) break;
-			epoch++;
-			const start = { round, epoch, model, client, server };
-			const training = new TrainingRound({ context, ...start, learningRate, shares, totals, reservoir });
-			const trained = await this.#during(training, () => training.run());
-			({ client, server } = trained);
-			model = trained.model + 1;
-			members.push(...trained.members);
-			// A device that is away is waited for once in a round, not in every leg.
-			for (const { device, weights } of trained.members) if (weights === undefined) left.add(device);
-		}
-		return { epoch, model, client, server, members, totals };
 	}
 
 	async #validate(
@@ -207,8 +178,9 @@ export class Training {
 	async #finish(reason: EndReason): Promise<TrainedWeights> {
 		const { best, round } = this.#state;
 		const last = best === undefined || best.round === round;
-		const client = best?.client ?? this.#state.client;
-		const server = best?.server ?? this.#state.server;
+		const deployed = deployedWeights(this.#state);
+		const client = best?.client ?? deployed.client;
+		const server = best?.server ?? deployed.server;
 		const model = last ? this.#state.model : this.#state.model + 1;
 		return { reason, model, client, server, samples: await this.#samples(reason, { model, client }, server) };
 	}
@@ -241,7 +213,7 @@ export class Training {
 
 	#report(
 		round: number,
-		{ members, totals, model }: TrainedPass,
+		{ state, members, totals }: TrainedPass,
 		{ learningRate, seconds }: { readonly learningRate: number; readonly seconds: number },
 	): Omit<RoundReport, "validation" | "best" | "seconds"> {
 		const { context, traffic } = this.#options;
@@ -259,7 +231,7 @@ export class Training {
 			),
 			localLoss: told.reduce((total, m) => total + (m.weights?.localLoss ?? 0) * m.samples, 0) / toldSamples,
 			learningRate,
-			model,
+			model: state.model,
 			steps,
 			stepsPerSecond: steps / seconds,
 			samples: sum((m) => m.samples),
