@@ -80,6 +80,7 @@ export type { ExternalData } from "./onnx/external-data.js";
 export { externalDataFolder } from "./onnx/external-data-folder.js";
 export { type ImportBindings, importModel } from "./onnx/import-model.js";
 export { onnxLimits } from "./onnx/limits.js";
+export { type OperatorSupport, operatorSupport } from "./onnx/operator-support.js";
 export { decodeModel } from "./onnx/read.js";
 export { encodeModel } from "./onnx/write.js";
 export type { Operator } from "./operators/operator.js";

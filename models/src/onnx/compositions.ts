@@ -4,6 +4,7 @@ import type { Value } from "../graph/graph.js";
 import { gelu } from "../layers/gelu.js";
 import { groupNormalisation } from "../layers/group-normalisation.js";
 import { requiredInput, shapeMismatch } from "../operators/operator.js";
+import { type DropoutTreatment, readDropout } from "./dropout-rule.js";
 import type { ReadNode } from "./normalise-opset.js";
 
 /** An operator read as several others, because the opset psgl builds in lacks it or ONNX Runtime takes it apart too. */
@@ -13,11 +14,15 @@ export interface Composition {
 	/** What of the ONNX operator psgl does not have. */
 	readonly limits?: string;
 	/** The values that stand for the node's outputs. */
-	readonly compose: (g: GraphBuilder, node: ReadNode) => readonly Value[];
+	readonly compose: (g: GraphBuilder, node: ReadNode, dropout: DropoutTreatment | undefined) => readonly Value[];
 }
 
 /** Compositions by operator type. */
 export const compositions: Readonly<Record<string, Composition>> = {
+	Dropout: {
+		limits: "constant ratio below 1; in training mode by a seed, see `importModel`",
+		compose: readDropout,
+	},
 	Gelu: {
 		since: 20,
 		compose(g, node) {

@@ -2,7 +2,7 @@ import { type Attributes, int, intsAttribute, numberAttribute } from "../graph/a
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { compositions } from "./compositions.js";
-import { type DropoutTreatment, readDropout } from "./dropout-rule.js";
+import type { DropoutTreatment } from "./dropout-rule.js";
 import { readBatchNormalization, readLayerNormalization } from "./normalisation-rules.js";
 import { readResize } from "./resize-rule.js";
 
@@ -21,11 +21,7 @@ export const readableOpsets = { first: 11, last: 21 } as const;
 /** A rule for nodes of one type from opsets before `before`, or from all. */
 interface Rule {
 	readonly before: number;
-	readonly apply: (
-		g: GraphBuilder,
-		node: ReadNode,
-		dropout: DropoutTreatment | undefined,
-	) => ReadNode | readonly Value[];
+	readonly apply: (g: GraphBuilder, node: ReadNode) => ReadNode | readonly Value[];
 }
 
 const withoutAttributes = (attributes: Attributes, ...names: readonly string[]): Attributes =>
@@ -52,7 +48,6 @@ function flattenedSoftmax(g: GraphBuilder, node: ReadNode): ReadNode | readonly 
 }
 
 const rules: Readonly<Record<string, Rule>> = {
-	Dropout: { before: Number.POSITIVE_INFINITY, apply: readDropout },
 	Softmax: { before: 13, apply: flattenedSoftmax },
 	LogSoftmax: { before: 13, apply: flattenedSoftmax },
 	BatchNormalization: { before: Number.POSITIVE_INFINITY, apply: readBatchNormalization },
@@ -97,7 +92,7 @@ export function normaliseNode(
 	dropout?: DropoutTreatment,
 ): ReadNode | readonly Value[] {
 	const composition = compositions[node.type];
-	if (composition !== undefined) return composition.compose(g, node);
+	if (composition !== undefined) return composition.compose(g, node, dropout);
 	const rule = rules[node.type];
-	return rule !== undefined && opset < rule.before ? rule.apply(g, node, dropout) : node;
+	return rule !== undefined && opset < rule.before ? rule.apply(g, node) : node;
 }

@@ -1,7 +1,7 @@
-import { numberAttribute } from "../graph/attribute.js";
+import { intsAttribute, numberAttribute } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Node, Value } from "../graph/graph.js";
-import type { Operator } from "./operator.js";
+import { type Operator, shapeMismatch } from "./operator.js";
 import { inferPooling, poolingWindow } from "./pooling.js";
 import { spreadWindows } from "./spread-windows.js";
 import { kernelOffsets, type Window } from "./window.js";
@@ -9,7 +9,13 @@ import { kernelOffsets, type Window } from "./window.js";
 /** Mean of the pixels under the window: [B,C,...] to [B,C,...places] (ONNX AveragePool). */
 export const averagePool: Operator = {
 	type: "AveragePool",
-	infer: inferPooling,
+	limits: "no dilations",
+	infer(node) {
+		// Opset 19 brought them; psgl builds in 18.
+		const dilations = intsAttribute(node.attributes, "dilations");
+		if (dilations?.some((d) => d !== 1)) throw shapeMismatch(node, `dilations of 1, not ${dilations.join(",")}`);
+		return inferPooling(node);
+	},
 	backward(g, node, [gradient]) {
 		const window = poolingWindow(node);
 		const share = g.add("Mul", [gradient as Value, reciprocalCounts(g, node, window)]);

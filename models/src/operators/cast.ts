@@ -7,6 +7,7 @@ import { type Operator, requiredInput } from "./operator.js";
 
 export const cast: Operator = {
 	type: "Cast",
+	limits: "no strings, complex numbers, bfloat16 or 8-bit floats",
 	infer(node) {
 		const { shape } = requiredInput(node, 0);
 		const to = numberAttribute(node.attributes, "to", 0);

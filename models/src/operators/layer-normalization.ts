@@ -15,6 +15,7 @@ import { type InferenceContext, type Operator, requiredInput, shapeMismatch } fr
 export const layerNormalization: Operator = {
 	type: "LayerNormalization",
 	since: 17,
+	limits: "stash_type 1",
 	infer(node) {
 		const x = requiredInput(node, 0);
 		const axis = axisAttribute(node, -1);

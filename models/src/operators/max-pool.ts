@@ -16,6 +16,7 @@ const outside = -3.4028234663852886e38;
 /** Largest pixel under the window: [B,C,...] to [B,C,...places] (ONNX MaxPool without its index output). */
 export const maxPool: Operator = {
 	type: "MaxPool",
+	limits: "one output; storage_order 0",
 	infer(node) {
 		if (node.outputCount > 1 || numberAttribute(node.attributes, "storage_order", 0) !== 0) {
 			throw new ArtifactError("PSGL_POOL_INDICES", {

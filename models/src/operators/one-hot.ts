@@ -6,6 +6,7 @@ import { constantInts, type Operator, requiredInput } from "./operator.js";
 /** OneHot with a constant depth. No gradient flows through it: its values (off, on) are settings. */
 export const oneHot: Operator = {
 	type: "OneHot",
+	limits: "constant depth; no gradient to the values",
 	infer(node) {
 		const { shape } = requiredInput(node, 0);
 		const depth = constantInts(node, 1)[0] ?? 0;

@@ -24,6 +24,7 @@ interface Padding {
 /** Pad in modes `constant`, `edge` and `reflect`, with constant pads. */
 export const pad: Operator = {
 	type: "Pad",
+	limits: "modes constant, edge and reflect; constant pads and axes; no gradient to the value",
 	infer(node) {
 		const { dtype, shape } = requiredInput(node, 0);
 		const result: Dim[] = [...shape];

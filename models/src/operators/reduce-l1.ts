@@ -5,6 +5,7 @@ import { keepReducedAxes } from "./spread-reduced.js";
 /** Sum of magnitudes, with the axes as constant input 1. */
 export const reduceL1: Operator = {
 	type: "ReduceL1",
+	limits: "constant axes",
 	infer: likeReduced,
 	backward(g, node, [gradient]) {
 		if (gradient === undefined) return [];

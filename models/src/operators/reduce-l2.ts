@@ -7,6 +7,7 @@ import { keepReducedAxes } from "./spread-reduced.js";
 /** Square root of the sum of squares, with the axes as constant input 1. */
 export const reduceL2: Operator = {
 	type: "ReduceL2",
+	limits: "constant axes",
 	infer: likeReduced,
 	backward(g, node, [gradient]) {
 		if (gradient === undefined) return [];

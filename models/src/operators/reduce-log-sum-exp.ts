@@ -6,6 +6,7 @@ import { keepReducedAxes } from "./spread-reduced.js";
 /** Logarithm of the sum of exponentials, with the axes as constant input 1. */
 export const reduceLogSumExp: Operator = {
 	type: "ReduceLogSumExp",
+	limits: "constant axes",
 	infer: likeReduced,
 	backward(g, node, [gradient]) {
 		if (gradient === undefined) return [];

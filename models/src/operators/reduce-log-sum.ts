@@ -5,6 +5,7 @@ import { keepReducedAxes, spreadReduced } from "./spread-reduced.js";
 /** Logarithm of the sum, with the axes as constant input 1. */
 export const reduceLogSum: Operator = {
 	type: "ReduceLogSum",
+	limits: "constant axes",
 	infer: likeReduced,
 	backward(g, node, [gradient]) {
 		if (gradient === undefined) return [];

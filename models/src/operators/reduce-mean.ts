@@ -8,6 +8,7 @@ import { keepReducedAxes, spreadReduced } from "./spread-reduced.js";
 /** ReduceMean with its axes as constant input 1. */
 export const reduceMean: Operator = {
 	type: "ReduceMean",
+	limits: "constant axes",
 	infer: likeReduced,
 	backward(g, node, [gradient]) {
 		if (gradient === undefined) return [];

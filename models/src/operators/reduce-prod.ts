@@ -10,6 +10,7 @@ import { keepReducedAxes } from "./spread-reduced.js";
  */
 export const reduceProd: Operator = {
 	type: "ReduceProd",
+	limits: "constant axes",
 	infer: likeReduced,
 	backward(g, node, [gradient]) {
 		if (gradient === undefined) return [];

@@ -6,6 +6,7 @@ import { keepReducedAxes } from "./spread-reduced.js";
 /** Sum of squares, with the axes as constant input 1. */
 export const reduceSumSquare: Operator = {
 	type: "ReduceSumSquare",
+	limits: "constant axes",
 	infer: likeReduced,
 	backward(g, node, [gradient]) {
 		if (gradient === undefined) return [];

@@ -6,6 +6,7 @@ import { divideDims, multiplyDims } from "./symbolic.js";
 
 export const reshape: Operator = {
 	type: "Reshape",
+	limits: "a shape known before the graph runs",
 	infer(node) {
 		const { dtype, shape } = requiredInput(node, 0);
 		return [{ dtype, shape: reshaped(node, shape, node.shape(1) ?? constantInts(node, 1)) }];

@@ -17,6 +17,7 @@ interface Range {
 /** Slice with constant starts, ends, axes and steps. */
 export const slice: Operator = {
 	type: "Slice",
+	limits: "constant starts, ends, axes and steps",
 	infer(node) {
 		const { dtype, shape } = requiredInput(node, 0);
 		const result: Dim[] = [...shape];

@@ -7,6 +7,7 @@ import { constantInts, type InferenceContext, type Operator, requiredInput, shap
 /** Split with its sizes as constant input 1, or into `num_outputs` parts. */
 export const split: Operator = {
 	type: "Split",
+	limits: "constant sizes; a known extent",
 	infer(node): readonly ValueType[] {
 		const { dtype, shape } = requiredInput(node, 0);
 		const axis = axisAttribute(node, 0);

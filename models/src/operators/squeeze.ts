@@ -4,6 +4,7 @@ import { type InferenceContext, type Operator, requiredInput, shapeMismatch } fr
 /** Squeeze with its axes as constant input 1; all axes of extent 1 without it. */
 export const squeeze: Operator = {
 	type: "Squeeze",
+	limits: "constant axes",
 	infer(node) {
 		const { dtype, shape } = requiredInput(node, 0);
 		const axes = squeezedAxes(node);

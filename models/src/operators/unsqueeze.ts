@@ -5,6 +5,7 @@ import { constantInts, type InferenceContext, type Operator, requiredInput } fro
 /** Unsqueeze with its axes, counted in the output, as constant input 1. */
 export const unsqueeze: Operator = {
 	type: "Unsqueeze",
+	limits: "constant axes",
 	infer(node) {
 		const { dtype, shape } = requiredInput(node, 0);
 		const result: Dim[] = [...shape];
