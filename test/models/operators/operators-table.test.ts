@@ -1,12 +1,9 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { operatorSupport } from "@psgl/models";
-import { seededRandom } from "@psgl/sdk";
 import test from "ava";
-import { positiveTensor, smoothTensor } from "../../helpers/gradient-property.js";
-import { gradientErrors } from "../../helpers/operator-gradients.js";
 import { operatorSamples } from "../../helpers/operator-samples/index.js";
-import { differentiableInputs, operatorsTable } from "../../helpers/operators-table.js";
+import { operatorsTable } from "../../helpers/operators-table.js";
 import { projectFolder } from "../../helpers/run-cli.js";
 import { sharedPath, withShared } from "../../helpers/shared.js";
 
@@ -54,20 +51,3 @@ test("the tests that are said to draw instances of an operator do", async (t) =>
 		t.regex(text, new RegExp(`\\b${type}\\b`), type);
 	}
 });
-
-for (const [type, sample] of Object.entries(operatorSamples)) {
-	if (differentiableInputs(sample).length === 0) continue;
-	test(`${type}: first and second derivatives of the sample agree with finite differences`, async (t) => {
-		const random = seededRandom(23).fork(type);
-		const inputs = Object.fromEntries(
-			Object.entries(sample.inputs).map(([name, dims]) => [
-				name,
-				sample.positive ? positiveTensor(random, dims) : smoothTensor(random, dims, sample.kinks ?? []),
-			]),
-		);
-		const batched = sample.batched ?? Object.keys(inputs).slice(0, 1);
-		const { first, second } = await gradientErrors(inputs, sample.build, { random, step: 5e-3, batched });
-		t.true(first < 4e-3, `first derivative off by ${first}`);
-		t.true(second < 4e-3, `second derivative off by ${second}`);
-	});
-}
