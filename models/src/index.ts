@@ -45,6 +45,9 @@ export {
 	type RowAccuracy,
 } from "./evaluation/robustness.js";
 export { type TransitLoss, type TransitLossOptions, transitLoss } from "./evaluation/transit-loss.js";
+export { type ForeignModel, type ForeignModelOptions, readForeignModel } from "./foreign/foreign-model.js";
+export { type ImportedNetwork, type ImportNetworkOptions, importNetwork } from "./foreign/import-network.js";
+export type { Normalisation } from "./foreign/normalise-input.js";
 export * as attributes from "./graph/attribute.js";
 export { GraphBuilder } from "./graph/builder.js";
 export type { Dim, Graph, Node, Shape, Value, ValueType } from "./graph/graph.js";

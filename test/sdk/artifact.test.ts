@@ -24,6 +24,7 @@ const draft: ManifestDraft = {
 	inputShape: [1, 8, 8],
 	classes: ["dark", "bright"],
 	packing: "none",
+	normalise: null,
 	smashedShape: [2, 4, 4],
 	streams: ["A"],
 	cutGradient: "fused",

@@ -14,6 +14,7 @@ import type { ParameterLayout } from "../layers/parameter-layout.js";
 import type { ParameterScope, SegmentLayout } from "../layers/parameter-scope.js";
 import { TrainedParameters } from "../layers/trained-parameters.js";
 import { encodeModel } from "../onnx/write.js";
+import type { SplitNetwork } from "../zoo/split-network.js";
 import { checkFrozen } from "./check-frozen.js";
 import { clientForwardGraph, clientInferGraph, clientTrainGraph } from "./client-graphs.js";
 import { batchDim, layOut, type ModelDefinition, type ModelLayout } from "./model-definition.js";
@@ -84,6 +85,7 @@ function manifestDraft(definition: ModelDefinition, layout: ModelLayout, name: s
 		inputShape: [...definition.inputShape],
 		classes: [...definition.classes],
 		packing: definition.packing,
+		normalise: normaliseEntry(definition.network),
 		smashedShape: [...layout.smashedShape],
 		streams: [...definition.streams],
 		cutGradient: definition.cutGradient,
@@ -107,6 +109,12 @@ function manifestDraft(definition: ModelDefinition, layout: ModelLayout, name: s
 		},
 		server: { ...segmentEntry(layout.server), trainedCount: trainedCount("server", layout.server.params) },
 	};
+}
+
+function normaliseEntry({ imported }: SplitNetwork): Manifest["normalise"] {
+	if (imported === undefined || imported.normalise === null) return null;
+	const { mean, std } = imported.normalise;
+	return { mean: [...mean], std: [...std] };
 }
 
 function segmentEntry(layout: SegmentLayout): NonNullable<Manifest["server"]> {

@@ -11,7 +11,7 @@ import { GraphBuilder } from "../graph/builder.js";
 import { formatShape, type Shape, type Value } from "../graph/graph.js";
 import { dense } from "../layers/dense.js";
 import { declareSegment, type ParameterScope, type SegmentLayout } from "../layers/parameter-scope.js";
-import { globalAverage } from "../layers/pooling.js";
+import { flatten, globalAverage } from "../layers/pooling.js";
 import type { SplitNetwork } from "../zoo/split-network.js";
 
 /** Everything that fixes the graphs of an artifact. */
@@ -57,9 +57,13 @@ export function clientInputShape(definition: ModelDefinition): readonly number[]
 	return [channels * 2 ** sizes.length + 1, ...sizes.map((s) => Math.ceil(s / 2))];
 }
 
-/** The local head: global average and one dense layer on the smashed data. */
+/**
+ * The local head: global average and one dense layer on the smashed data. Where these are a row without channels, one
+ * dense layer on all of it: its average says nothing.
+ */
 export function localHead(g: GraphBuilder, scope: ParameterScope, smashed: Value, classes: number): Value {
-	return dense(g, scope, globalAverage(g, smashed), classes);
+	const isRow = smashed.shape[1] === 1 && smashed.shape.length === 3;
+	return dense(g, scope, isRow ? flatten(g, smashed) : globalAverage(g, smashed), classes);
 }
 
 /**
@@ -68,6 +72,7 @@ export function localHead(g: GraphBuilder, scope: ParameterScope, smashed: Value
  */
 export function layOut(definition: ModelDefinition, buildServer: ServerBuilder): ModelLayout {
 	const { network, inputShape } = definition;
+	if (network.imported !== undefined) requireImported(network.imported, definition);
 	if (inputShape.length !== network.spatialAxes + 1) {
 		throw new ConfigError("PSGL_MODEL_INPUT", {
 			what: `${network.name} cannot take this input`,
@@ -82,6 +87,28 @@ export function layOut(definition: ModelDefinition, buildServer: ServerBuilder):
 		if (!(cause instanceof ShapeError)) throw cause;
 		throw tooSmall(network, cause.message, cause);
 	}
+}
+
+/** A file fixes shape and classes, and its first layer the channels. */
+function requireImported(
+	imported: NonNullable<SplitNetwork["imported"]>,
+	{ network, inputShape, classes, packing }: ModelDefinition,
+): void {
+	if (classes.length !== imported.classes) {
+		throw new ConfigError("PSGL_MODEL_CLASSES", {
+			what: `the classes do not agree with the output of ${network.name}`,
+			got: `${classes.length} classes`,
+			expected: `${imported.classes}`,
+			remedy: "Name as many classes as the model has scores, or export it with another last layer",
+		});
+	}
+	if (inputShape.join() === imported.inputShape.join() && packing === "none") return;
+	throw new ConfigError("PSGL_MODEL_INPUT", {
+		what: `${network.name} cannot take this input`,
+		got: `${formatShape(inputShape)}, packing ${packing}`,
+		expected: `${formatShape(imported.inputShape)}, packing none`,
+		remedy: "Give the shape the file was exported for",
+	});
 }
 
 function declareModel(definition: ModelDefinition, buildServer: ServerBuilder): ModelLayout {

@@ -31,7 +31,8 @@ export function presetDefinition(
 		network,
 		inputShape,
 		classes,
-		packing: "space-to-depth",
+		// The first layer of a file takes the channels it was trained with: the map is added in the input's own shape.
+		packing: network.imported === undefined ? "space-to-depth" : "none",
 		optimiser: defaultOptimiser,
 		headLearningRateFactor: 10,
 		loss: { kind: "cross-entropy", labelSmoothing: 0 },

@@ -8,8 +8,8 @@ export function normalised(g: GraphBuilder, scope: ParameterScope, x: Value): Va
 	const channels = [x.shape[1] as number];
 	const scale = scope.parameter("scale", channels, { kind: "constant", value: 1 });
 	const bias = scope.parameter("bias", channels, { kind: "constant", value: 0 });
-	const mean = scope.statistic("mean", channels, 0);
-	const variance = scope.statistic("variance", channels, 1);
+	const mean = scope.statistic("mean", channels, { kind: "constant", value: 0 });
+	const variance = scope.statistic("variance", channels, { kind: "constant", value: 1 });
 	const result = batchNormalisation(g, x, { scale, bias, mean, variance }, { training: scope.training });
 	if (scope.training) {
 		scope.updateStatistic("mean", result.nextMean);

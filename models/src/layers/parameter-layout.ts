@@ -1,8 +1,9 @@
 import { elementCount, type Random } from "@psgl/sdk";
 
-/** How a parameter starts. `uniform`: uniform in [-bound, bound]. */
+/** How a parameter starts. `uniform`: uniform in [-bound, bound]. `values`: as a file has it, row by row. */
 export type Initialiser =
 	| { readonly kind: "constant"; readonly value: number }
+	| { readonly kind: "values"; readonly values: Float32Array }
 	| { readonly kind: "uniform"; readonly bound: number };
 
 /** One tensor inside a flat vector. */
@@ -37,6 +38,10 @@ export class ParameterLayout {
 			const end = offset + elementCount(shape);
 			if (initialiser.kind === "constant") {
 				flat.fill(initialiser.value, offset, end);
+				continue;
+			}
+			if (initialiser.kind === "values") {
+				flat.set(initialiser.values, offset);
 				continue;
 			}
 			const draws = random.fork(name);

@@ -44,8 +44,8 @@ export class ParameterScope {
 	}
 
 	/** A running statistic, which training updates without a gradient. */
-	statistic(name: string, shape: readonly number[], value: number): Value {
-		return this.#stats(this.#prefix + name, shape, { kind: "constant", value });
+	statistic(name: string, shape: readonly number[], initialiser: Initialiser): Value {
+		return this.#stats(this.#prefix + name, shape, initialiser);
 	}
 
 	/** Records what a running statistic becomes after this batch. */

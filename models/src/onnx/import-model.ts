@@ -1,5 +1,5 @@
 import { ArtifactError, type DType, type Tensor } from "@psgl/sdk";
-import type { Attributes } from "../graph/attribute.js";
+import { type Attributes, int } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Shape, Value } from "../graph/graph.js";
 import type { DropoutTreatment } from "./dropout-rule.js";
@@ -25,6 +25,12 @@ export interface ImportBindings {
 	readonly external?: ExternalData;
 	/** Told in one sentence what was read in another way than the file has it. */
 	note?(text: string): void;
+	/** Another name for a value, which `Identity` gives it. Left out: both names stand for the same value. */
+	alias?(name: string, value: Value): Value;
+	/** Read batch normalisation as it is outside training, also where the file was exported in training mode. */
+	readonly outsideTraining?: boolean;
+	/** Told of every value under the name it has in the file. */
+	named?(name: string, value: Value): void;
 }
 
 /**
@@ -43,7 +49,7 @@ export function importModel(g: GraphBuilder, bytes: Uint8Array, bindings: Import
 	const model = parseModel(bytes);
 	const graph = model.graph as GraphProto;
 	const widen = hasHalfWeights(graph);
-	const importer = new Importer(g, opsetOf(model), bindings.dropout, widen);
+	const importer = new Importer(g, opsetOf(model), bindings, widen);
 	if (widen) bindings.note?.("float16 weights and inputs are read as float32");
 	const given = new Set<string>();
 	for (const proto of graph.initializer ?? []) {
@@ -71,15 +77,15 @@ const controlFlow: ReadonlySet<string> = new Set(["If", "Loop", "Scan"]);
 class Importer {
 	readonly #g: GraphBuilder;
 	readonly #opset: number;
-	readonly #dropout: DropoutTreatment | undefined;
+	readonly #bindings: ImportBindings;
 	readonly #widen: boolean;
 	readonly #values = new Map<string, Value>();
 	readonly #integers = new Map<string, KnownIntegers>();
 
-	constructor(g: GraphBuilder, opset: number, dropout: DropoutTreatment | undefined, widen: boolean) {
+	constructor(g: GraphBuilder, opset: number, bindings: ImportBindings, widen: boolean) {
 		this.#g = g;
 		this.#opset = opset;
-		this.#dropout = dropout;
+		this.#bindings = bindings;
 		this.#widen = widen;
 	}
 
@@ -89,6 +95,7 @@ class Importer {
 
 	define(name: string, value: Value): void {
 		this.#values.set(name, value);
+		this.#bindings.named?.(name, value);
 		const constant = this.#g.constantOf(value);
 		const isInteger = constant?.dtype === "int64" || constant?.dtype === "int32" || constant?.dtype === "bool";
 		if (constant !== undefined && isInteger && constant.dims.length <= 1) {
@@ -127,7 +134,11 @@ class Importer {
 			return this.#shapeOperand(proto, input, i) ?? this.value(input, `node ${name} (${proto.opType})`);
 		});
 		const read = { type: proto.opType, name, inputs, outputCount: outputs.length, attributes };
-		const node = normaliseNode(this.#g, read, this.#opset, this.#dropout);
+		if (proto.opType === "BatchNormalization" && this.#bindings.outsideTraining === true) {
+			read.outputCount = 1;
+			read.attributes = { ...attributes, training_mode: int(0) };
+		}
+		const node = normaliseNode(this.#g, read, this.#opset, this.#bindings.dropout);
 		const results =
 			"type" in node ? this.#g.addMany(node.type, node.inputs, node.outputCount, node.attributes, node.name) : node;
 		outputs.forEach((output, i) => {
@@ -144,7 +155,8 @@ class Importer {
 			return true;
 		}
 		if (proto.opType === "Identity" && this.#values.has(inputs[0] ?? "")) {
-			this.define(output, this.#values.get(inputs[0] ?? "") as Value);
+			const value = this.#values.get(inputs[0] ?? "") as Value;
+			this.define(output, this.#bindings.alias?.(output, value) ?? value);
 			return true;
 		}
 		const measured = this.#values.get(inputs[0] ?? "")?.shape ?? this.#integers.get(inputs[0] ?? "")?.dims;

@@ -1,3 +1,4 @@
+import type { Normalisation } from "../foreign/normalise-input.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { ParameterScope } from "../layers/parameter-scope.js";
@@ -11,6 +12,14 @@ export interface SplitNetwork {
 	readonly spatialAxes: 1 | 2;
 	/** Whether the client segment ends in a rectifier, so that smashed data are never negative. */
 	readonly rectified: boolean;
+	/** Only of networks from ONNX files: what the file fixes. Such a network takes its inputs unpacked. */
+	readonly imported?: {
+		/** [C,H,W] or [C,L] */
+		readonly inputShape: readonly number[];
+		readonly classes: number;
+		/** What the client segment does to inputs first. */
+		readonly normalise: Normalisation | null;
+	};
 	/** The client segment: its input [B,C,...] -> smashed data [B,Cs,...]. */
 	client(g: GraphBuilder, scope: ParameterScope, x: Value): Value;
 	/** One stream of the server segment: smashed data -> logits [B,classes]. */

@@ -61,7 +61,9 @@ const loss = z.discriminatedUnion("kind", [
 /** Bound of a gradient before an optimiser step: of its Euclidean norm, or of each value. */
 const gradientClipping = z.strictObject({ kind: z.enum(["norm", "value"]), limit: z.number().positive() });
 
-const layoutEntry = z.strictObject({ name, shape: z.array(extent).max(6), offset: count });
+/** Names of tensors in ONNX files may be long. */
+const tensorName = z.string().min(1).max(512);
+const layoutEntry = z.strictObject({ name: tensorName, shape: z.array(extent).max(6), offset: count });
 
 /** One half of the network: the lengths of its flat vectors and where each tensor lies in them. */
 const segment = z.strictObject({
@@ -97,6 +99,11 @@ export const manifestSchema = z.strictObject({
 	classes: z.array(name).min(2).max(4096),
 	/** Whether the perturbed input is rearranged by reversible downsampling, with the map as one more channel. */
 	packing: z.enum(["space-to-depth", "none"]),
+	/** What the client graphs subtract from inputs and divide them by, once or for each channel; null: nothing. */
+	normalise: z
+		.strictObject({ mean: z.array(z.number()), std: z.array(z.number().positive()) })
+		.nullable()
+		.default(null),
 	/** [Cs,Hs,Ws] or [Cs,Ls]: one sample of smashed data. */
 	smashedShape: shape,
 	streams: z

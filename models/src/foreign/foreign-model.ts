@@ -1,0 +1,154 @@
+import { ArtifactError, ConfigError, type Tensor } from "@psgl/sdk";
+import { batchDim } from "../compile/model-definition.js";
+import { GraphBuilder } from "../graph/builder.js";
+import { formatShape, type Node, type Shape, staticShape, type Value } from "../graph/graph.js";
+import type { ExternalData } from "../onnx/external-data.js";
+import { importModel } from "../onnx/import-model.js";
+import { classifierLogits } from "./classifier-logits.js";
+import { trainedTensors } from "./trained-tensors.js";
+
+/** A classifier of an ONNX file, its tensors by the names they have there. */
+export interface ForeignModel {
+	readonly nodes: readonly Node[];
+	/** [B,...inputShape] */
+	readonly input: Value;
+	/** [C,H,W] or [C,L] */
+	readonly inputShape: readonly number[];
+	/** Scores before the soft-max [B,K]. */
+	readonly logits: Value;
+	readonly classes: number;
+	/** Every tensor by its name in the file; several names may stand for one. */
+	readonly tensors: ReadonlyMap<string, Value>;
+	/** Values of all that is known before the graph runs, by the value's name. */
+	readonly constants: ReadonlyMap<string, Tensor>;
+	/** Names of the constants that training changes. */
+	readonly parameters: ReadonlySet<string>;
+	/** What was done to the file that a reader may want to know. */
+	readonly notes: readonly string[];
+}
+
+export interface ForeignModelOptions {
+	/** Shape of one input, [C,H,W] or [C,L]; needed where the file leaves sizes open. */
+	readonly inputShape?: readonly number[] | undefined;
+	/** Reads weights that lie in files beside the model, see `externalDataFolder`. */
+	readonly external?: ExternalData | undefined;
+}
+
+/**
+ * Reads a classifier. The batch axis is left open whatever extent the file gives it.
+ *
+ * @throws as `importModel`; ArtifactError `PSGL_ONNX_INPUT`, `PSGL_ONNX_OUTPUT`;
+ * ConfigError `PSGL_ONNX_INPUT_SHAPE`
+ */
+export function readForeignModel(bytes: Uint8Array, { inputShape, external }: ForeignModelOptions = {}): ForeignModel {
+	const g = new GraphBuilder("foreign");
+	const inputs: Value[] = [];
+	const initialisers = new Set<string>();
+	const tensors = new Map<string, Value>();
+	const notes: string[] = [];
+	const initializer = (name: string, value: Tensor) => {
+		initialisers.add(name);
+		return g.constant(value, name);
+	};
+	const outputs = withAdvice(() =>
+		importModel(g, bytes, {
+			input(name, dtype, shape) {
+				const value = g.input(name, dtype, [batchDim, ...sampleShape(name, shape, inputShape)]);
+				inputs.push(value);
+				return value;
+			},
+			initializer,
+			outsideTraining: true,
+			dropout: "off",
+			...(external === undefined ? {} : { external }),
+			note: (text) => notes.push(text),
+			// PyTorch writes equal weights once and gives them their other names with Identity; training tells them apart.
+			alias: (name, value) => {
+				const tensor = initialisers.has(value.name) ? g.constantOf(value) : undefined;
+				return tensor === undefined ? value : initializer(name, tensor);
+			},
+			named: (name, value) => {
+				tensors.set(name, value);
+			},
+		}),
+	);
+	const input = onlyInput(inputs);
+	const classifier = classifierLogits(g, outputs);
+	const { logits } = classifier;
+	const constants = new Map<string, Tensor>();
+	for (const value of g.nodes.flatMap((node) => node.inputs)) {
+		const tensor = value && g.constantOf(value);
+		if (value !== undefined && tensor !== undefined) constants.set(value.name, tensor);
+	}
+	return {
+		nodes: g.nodes,
+		input,
+		inputShape: staticShape(input.shape.slice(1)) as readonly number[],
+		logits,
+		classes: logits.shape[1] as number,
+		tensors,
+		constants,
+		parameters: trainedTensors(g.nodes, constants, initialisers),
+		notes: [...notes, ...classifier.notes],
+	};
+}
+
+/** The extents of one sample: the file's, or those given where the file leaves them open. */
+function sampleShape(name: string, declared: Shape, given: readonly number[] | undefined): readonly number[] {
+	const own = declared.slice(1);
+	if (own.length !== 2 && own.length !== 3) {
+		throw new ArtifactError("PSGL_ONNX_INPUT", {
+			what: `input ${name} is no batch of pictures or signals`,
+			got: formatShape(declared),
+			expected: "[B,C,H,W] or [B,C,L]",
+			remedy: "Export the model with an input of that form",
+		});
+	}
+	if (given === undefined) {
+		const fixed = staticShape(own);
+		if (fixed !== undefined) return fixed;
+		throw new ConfigError("PSGL_ONNX_INPUT_SHAPE", {
+			what: `the file leaves sizes of input ${name} open`,
+			got: formatShape(declared),
+			remedy: "Say the shape of one input, for instance --input 1x28x28",
+		});
+	}
+	const fits = own.length === given.length && own.every((d, i) => typeof d === "string" || d === given[i]);
+	if (!fits) {
+		throw new ConfigError("PSGL_ONNX_INPUT_SHAPE", {
+			what: `input ${name} of the model has another shape`,
+			got: formatShape(given),
+			expected: `${formatShape(own)}, as the file has it`,
+			remedy: "Give the file's shape, or export the model for yours",
+		});
+	}
+	return given;
+}
+
+function onlyInput(inputs: readonly Value[]): Value {
+	const [input] = inputs;
+	if (input === undefined || inputs.length > 1 || input.dtype !== "float32") {
+		throw new ArtifactError("PSGL_ONNX_INPUT", {
+			what: "the model does not have one input of float32",
+			got: inputs.map(({ name, dtype, shape }) => `${name}: ${dtype} ${formatShape(shape)}`).join(", ") || "no input",
+			remedy: "Export the model with the picture or signal as its only input",
+		});
+	}
+	return input;
+}
+
+/** Says of an operator psgl lacks that a cut elsewhere would not help: both halves are differentiated. */
+function withAdvice<T>(read: () => T): T {
+	try {
+		return read();
+	} catch (cause) {
+		if (!(cause instanceof ArtifactError) || cause.code !== "PSGL_OPERATOR_UNKNOWN") throw cause;
+		throw new ArtifactError(cause.code, {
+			what: cause.what,
+			got: cause.got,
+			expected: cause.expected,
+			remedy: "Both halves are trained, so no cut avoids it: replace it in the model by operators psgl has",
+			cause,
+		});
+	}
+}
