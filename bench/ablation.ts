@@ -23,7 +23,8 @@ import { seededRandom, type Tensor } from "@psgl/sdk";
 import { decodeArtifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { type DataSplits, type Dataset, loadData } from "@psgl/sdk/sources";
-import { tables, variantDefinition } from "./variants.js";
+import { type MapSource, OtherMaps } from "./map-source.js";
+import { mapSources, tables, variantDefinition } from "./variants.js";
 
 const { values: options } = parseArgs({
 	options: {
@@ -58,7 +59,7 @@ async function main(): Promise<void> {
 			const network = zooNetwork(options.model);
 			const definition = overridden(variantDefinition(name, network, data.train.shape, data.train.classes));
 			const started = performance.now();
-			const row = await measure(definition, data, seed);
+			const row = await measure(definition, data, seed, mapSources[name]);
 			row.seconds = (performance.now() - started) / 1000;
 			results.set(name, [...(results.get(name) ?? []), row]);
 			const line = JSON.stringify({ data: data.name, variant: name, seed, ...row });
@@ -82,11 +83,18 @@ function overridden(definition: ModelDefinition): ModelDefinition {
 }
 
 /** Trains one variant with one seed and measures it. */
-async function measure(definition: ModelDefinition, data: DataSplits, seed: number): Promise<Row> {
+async function measure(
+	definition: ModelDefinition,
+	data: DataSplits,
+	seed: number,
+	source: MapSource | undefined,
+): Promise<Row> {
 	const random = seededRandom(seed);
 	const threads = Number(options.threads);
 	const fresh = await compileArtifact(definition, { name: "ablation", random: random.fork("weights") });
-	const trainer = await JointTrainer.create(fresh, { runtime: nodeRuntime, threads, random: random.fork("training") });
+	await using maps = source && (await OtherMaps.create(source, definition, random.fork("maps"), threads));
+	const runtime = maps?.runtime(fresh, () => trainer.weights()) ?? nodeRuntime;
+	const trainer: JointTrainer = await JointTrainer.create(fresh, { runtime, threads, random: random.fork("training") });
 	const epochs = Number(options.epochs);
 	const batch = Number(options.batch);
 	const total = epochs * Math.ceil(data.train.length / batch);
@@ -105,6 +113,7 @@ async function measure(definition: ModelDefinition, data: DataSplits, seed: numb
 
 	const part = options.on === "validation" ? data.validation : data.test;
 	const system = await DeployedSystem.load(artifact, definition, nodeRuntime, threads);
+	maps?.deploy(system, trainer.weights(), definition.map?.budget ?? 0);
 	const row: Row = {};
 	for (const [name, metrics] of Object.entries(await deployedMetrics(system, part))) {
 		row[`${name} accuracy`] = metrics.accuracy;

@@ -1,5 +1,7 @@
 import { type ModelDefinition, presetDefinition, type SplitNetwork } from "@psgl/models";
 
+import type { MapSource } from "./map-source.js";
+
 type Change = (paper: ModelDefinition) => ModelDefinition;
 
 const plainHeads: Change = (d) => ({ ...d, recovery: { kind: "none" } });
@@ -53,7 +55,15 @@ export const variants: Readonly<Record<string, Change>> = {
 	"map RMS 0.1": mapBudget("rms", 0.1),
 	"map RMS 0.3": mapBudget("rms", 0.3),
 	"map from logits": (d) => ({ ...d, map: { form: "logit", norm: "linf", budget: 0.5 } }),
+	"paper, map through the server": (d) => d,
+	"paper, map's values in random places": (d) => d,
 	"unpacked vanilla": all(single, noMap, (d) => ({ ...d, packing: "none" })),
+};
+
+/** Variants whose map does not come from the local head. */
+export const mapSources: Readonly<Record<string, MapSource>> = {
+	"paper, map through the server": "server",
+	"paper, map's values in random places": "shuffled",
 };
 
 /** Groups of rows, one table each. */
@@ -85,6 +95,7 @@ export const tables: Readonly<Record<string, readonly string[]>> = {
 		"map RMS 0.3",
 		"map from logits",
 	],
+	head: ["paper", ...Object.keys(mapSources)],
 	robust: ["masked + robust 2/255", "masked + robust", "masked + robust 4/255", "A alone + robust", "vanilla + robust"],
 };
 

@@ -23,6 +23,7 @@ export {
 export { signPolynomials } from "./blocks/sign-polynomials.js";
 export { singularValueThresholding, type Threshold, type Thresholded } from "./blocks/singular-value-thresholding.js";
 export { spectralRadius } from "./blocks/spectral-radius.js";
+export { attackJsmaGraph } from "./compile/attack-graphs.js";
 export {
 	type CompileOptions,
 	clientHalf,
