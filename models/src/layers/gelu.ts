@@ -7,8 +7,8 @@ export interface GeluOptions {
 }
 
 /**
- * x times the standard normal distribution function (Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016). Written
- * as ONNX Runtime looks for it, so that one kernel computes it where nothing reads the steps in between.
+ * x times the standard normal distribution function (Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016). The
+ * exact form is written as ONNX Runtime looks for it: one kernel computes it where nothing reads the steps in between.
  */
 export function gelu(g: GraphBuilder, x: Value, { approximate }: GeluOptions): Value {
 	const half = (value: Value) => g.add("Mul", [value, g.scalar(0.5)]);

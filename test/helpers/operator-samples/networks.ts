@@ -37,7 +37,11 @@ export const networkSamples: Readonly<Record<string, OperatorSample>> = {
 			drawn: convolution,
 		},
 	),
-	Gemm: sample("Gemm", { A: [3, 4], B: [5, 4], C: [5] }, { attributes: { transB: int(1) }, golden: ["gemm"] }),
+	Gemm: sample(
+		"Gemm",
+		{ A: [3, 4], B: [5, 4], C: [5] },
+		{ attributes: { transB: int(1) }, golden: ["gemm"], drawn: "products" },
+	),
 	GlobalAveragePool: sample("GlobalAveragePool", { X: [3, 2, 4, 5] }, { golden: ["globalavgpool"] }),
 	GroupNormalization: {
 		inputs: { X: [2, 4, 3, 5], scale: [4], bias: [4] },
@@ -60,13 +64,18 @@ export const networkSamples: Readonly<Record<string, OperatorSample>> = {
 			drawn: "normalisation",
 		},
 	),
-	MatMul: sample("MatMul", { A: [2, 3, 4], B: [2, 4, 5] }, { batched: ["A", "B"], golden: ["matmul_batched"] }),
+	MatMul: sample(
+		"MatMul",
+		{ A: [2, 3, 4], B: [2, 4, 5] },
+		{ batched: ["A", "B"], golden: ["matmul_batched"], drawn: "products" },
+	),
 	MaxPool: sample(
 		"MaxPool",
 		{ X: [2, 2, 5, 6] },
 		{
 			attributes: window,
 			golden: ["maxpool2", "maxpool3_s2_p1", "maxpool2_ties", "maxpool2_ceil"],
+			drawn: "max-pool",
 		},
 	),
 };
