@@ -87,8 +87,6 @@ export { onnxLimits } from "./onnx/limits.js";
 export { type OperatorSupport, operatorSupport } from "./onnx/operator-support.js";
 export { decodeModel } from "./onnx/read.js";
 export { encodeModel } from "./onnx/write.js";
-export type { Operator } from "./operators/operator.js";
-export { operators } from "./operators/registry.js";
 export { accumulated, withGradient } from "./optimisers/accumulated.js";
 export { type AdamSettings, adam, adamSlotsPerParameter } from "./optimisers/adam.js";
 export { clipGradient } from "./optimisers/clip-gradient.js";

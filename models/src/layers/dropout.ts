@@ -48,7 +48,8 @@ export function dropout(g: GraphBuilder, x: Value, { ratio, seed, name }: Dropou
 	const columns = positions(g, g.ints([extents.reduce((a, b) => a * b, 1)]));
 	// An odd factor: each column has a number of its own.
 	const spread = and(g, g.add("Mul", [columns, integer(g, 0x1e3779b1)]), all);
-	const drawn = mix(g, xor(g, g.add("Unsqueeze", [rows, g.ints([1])]), spread));
+	// What the last step of the mixing would change are low bits, which hardly matter to a comparison.
+	const drawn = mixHigh(g, xor(g, g.add("Unsqueeze", [rows, g.ints([1])]), spread));
 	const matrix = g.add("GreaterOrEqual", [drawn, integer(g, Math.round(ratio * 2 ** 32))]);
 	const kept = g.add("Reshape", [matrix, g.ints([-1, ...extents])]);
 	const factors = g.add("Mul", [castTo(g, kept, x.dtype), g.scalar(1 / (1 - ratio))]);
@@ -62,14 +63,20 @@ function positions(g: GraphBuilder, shape: Value): Value {
 }
 
 /**
- * A bijection of 32-bit numbers in which every bit of the input moves every bit of the output: rounds of multiplication
- * and shift, as the finalisers of hash functions are built. The factors are odd and below 2^31.
+ * A bijection of 32-bit numbers in which every bit of the input moves every high bit of the output: rounds of
+ * multiplication and shift, as the finalisers of hash functions are built. The factors are odd and below 2^31.
  */
-function mix(g: GraphBuilder, value: Value): Value {
-	const folded = (v: Value, bits: number) => xor(g, v, g.add("Div", [v, integer(g, 2 ** bits)]));
+function mixHigh(g: GraphBuilder, value: Value): Value {
 	const times = (v: Value, factor: number) => and(g, g.add("Mul", [v, integer(g, factor)]), all);
-	return folded(times(folded(times(folded(value, 16), 0x7feb352d), 15), 0x468ca68b), 16);
+	return times(folded(g, times(folded(g, value, 16), 0x7feb352d), 15), 0x468ca68b);
 }
+
+/** The same, moving the low bits too. */
+const mix = (g: GraphBuilder, value: Value) => folded(g, mixHigh(g, value), 16);
+
+/** The number and its own high bits, shifted down, combined. */
+const folded = (g: GraphBuilder, value: Value, bits: number) =>
+	xor(g, value, g.add("Div", [value, integer(g, 2 ** bits)]));
 
 const integer = (g: GraphBuilder, value: number) => g.constant(tensor("int64", [], BigInt64Array.of(BigInt(value))));
 const xor = (g: GraphBuilder, a: Value, b: Value) => g.add("BitwiseXor", [a, b]);

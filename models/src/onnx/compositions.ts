@@ -1,9 +1,10 @@
-import { numberAttribute, stringAttribute } from "../graph/attribute.js";
+import { ints, numberAttribute, stringAttribute } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { gelu } from "../layers/gelu.js";
 import { groupNormalisation } from "../layers/group-normalisation.js";
 import { requiredInput, shapeMismatch } from "../operators/operator.js";
+import { spatialExtents } from "../operators/window.js";
 import { type DropoutTreatment, readDropout } from "./dropout-rule.js";
 import type { ReadNode } from "./normalise-opset.js";
 
@@ -28,6 +29,12 @@ export const compositions: Readonly<Record<string, Composition>> = {
 		compose(g, node) {
 			const approximate = stringAttribute(node.attributes, "approximate", "none") === "tanh";
 			return [gelu(g, requiredInput(node, 0), { approximate })];
+		},
+	},
+	GlobalMaxPool: {
+		compose(g, node) {
+			const extents = spatialExtents(node, requiredInput(node, 0).shape);
+			return [g.add("MaxPool", node.inputs, { kernel_shape: ints(extents) })];
 		},
 	},
 	GroupNormalization: {

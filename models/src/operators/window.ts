@@ -24,7 +24,10 @@ export interface Window {
 export const reach = (kernel: number, dilation: number) => (kernel - 1) * dilation + 1;
 
 /** The spatial extents of an image [B,C,...spatial]. @throws ShapeError where one is not known. */
-export function spatialExtents(context: InferenceContext, shape: Shape): readonly number[] {
+export function spatialExtents(
+	context: Pick<InferenceContext, "name" | "type" | "inputs">,
+	shape: Shape,
+): readonly number[] {
 	const extents = staticShape(shape.slice(2));
 	if (extents === undefined || extents.length === 0) {
 		throw shapeMismatch(context, "an image [B,C,...spatial] whose spatial extents are known");

@@ -43,6 +43,7 @@ export const networkSamples: Readonly<Record<string, OperatorSample>> = {
 		{ attributes: { transB: int(1) }, golden: ["gemm"], drawn: "products" },
 	),
 	GlobalAveragePool: sample("GlobalAveragePool", { X: [3, 2, 4, 5] }, { golden: ["globalavgpool"] }),
+	GlobalMaxPool: { inputs: { X: [3, 2, 4, 5] }, build: importedOperator("GlobalMaxPool", 11, ["X"]) },
 	GroupNormalization: {
 		inputs: { X: [2, 4, 3, 5], scale: [4], bias: [4] },
 		build: importedOperator("GroupNormalization", 21, ["X", "scale", "bias"], {

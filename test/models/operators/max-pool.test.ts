@@ -4,6 +4,7 @@ import test from "ava";
 import fc from "fast-check";
 import { goldenVectors, relativeError } from "../../helpers/golden.js";
 import { gradientProperty } from "../../helpers/gradient-property.js";
+import { importedOperator } from "../../helpers/imported-operator.js";
 import { type BuildOperator, compileWithGradients } from "../../helpers/operator-gradients.js";
 import { withShared } from "../../helpers/shared.js";
 
@@ -85,4 +86,14 @@ test("MaxPool with indices is refused", (t) => {
 	const g = new GraphBuilder("test");
 	const x = g.input("x", "float32", ["B", 3, 8, 8]);
 	t.throws(() => g.addMany("MaxPool", [x], 2, halving), { instanceOf: ArtifactError, code: "PSGL_POOL_INDICES" });
+});
+
+test("GlobalMaxPool read from a file takes the largest pixel of each channel", async (t) => {
+	const input = tensor("float32", [2, 2, 3], Float32Array.of(1, 5, 3, -2, -7, -4, 0, 0, 9, 6, 6, 2));
+	const gout = tensor("float32", [2, 2, 1], Float32Array.of(1, 2, 3, 4));
+	const build = importedOperator("GlobalMaxPool", 11, ["input"]);
+	await using session = await compileWithGradients({ input }, build, { batched: ["input"] });
+	const results = await session.run({ input, gout });
+	t.deepEqual([...(results.out?.data ?? [])], [5, -2, 9, 6]);
+	t.deepEqual([...(results["g.input"]?.data ?? [])], [0, 1, 0, 2, 0, 0, 0, 0, 3, 4, 0, 0]);
 });
