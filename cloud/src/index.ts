@@ -29,6 +29,8 @@ export {
 } from "./broker/topic-rules.js";
 export { cloudLimits } from "./limits.js";
 export { decodeEntry, encodeEntry, type PublishedEntry } from "./log/entry.js";
+export { type FileJournal, type FileJournalOptions, type Fsync, openFileJournal } from "./log/file-journal.js";
+export type { TornTail } from "./log/journal-segments.js";
 export type { Log, LogEntry, LogWaitOptions } from "./log/log.js";
 export { createMemoryLog, type MemoryLogOptions } from "./log/memory-log.js";
 export {

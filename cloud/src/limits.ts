@@ -25,6 +25,12 @@ export const cloudLimits = {
 	acknowledgeTimeoutMs: 20_000,
 	/** Bytes of the log in memory that have not been released; the next append waits, and with it the device. */
 	memoryLogBytes: 64 * MiB,
+	/** Bytes of the file journal that have not been released; the next append waits, and with it the device. */
+	journalBytes: 64 * 1024 * MiB,
+	/** Length of a journal file from which the next one is begun, bytes. */
+	journalSegmentBytes: 64 * MiB,
+	/** Milliseconds between two fsyncs with `--fsync interval`: what a power failure may take. */
+	journalSyncIntervalMs: 50,
 	/** Devices the aggregator knows at a time. */
 	maxDevices: 4096,
 	/** Samples of one training step of one device. */

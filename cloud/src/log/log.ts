@@ -14,6 +14,8 @@ export interface LogWaitOptions {
  * acknowledges it; the aggregator reads in order, and releases what its state no longer depends on.
  */
 export interface Log extends AsyncDisposable {
+	/** Whether entries are there again when the process that appended them is gone. */
+	readonly durable: boolean;
 	/** First position that has not been released. */
 	readonly start: number;
 	/** Position the next entry will have. */
@@ -21,13 +23,14 @@ export interface Log extends AsyncDisposable {
 	/**
 	 * Adds an entry and resolves with its position when the entry is as safe as this log makes it. The bytes must not
 	 * change afterwards. Waits while the log is full.
-	 * @throws LimitError `PSGL_LOG_ENTRY_TOO_LARGE` when it can never fit; ConnectionError `PSGL_LOG_CLOSED`.
+	 * @throws LimitError `PSGL_LOG_ENTRY_TOO_LARGE` when it can never fit, `PSGL_JOURNAL_FULL` when the disk is
+	 * full; ConnectionError `PSGL_LOG_CLOSED`.
 	 */
 	append(entry: Uint8Array, options?: LogWaitOptions): Promise<number>;
 	/**
 	 * Entries from position `from` on, in order; waits for further ones at the end. Ends after the last entry when the
 	 * log is closed.
-	 * @throws DataError `PSGL_LOG_RELEASED` when `from` has been released.
+	 * @throws DataError `PSGL_JOURNAL_DAMAGED`; `PSGL_LOG_RELEASED` when `from` has been released.
 	 */
 	read(from: number, options?: LogWaitOptions): AsyncIterable<LogEntry>;
 	/** Entries before `before` will not be read again. */

@@ -1,6 +1,7 @@
-import { ConnectionError, DataError, LimitError } from "@psgl/sdk";
 import { cloudLimits } from "../limits.js";
 import type { Log, LogEntry, LogWaitOptions } from "./log.js";
+import { entryTooLarge, logClosed, released } from "./log-errors.js";
+import { Waiters } from "./waiters.js";
 
 export interface MemoryLogOptions {
 	/** Bytes that may be in the log and not released. Default 64 MiB. */
@@ -13,6 +14,7 @@ export function createMemoryLog({ maxBytes = cloudLimits.memoryLogBytes }: Memor
 }
 
 class MemoryLog implements Log {
+	readonly durable = false;
 	readonly #maxBytes: number;
 	/** Entries from position `#first` on; `#head` of them at the front are released. */
 	#entries: (Uint8Array | undefined)[] = [];
@@ -22,7 +24,7 @@ class MemoryLog implements Log {
 	#closed = false;
 	/** Appends in the order they came, so that waiting keeps it. */
 	#appends: Promise<unknown> = Promise.resolve();
-	readonly #changed = new Set<() => void>();
+	readonly #waiters = new Waiters();
 
 	constructor(maxBytes: number) {
 		this.#maxBytes = maxBytes;
@@ -38,19 +40,12 @@ class MemoryLog implements Log {
 
 	append(entry: Uint8Array, { signal }: LogWaitOptions = {}): Promise<number> {
 		const appended = this.#appends.then(async () => {
-			if (entry.length > this.#maxBytes) {
-				throw new LimitError("PSGL_LOG_ENTRY_TOO_LARGE", {
-					what: "an entry does not fit in the log",
-					got: `${entry.length} bytes`,
-					expected: `at most ${this.#maxBytes} bytes`,
-					remedy: "Lower maxMessageBytes, or give the log more memory",
-				});
-			}
-			while (!this.#closed && this.#bytes + entry.length > this.#maxBytes) await this.#change(signal);
-			if (this.#closed) throw closed();
+			if (entry.length > this.#maxBytes) throw entryTooLarge(entry.length, this.#maxBytes);
+			while (!this.#closed && this.#bytes + entry.length > this.#maxBytes) await this.#waiters.change(signal);
+			if (this.#closed) throw logClosed();
 			this.#entries.push(entry);
 			this.#bytes += entry.length;
-			this.#notify();
+			this.#waiters.notify();
 			return this.end - 1;
 		});
 		this.#appends = appended.catch(() => undefined);
@@ -59,17 +54,11 @@ class MemoryLog implements Log {
 
 	async *read(from: number, { signal }: LogWaitOptions = {}): AsyncGenerator<LogEntry> {
 		for (let position = from; ; position++) {
-			while (position >= this.end && !this.#closed) await this.#change(signal);
+			while (position >= this.end && !this.#closed) await this.#waiters.change(signal);
 			signal?.throwIfAborted();
 			if (position >= this.end) return;
 			const bytes = position < this.#first ? undefined : this.#entries[position - this.#first];
-			if (bytes === undefined) {
-				throw new DataError("PSGL_LOG_RELEASED", {
-					what: "an entry of the log is no longer there",
-					got: `position ${position}`,
-					expected: `${this.start} or later`,
-				});
-			}
+			if (bytes === undefined) throw released(position, this.start);
 			yield { position, bytes };
 		}
 	}
@@ -86,41 +75,15 @@ class MemoryLog implements Log {
 			this.#first += this.#head;
 			this.#head = 0;
 		}
-		this.#notify();
+		this.#waiters.notify();
 	}
 
 	async close(): Promise<void> {
 		this.#closed = true;
-		this.#notify();
+		this.#waiters.notify();
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
 		await this.close();
 	}
-
-	#notify(): void {
-		const waiting = [...this.#changed];
-		this.#changed.clear();
-		for (const wake of waiting) wake();
-	}
-
-	#change(signal: AbortSignal | undefined): Promise<void> {
-		return new Promise((resolve, reject) => {
-			if (signal?.aborted) return reject(signal.reason);
-			const wake = () => {
-				signal?.removeEventListener("abort", onAbort);
-				resolve();
-			};
-			const onAbort = () => {
-				this.#changed.delete(wake);
-				reject(signal?.reason);
-			};
-			this.#changed.add(wake);
-			signal?.addEventListener("abort", onAbort, { once: true });
-		});
-	}
-}
-
-function closed(): ConnectionError {
-	return new ConnectionError("PSGL_LOG_CLOSED", { what: "the log is closed", remedy: "Start the aggregator again" });
 }

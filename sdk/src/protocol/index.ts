@@ -1,3 +1,4 @@
+export { checksum } from "./checksum.js";
 export {
 	ChunkAssembler,
 	type ChunkAssemblerOptions,
