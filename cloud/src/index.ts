@@ -41,3 +41,7 @@ export {
 	type NewAuthorityOptions,
 } from "./provision/authority.js";
 export { newRequest } from "./provision/certificate-request.js";
+export { AuditTrail, type TrailFiles, trailFiles } from "./trail/audit-trail.js";
+export { RunRecorder } from "./trail/run-recorder.js";
+export type { TrailDetails } from "./trail/trail-line.js";
+export { type TrailReport, verifyTrail } from "./trail/verify-trail.js";

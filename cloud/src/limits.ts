@@ -45,6 +45,14 @@ export const cloudLimits = {
 	reservoirBytes: 32 * MiB,
 	/** Samples kept for fitting the masked prior. */
 	reservoirSamples: 1024,
+	/** Entries of the audit trail waiting for the disk; further ones are counted, and the next entry says how many. */
+	trailEntriesWaiting: 10_000,
+	/** Longest line of the audit trail, bytes. */
+	trailLineBytes: 16 * KiB,
+	/** Milliseconds after which the trail's head is signed anew, at the next entry. */
+	trailHeadMs: 10_000,
+	/** Refusals the trail tells one by one in a minute; the rest are counted. */
+	trailRefusalsPerMinute: 600,
 	/** Progress events waiting for one reader; beyond that the oldest step events are dropped. */
 	eventBuffer: 1024,
 } as const;

@@ -57,4 +57,5 @@ export function enrol(
 export function sendArtifact(context: AggregatorContext, device: string, { bytes, digest }: ClientArtifact): void {
 	const { name, version }: Manifest = context.manifest;
 	context.downlink.send({ type: "artifact", device, name, version: `${version}`, digest, body: bytes });
+	context.emit({ type: "artifact-sent", device, version, digest });
 }

@@ -53,6 +53,8 @@ export type AggregatorEvent =
 			readonly state: "joined" | "online" | "offline" | "left";
 			readonly devicesOnline: number;
 	  }
+	/** A device got the client half of the model. `digest` is its SHA-256 in hex. */
+	| { readonly type: "artifact-sent"; readonly device: string; readonly version: number; readonly digest: string }
 	/**
 	 * Training goes on from a checkpoint. With another engine, version or number of threads than wrote it, the weights are
 	 * no longer the same to the last bit as without the interruption.

@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import { ConfigError } from "@psgl/sdk";
 import { Command, CommanderError, Option as CommanderOption } from "commander";
 import { exitCodeOf, exitCodes } from "./exit-codes.js";
@@ -9,8 +8,7 @@ import { resolveOptions } from "./options/resolve-options.js";
 import { Output } from "./output.js";
 import type { Verb } from "./verb.js";
 import { verbs } from "./verbs.js";
-
-const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
+import { version } from "./version.js";
 
 /** Runs one command line, without the program's name; resolves to its exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {
@@ -78,7 +76,7 @@ function commandGroup(parent: Command, word: string): Command {
 	if (known !== undefined) return known;
 	const members = verbs.map(({ name }) => name.split(" ")).filter(([first, second]) => first === word && second);
 	const names = members.map(([, second]) => second).join(", ");
-	return parent.command(word).summary(`${names}: who may connect`).description(`One of: ${names}.`);
+	return parent.command(word).summary(names).description(`One of: ${names}.`);
 }
 
 function commanderOption(key: string, { schema, value, short }: Option): CommanderOption {

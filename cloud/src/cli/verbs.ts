@@ -6,6 +6,7 @@ import { doctorVerb } from "./commands/doctor.js";
 import { fleetVerb } from "./commands/fleet.js";
 import { inferVerb } from "./commands/infer.js";
 import { provisionVerbs } from "./commands/provision.js";
+import { trailVerifyVerb } from "./commands/trail.js";
 import type { Verb } from "./verb.js";
 
 /** Every verb, in the order of `psgl --help`. */
@@ -17,5 +18,6 @@ export const verbs: readonly Verb[] = [
 	inferVerb,
 	compileVerb,
 	...provisionVerbs,
+	trailVerifyVerb,
 	doctorVerb,
 ];

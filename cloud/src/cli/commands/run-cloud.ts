@@ -3,6 +3,8 @@ import { ConfigError } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { Aggregator } from "../../aggregator/aggregator.js";
 import { type Broker, type BrokerEvent, startBroker } from "../../broker/broker.js";
+import { AuditTrail } from "../../trail/audit-trail.js";
+import { RunRecorder } from "../../trail/run-recorder.js";
 import { followBrokerTls, readBrokerTls } from "../broker-tls.js";
 import { defaultThreads } from "../common-options.js";
 import { interrupted } from "../exit-codes.js";
@@ -14,6 +16,7 @@ import { openStateFolder, type StateFiles } from "../state-files.js";
 import { aggregatorSettings, type trainingOptions } from "../training-options.js";
 import { TrainingProgress } from "../training-progress.js";
 import type { VerbContext } from "../verb.js";
+import { version } from "../version.js";
 import { writeOutput } from "../write-output.js";
 
 interface CloudValues extends OptionValues<typeof trainingOptions> {
@@ -36,13 +39,23 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 	const artifact = await openArtifact(options.artifact);
 	const files = await openStateFolder(options.state);
 	requireNewState(files, options);
+	await using trail = await AuditTrail.open(options.state);
+	const recorder = new RunRecorder(trail);
+	trail.append("cloud-started", {
+		artifact: artifact.manifest.name,
+		version: artifact.manifest.version,
+		psgl: version,
+	});
 	const { host, port, pki, plainOutsideLoopback } = options;
 	await using broker = await startBroker({
 		host,
 		port,
 		tls: pki === undefined ? undefined : await readBrokerTls(pki),
 		plainOutsideLoopback,
-		onEvent: (event) => showBrokerEvent(output, event),
+		onEvent: (event) => {
+			recorder.broker(event);
+			showBrokerEvent(output, event);
+		},
 	});
 	using _following = pki === undefined ? undefined : followBrokerTls(pki, broker, output);
 	await using aggregator = await Aggregator.start({
@@ -54,6 +67,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		threads: options.threads ?? defaultThreads(),
 		signal,
 	});
+	void recordAll(aggregator, recorder);
 	announce(output, broker, aggregator, options);
 	const progress = new TrainingProgress(output, { label: artifact.manifest.name });
 	for await (const event of aggregator.events()) {
@@ -84,6 +98,13 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 	}
 	output.result({ rounds, reason, bestRound, validation, counts, traffic, seconds, artifact: files.model });
 	return signal.aborted ? interrupted : 0;
+}
+
+/** Records until the aggregator closes; when it fails, the run itself says so. */
+async function recordAll(aggregator: Aggregator, recorder: RunRecorder): Promise<void> {
+	try {
+		for await (const event of aggregator.events()) recorder.aggregator(event);
+	} catch {}
 }
 
 /** A run that was stopped is not overwritten by accident. @throws ConfigError `PSGL_STATE_EXISTS`. */
