@@ -165,3 +165,35 @@ test("a dropout of everything and one of a shape that is not known are refused",
 	});
 	t.regex(mismatch?.message ?? "", /dropout a .*\[B,T\]/s);
 });
+
+test("the seed attribute of a node takes the place of its name: nodes with the same one draw the same mask", async (t) => {
+	const training: FileNode = {
+		type: "Constant",
+		inputs: [],
+		outputs: ["training"],
+		attributes: { value: { tensor: [1] } },
+	};
+	const drop = (output: string, seed?: number): FileNode => ({
+		type: "Dropout",
+		inputs: ["x", "", "training"],
+		outputs: [output],
+		...(seed === undefined ? {} : { attributes: { seed: { i: seed } } }),
+	});
+	const outputs = ["a", "b", "c", "d", "e"];
+	const nodes = [training, drop("a", 1), drop("b", 1), drop("c", 2), drop("d"), drop("e")];
+	const results = await runGraph(
+		(g) => {
+			const bindings = {
+				input: () => g.input("x", "float32", ["B", columns]),
+				initializer: (name: string, value: Tensor) => g.constant(value, name),
+				dropout: g.constant(step(4n)),
+			};
+			const read = importModel(g, onnxFile({ opset: 15, inputs: { x: ["N", columns] }, outputs, nodes }), bindings);
+			for (const [name, value] of read) g.output(name, value);
+		},
+		{ x: tensor("float32", [2, columns], new Float32Array(2 * columns).fill(1)) },
+	);
+	const texts = outputs.map((name) => results[name]?.data.join());
+	t.is(texts[0], texts[1]);
+	t.is(new Set(texts).size, 4);
+});
