@@ -46,8 +46,11 @@ export {
 	type RowAccuracy,
 } from "./evaluation/robustness.js";
 export { type TransitLoss, type TransitLossOptions, transitLoss } from "./evaluation/transit-loss.js";
+export { type ChosenCut, type CutLimits, chooseCut } from "./foreign/choose-cut.js";
+export { type DeviceProfile, deviceProfiles } from "./foreign/device-profiles.js";
 export { type ForeignModel, type ForeignModelOptions, readForeignModel } from "./foreign/foreign-model.js";
 export { type ImportedNetwork, type ImportNetworkOptions, importNetwork } from "./foreign/import-network.js";
+export { type CutCandidate, type CutEstimate, listCuts } from "./foreign/list-cuts.js";
 export type { Normalisation } from "./foreign/normalise-input.js";
 export * as attributes from "./graph/attribute.js";
 export { GraphBuilder } from "./graph/builder.js";

@@ -1,4 +1,4 @@
-import { type ModelDefinition, presetDefinition, privacyModes, zoo, zooNetwork } from "@psgl/models";
+import { type ModelDefinition, presetDefinition, privacyModes, type SplitNetwork, zoo } from "@psgl/models";
 import { ConfigError } from "@psgl/sdk";
 import type { RecoverySettings } from "@psgl/sdk/artifact";
 import { z } from "zod";
@@ -36,15 +36,15 @@ export const settingOptions = {
 /** One line a zoo model, for `--help`. */
 export const zooHelp = zoo.map(({ name, summary }) => `  ${name.padEnd(14)}${summary}`).join("\n");
 
-/** The definition that a mode and single settings make. @throws ConfigError `PSGL_ZOO_UNKNOWN`, `PSGL_OPTION_CONFLICT`. */
+/** The definition that a mode and single settings make. @throws ConfigError `PSGL_OPTION_CONFLICT`. */
 export function definitionFrom(
 	settings: OptionValues<typeof settingOptions>,
-	networkName: string,
+	network: SplitNetwork,
 	inputShape: readonly number[],
 	classes: readonly string[],
 ): ModelDefinition {
 	const { privacy, mapBudget, robustBudget, recovery, svtThreshold } = settings;
-	const preset = presetDefinition(privacy, zooNetwork(networkName), inputShape, classes);
+	const preset = presetDefinition(privacy, network, inputShape, classes);
 	if (privacy === "none") {
 		for (const [name, value] of Object.entries({ recovery, mapBudget, robustBudget })) {
 			if (value !== undefined && value !== 0 && value !== "none") throw conflict(name);

@@ -16,9 +16,7 @@ export interface JoinedTensors {
  * sizes behind their channels channel by channel; all others one after the other in a row [B,1,N].
  */
 export function joinTensors(shapes: readonly (readonly number[])[]): JoinedTensors {
-	const [first = []] = shapes;
-	const sameSizes = shapes.every((shape) => shape.slice(1).join() === first.slice(1).join());
-	const alongChannels = sameSizes && (first.length === 2 || first.length === 3);
+	const alongChannels = joinAlongChannels(shapes);
 	const axis = int(alongChannels ? 1 : 2);
 	const extents = shapes.map((shape) => (alongChannels ? (shape[0] as number) : elementCount(shape)));
 	return {
@@ -36,4 +34,17 @@ export function joinTensors(shapes: readonly (readonly number[])[]): JoinedTenso
 				: parts.map((p, i) => g.add("Reshape", [p, g.ints([0, ...(shapes[i] as readonly number[])])]));
 		},
 	};
+}
+
+/** Shape [Cs,...] of the joined tensor. */
+export function joinedShape(shapes: readonly (readonly number[])[]): readonly number[] {
+	const [first = []] = shapes;
+	if (!joinAlongChannels(shapes)) return [1, shapes.reduce((sum, shape) => sum + elementCount(shape), 0)];
+	return [shapes.reduce((sum, [channels = 0]) => sum + channels, 0), ...first.slice(1)];
+}
+
+function joinAlongChannels(shapes: readonly (readonly number[])[]): boolean {
+	const [first = []] = shapes;
+	const sameSizes = shapes.every((shape) => shape.slice(1).join() === first.slice(1).join());
+	return sameSizes && (first.length === 2 || first.length === 3);
 }

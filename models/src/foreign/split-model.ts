@@ -2,7 +2,11 @@ import { ConfigError } from "@psgl/sdk";
 import { batchDim } from "../compile/model-definition.js";
 import { formatShape, type Node, staticShape, type Value } from "../graph/graph.js";
 import type { ForeignModel } from "./foreign-model.js";
+import { joinedShape } from "./join-tensors.js";
 import { nearestNames } from "./nearest-names.js";
+
+/** Largest extent of smashed data, as manifests have it. */
+const maxExtent = 65_536;
 
 /** A model in two parts: nodes in front of the cut and nodes behind it. */
 export interface SplitModel {
@@ -55,6 +59,15 @@ export function isCuttable({ dtype, shape }: Value): boolean {
  */
 export function splitAt(model: ForeignModel, cut: readonly Value[]): SplitModel {
 	const names = new Set(cut.map((v) => v.name));
+	const largest = Math.max(...joinedShape(cut.map((v) => staticShape(v.shape.slice(1)) ?? [])));
+	if (largest > maxExtent) {
+		throw new ConfigError("PSGL_CUT_TENSOR", {
+			what: "the smashed data of this cut are too large for a message",
+			got: `an axis of ${largest}`,
+			expected: `at most ${maxExtent}`,
+			remedy: "Cut elsewhere; psgl compile --onnx FILE --list-cuts shows where",
+		});
+	}
 	if (names.has(model.input.name)) throw nothingToTrain(model, cut, "device");
 	const client = ancestors(model.nodes, names, new Set());
 	const server = ancestors(model.nodes, new Set([model.logits.name]), names);

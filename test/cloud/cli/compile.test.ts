@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeArtifact } from "@psgl/sdk/artifact";
 import test from "ava";
@@ -28,6 +28,17 @@ test.serial("compile writes an artifact that opens and holds what its summary sa
 	const values = manifest.smashedShape.reduce((a, b) => a * b, 1);
 	t.like(events.at(-1), { bytesUpPerSample: { float32: 4 * values, float16: 2 * values, int8: values } });
 	t.deepEqual(Object.keys(events.at(-1)?.graphs as object).sort(), [...graphs.keys()].sort());
+});
+
+test.serial("an artifact that cannot be written whole leaves nothing behind", async (t) => {
+	const folder = await temporaryFolder(t);
+	// A folder of that name: the artifact is written beside it and cannot take its place.
+	await mkdir(join(folder, "taken.psgl"));
+	const args = `compile --zoo lenet --input 1x16x16 --classes 2 -o ${join(folder, "taken.psgl")}`;
+	const { exitCode, stderr } = await runCli(args.split(" "));
+	t.is(exitCode, 2);
+	t.regex(stderr, /PSGL_OUTPUT_UNWRITABLE/);
+	t.deepEqual(await readdir(folder), ["taken.psgl"]);
 });
 
 test.serial("compile prints a table for people", async (t) => {

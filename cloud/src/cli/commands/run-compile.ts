@@ -1,34 +1,75 @@
-import { compileModel } from "@psgl/models";
+import { compileModel, type ForeignModel, listCuts, type ModelDefinition, zooNetwork } from "@psgl/models";
 import { ConfigError, elementCount, seededRandom } from "@psgl/sdk";
 import { type Artifact, decodeArtifact } from "@psgl/sdk/artifact";
+import { type ForeignValues, foreignNetwork, openForeignModel, parseShape, printCuts } from "../foreign-options.js";
 import { formatBytes, formatCount } from "../format.js";
 import { definitionFrom, type settingOptions } from "../model-options.js";
 import type { OptionValues } from "../options/option.js";
+import { missingOption } from "../options/resolve-options.js";
 import type { Output } from "../output.js";
 import type { VerbContext } from "../verb.js";
 import { writeOutput } from "../write-output.js";
 
-interface CompileValues extends OptionValues<typeof settingOptions> {
-	readonly zoo: string;
-	readonly input: string;
-	readonly classes: string;
-	readonly name?: string | undefined;
+interface CompileValues extends OptionValues<typeof settingOptions>, Omit<ForeignValues, "onnx"> {
+	readonly zoo?: string | undefined;
+	readonly onnx?: string | undefined;
+	readonly listCuts: boolean;
+	readonly classes?: string | undefined;
 	readonly seed: number;
-	readonly output: string;
+	readonly output?: string | undefined;
 }
 
-/** Compiles, writes the file and prints what is in it. */
+/** Compiles, writes the file and prints what is in it; or lists where a file can be cut. */
 export async function runCompile(options: CompileValues, { output, signal }: VerbContext): Promise<number> {
-	const inputShape = options.input.split("x").map(Number);
-	const definition = definitionFrom(options, options.zoo, inputShape, classNames(options.classes));
-	const bytes = await compileModel(definition, {
-		name: options.name ?? options.zoo,
-		random: seededRandom(options.seed),
-	});
+	const { onnx, zoo } = options;
+	if ((onnx === undefined) === (zoo === undefined)) throw oneModel(onnx, zoo);
+	if (onnx === undefined && (options.listCuts || options.cut !== undefined || options.normalise !== undefined)) {
+		throw zooIsCut();
+	}
+	if (onnx !== undefined && options.listCuts) {
+		printCuts(listCuts(await openForeignModel({ ...options, onnx })), output);
+		return 0;
+	}
+	if (options.output === undefined) throw missingOption("output");
+	const definition =
+		onnx === undefined
+			? zooDefinition(options, zoo as string)
+			: foreignDefinition(options, await openForeignModel({ ...options, onnx }), onnx, output);
+	const name = options.name ?? definition.network.name;
+	const bytes = await compileModel(definition, { name, random: seededRandom(options.seed) });
+	const artifact = await decodeArtifact(bytes);
 	signal.throwIfAborted();
 	await writeOutput(options.output, bytes);
-	summarise(output, options.output, bytes.byteLength, await decodeArtifact(bytes));
+	summarise(output, options.output, bytes.byteLength, artifact);
 	return 0;
+}
+
+function zooDefinition(options: CompileValues, zoo: string): ModelDefinition {
+	if (options.input === undefined) throw missingOption("input");
+	if (options.classes === undefined) throw missingOption("classes");
+	return definitionFrom(options, zooNetwork(zoo), parseShape(options.input), classNames(options.classes));
+}
+
+function foreignDefinition(options: CompileValues, model: ForeignModel, onnx: string, output: Output): ModelDefinition {
+	const network = foreignNetwork(model, { ...options, onnx }, output);
+	const classes = classNames(options.classes ?? String(model.classes));
+	return definitionFrom(options, network, model.inputShape, classes);
+}
+
+function oneModel(onnx: string | undefined, zoo: string | undefined): ConfigError {
+	return new ConfigError("PSGL_OPTION_CONFLICT", {
+		what: "one model is compiled at a time",
+		got: onnx === undefined && zoo === undefined ? "none" : "--zoo and --onnx",
+		expected: "either --zoo NAME or --onnx FILE",
+	});
+}
+
+function zooIsCut(): ConfigError {
+	return new ConfigError("PSGL_OPTION_CONFLICT", {
+		what: "zoo models are cut already and normalise nothing",
+		got: "--zoo together with --list-cuts, --cut or --normalise",
+		remedy: "Leave these away, or give an ONNX file with --onnx",
+	});
 }
 
 /** `2` -> class 0, class 1; `a,b` -> a, b. */

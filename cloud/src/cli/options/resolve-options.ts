@@ -18,7 +18,7 @@ export function resolveOptions<T extends OptionTable>(table: T, sources: OptionS
 		const { value, source } = find(key, schema, sources);
 		const parsed = schema.safeParse(value);
 		if (!parsed.success) {
-			if (value === undefined) throw missing(key);
+			if (value === undefined) throw missingOption(key);
 			throw new ConfigError("PSGL_OPTION", {
 				what: `${source} cannot be used`,
 				got: JSON.stringify(value),
@@ -31,7 +31,8 @@ export function resolveOptions<T extends OptionTable>(table: T, sources: OptionS
 	return values as OptionValues<T>;
 }
 
-function missing(key: string): ConfigError {
+/** An option that has to be given was not. */
+export function missingOption(key: string): ConfigError {
 	return new ConfigError("PSGL_OPTION_MISSING", {
 		what: `${flagName(key)} is missing`,
 		remedy: `Give ${flagName(key)}, set ${variableName(key)}, or write ${key} in the configuration file`,
