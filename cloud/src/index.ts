@@ -20,6 +20,7 @@ export { type Broker, type BrokerEvent, type BrokerOptions, startBroker } from "
 export { ByteGuard, type ByteGuardOptions } from "./broker/byte-guard.js";
 export { SendWindow } from "./broker/send-window.js";
 export type { BrokerTls } from "./broker/tls.js";
+export { type Rate, TokenBucket, TokenBuckets } from "./broker/token-bucket.js";
 export {
 	isDeviceId,
 	mayLeaveWill,

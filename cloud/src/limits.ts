@@ -13,6 +13,14 @@ export const cloudLimits = {
 	maxStatusBytes: 1 * KiB,
 	/** Open connections. */
 	maxConnections: 4096,
+	/** Connections one address may open, each second on average and at once. */
+	connectsPerSecond: 50,
+	connectBurst: 1024,
+	/** Addresses whose connections are counted; with more than these at a time, new ones wait. */
+	watchedAddresses: 65_536,
+	/** MQTT packets one connection may send, each second on average and at once; more than these end it. */
+	packetsPerSecond: 2000,
+	packetBurst: 5000,
 	/** Client ids with a session: each may keep a subscription, a last will and a retained status. */
 	maxSessions: 16_384,
 	/** Milliseconds a connection may take until its CONNECT has arrived. */

@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { connect as connectSocket } from "node:net";
-import { type Broker, type BrokerEvent, createMemoryLog, decodeEntry, startBroker } from "@psgl/cloud";
+import { type Broker, type BrokerEvent, cloudLimits, createMemoryLog, decodeEntry, startBroker } from "@psgl/cloud";
 import { ConnectionError } from "@psgl/sdk";
 import test, { type ExecutionContext } from "ava";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
+import { ManualClock } from "../helpers/manual-clock.js";
 
 /** A broker that collects its events, closed when the test ends. */
 async function open(t: ExecutionContext, options: Parameters<typeof startBroker>[0] = {}) {
@@ -227,4 +228,27 @@ test("closing the broker closes its log", async (t) => {
 	const broker = await startBroker({ port: 0 });
 	await broker.close();
 	await t.throwsAsync(broker.log.append(new Uint8Array(1)), { code: "PSGL_LOG_CLOSED" });
+});
+
+test("an address that opens connections too fast is turned away, and served again as time goes on", async (t) => {
+	const clock = new ManualClock();
+	const { broker, events, refusal } = await open(t, { clock });
+	const sockets = await Promise.all(
+		Array.from({ length: cloudLimits.connectBurst }, async () => {
+			const socket = connectSocket(broker.port, broker.host);
+			t.teardown(() => socket.destroy());
+			await once(socket, "connect");
+			return socket;
+		}),
+	);
+	t.false(events.some(({ type }) => type === "refused"));
+	const late = connectSocket(broker.port, broker.host);
+	t.teardown(() => late.destroy());
+	const ended = once(late, "close");
+	t.like(await refusal(), { code: "PSGL_BROKER_CONNECT_RATE" });
+	await ended;
+	for (const socket of sockets) socket.destroy();
+	await clock.advance(1000);
+	await client(t, broker, "ward-3");
+	t.true(broker.isConnected("ward-3"));
 });

@@ -1,8 +1,9 @@
 import { ByteGuard } from "@psgl/cloud";
-import { LimitError, ProtocolError } from "@psgl/sdk";
+import { type Clock, LimitError, ProtocolError } from "@psgl/sdk";
 import test from "ava";
 import fc from "fast-check";
 import mqttPacket from "mqtt-packet";
+import { ManualClock } from "../helpers/manual-clock.js";
 
 const connect = mqttPacket.generate({
 	cmd: "connect",
@@ -24,7 +25,9 @@ function publish(bytes: number): Buffer {
 	});
 }
 
-const guard = (maxPacketBytes: number) => new ByteGuard({ maxPacketBytes, maxConnectBytes: 64 });
+const packetRate = { perSecond: 10, burst: 100 };
+const guard = (maxPacketBytes: number, clock: Clock = new ManualClock()) =>
+	new ByteGuard({ maxPacketBytes, maxConnectBytes: 64, packetRate, clock });
 
 test("packets up to the limit pass however the stream is cut, larger ones never do", (t) => {
 	const sizes = fc.array(fc.integer({ min: 0, max: 20_000 }), { minLength: 1, maxLength: 6 });
@@ -85,4 +88,17 @@ test("what is not MQTT 3.1.1 is refused", (t) => {
 		const error = t.throws(() => guard(1000).inspect(bytes), { instanceOf: ProtocolError });
 		t.is(error?.code, "PSGL_BROKER_PACKET");
 	}
+});
+
+test("packets that come too fast end the connection, at the rate they pass", async (t) => {
+	const clock = new ManualClock();
+	const watched = guard(64, clock);
+	watched.inspect(connect);
+	const ping = mqttPacket.generate({ cmd: "pingreq" });
+	for (let i = 1; i < packetRate.burst; i++) watched.inspect(ping);
+	for (let second = 0; second < 5; second++) {
+		await clock.advance(1000);
+		for (let i = 0; i < packetRate.perSecond; i++) watched.inspect(ping);
+	}
+	t.throws(() => watched.inspect(ping), { instanceOf: LimitError, code: "PSGL_BROKER_FLOOD" });
 });

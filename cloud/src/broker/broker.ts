@@ -123,6 +123,7 @@ class AedesBroker implements Broker {
 			tls,
 			maxConnections: options.maxConnections ?? limits.maxConnections,
 			maxPacketBytes: this.maxMessageBytes + limits.packetOverheadBytes,
+			clock: this.#clock,
 			onConnection: (connection) => this.#aedes.handle(connection),
 			onRefused: (peer, error) => this.#onEvent({ type: "refused", client: undefined, peer, error }),
 		});

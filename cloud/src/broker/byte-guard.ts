@@ -1,4 +1,5 @@
-import { LimitError, ProtocolError } from "@psgl/sdk";
+import { type Clock, LimitError, ProtocolError } from "@psgl/sdk";
+import { type Rate, TokenBucket } from "./token-bucket.js";
 
 const connectType = 1;
 
@@ -7,6 +8,9 @@ export interface ByteGuardOptions {
 	readonly maxPacketBytes: number;
 	/** Largest first packet, which has to be CONNECT. */
 	readonly maxConnectBytes: number;
+	/** Packets the connection may send. */
+	readonly packetRate: Rate;
+	readonly clock: Clock;
 }
 
 /**
@@ -22,14 +26,17 @@ export class ByteGuard {
 	#type = 0;
 	#length = 0;
 	#first = true;
+	readonly #packets: TokenBucket;
 
 	constructor(options: ByteGuardOptions) {
 		this.#options = options;
+		this.#packets = new TokenBucket(options.packetRate, options.clock.now());
 	}
 
 	/**
 	 * Looks at the next bytes.
-	 * @throws LimitError `PSGL_BROKER_PACKET_TOO_LARGE`; ProtocolError `PSGL_BROKER_PACKET` when it cannot be MQTT 3.1.1.
+	 * @throws LimitError `PSGL_BROKER_PACKET_TOO_LARGE`, `PSGL_BROKER_FLOOD` when packets come too fast; ProtocolError
+	 * `PSGL_BROKER_PACKET` when it cannot be MQTT 3.1.1.
 	 */
 	inspect(chunk: Uint8Array): void {
 		for (let at = 0; at < chunk.length; ) {
@@ -52,6 +59,7 @@ export class ByteGuard {
 			if (this.#first !== (this.#type === connectType)) {
 				throw malformed(`packet type ${this.#type}`, this.#first ? "CONNECT first" : "one CONNECT");
 			}
+			if (!this.#packets.take(this.#options.clock.now())) throw flood(this.#options.packetRate);
 			return;
 		}
 		// Section 2.2.3: seven bits a byte, least significant first, at most four bytes.
@@ -75,6 +83,15 @@ export class ByteGuard {
 		this.#header = 0;
 		this.#first = false;
 	}
+}
+
+function flood({ perSecond, burst }: Rate): LimitError {
+	return new LimitError("PSGL_BROKER_FLOOD", {
+		what: "a connection sends packets too fast",
+		got: `more than ${burst} at once`,
+		expected: `at most ${perSecond} a second`,
+		remedy: "Check the device's program; the broker takes it back when it connects again",
+	});
 }
 
 function malformed(got: string, expected: string): ProtocolError {

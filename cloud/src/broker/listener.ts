@@ -1,10 +1,11 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket, Server as TlsServer } from "node:tls";
-import { ConnectionError, type PsglError } from "@psgl/sdk";
+import { type Clock, ConnectionError, LimitError, type PsglError } from "@psgl/sdk";
 import { cloudLimits as limits } from "../limits.js";
 import { ByteGuard } from "./byte-guard.js";
 import { GuardedConnection, peerAddress } from "./guarded-connection.js";
 import { type BrokerTls, type CheckedTls, checkTls, handshakeError, peerIdentity } from "./tls.js";
+import { TokenBuckets } from "./token-bucket.js";
 
 export interface ListenerOptions {
 	/** Left out: plain TCP. */
@@ -12,6 +13,7 @@ export interface ListenerOptions {
 	readonly maxConnections: number;
 	/** Longest MQTT packet, bytes, fixed header included. */
 	readonly maxPacketBytes: number;
+	readonly clock: Clock;
 	/** A connection that may speak MQTT; its bytes pass a guard. */
 	readonly onConnection: (connection: GuardedConnection) => void;
 	/** A connection that was turned away before it spoke MQTT. */
@@ -24,6 +26,10 @@ export class Listener {
 	port = 0;
 	readonly #options: ListenerOptions;
 	readonly #server: Server;
+	readonly #connects = new TokenBuckets(
+		{ perSecond: limits.connectsPerSecond, burst: limits.connectBurst },
+		limits.watchedAddresses,
+	);
 	#tls: CheckedTls | undefined;
 
 	constructor(options: ListenerOptions) {
@@ -36,6 +42,8 @@ export class Listener {
 				? createServer(link, (socket) => this.#open(socket))
 				: createTlsServer({ ...link, ...tls.options }, (socket) => this.#identify(socket));
 		this.#server.maxConnections = maxConnections;
+		// Before TLS: a handshake is what costs.
+		this.#server.prependListener("connection", (socket: Socket) => this.#limit(socket));
 		this.#server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
 			onRefused(peerAddress(socket), handshakeError(error));
 		});
@@ -82,6 +90,13 @@ export class Listener {
 		return new Promise((resolve) => this.#server.close(() => resolve()));
 	}
 
+	#limit(socket: Socket): void {
+		const { clock, onRefused } = this.#options;
+		if (this.#connects.take(socket.remoteAddress ?? "unknown", clock.now())) return;
+		onRefused(peerAddress(socket), tooManyConnects());
+		socket.destroy();
+	}
+
 	#identify(socket: TLSSocket): void {
 		try {
 			this.#open(socket, peerIdentity(socket, this.#tls?.revoked ?? new Set()));
@@ -92,10 +107,21 @@ export class Listener {
 	}
 
 	#open(socket: Socket, identity?: GuardedConnection["identity"]): void {
-		const { maxPacketBytes, onConnection } = this.#options;
-		const guard = new ByteGuard({ maxPacketBytes, maxConnectBytes: limits.maxConnectBytes });
+		if (socket.destroyed) return;
+		const { maxPacketBytes, clock, onConnection } = this.#options;
+		const packetRate = { perSecond: limits.packetsPerSecond, burst: limits.packetBurst };
+		const guard = new ByteGuard({ maxPacketBytes, maxConnectBytes: limits.maxConnectBytes, packetRate, clock });
 		onConnection(new GuardedConnection(socket, guard, identity));
 	}
+}
+
+function tooManyConnects(): LimitError {
+	return new LimitError("PSGL_BROKER_CONNECT_RATE", {
+		what: "an address opens connections too fast",
+		got: `more than ${limits.connectBurst} at once`,
+		expected: `at most ${limits.connectsPerSecond} a second`,
+		remedy: "Check what runs there; devices try again with growing delays by themselves",
+	});
 }
 
 function listenError(host: string, port: number, cause: NodeJS.ErrnoException): PsglError {
