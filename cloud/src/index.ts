@@ -9,7 +9,7 @@ export { type AuditResult, BatchAudit } from "./aggregator/batch-audit.js";
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, writeAtomically } from "./aggregator/checkpoint.js";
 export { EventBuffer } from "./aggregator/event-buffer.js";
 export type { AggregatorEvent, EndReason, RoundReport, Traffic, Validation } from "./aggregator/events.js";
-export { learningRateShare } from "./aggregator/learning-rate.js";
+export { type LearningRateSchedule, learningRateShare } from "./aggregator/learning-rate-schedule.js";
 export { type BatchIdentity, Ledger, type LedgerCounts, type Verdict } from "./aggregator/ledger.js";
 export { legsOf, type Share } from "./aggregator/legs.js";
 export { Reservoir } from "./aggregator/reservoir.js";

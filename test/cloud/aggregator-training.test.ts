@@ -98,7 +98,7 @@ test("the result is the mean of the weights along the second half of the run, on
 	const { joint } = await smallModel("none", { seed: 3 });
 	// Without validation no round is better than another: the result is what was reached last.
 	const data = [{ train: smallDataset(24, 1) }];
-	const settings = { learningRateDecay: false, averageEvery: 0 };
+	const settings = { schedule: { kind: "constant", warmUpRounds: 0 } as const, averageEvery: 0 };
 	const [third, fourth, averaged] = await Promise.all([
 		train(joint, { ...settings, rounds: 3, weightAveraging: false }, { data }),
 		train(joint, { ...settings, rounds: 4, weightAveraging: false }, { data }),

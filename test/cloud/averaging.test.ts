@@ -1,5 +1,5 @@
-import { averagesWeights, extendAverage, learningRateShare, type WeightAverage, weightedAverage } from "@psgl/cloud";
-import { ShapeError } from "@psgl/sdk";
+import { averagesWeights, extendAverage, type WeightAverage, weightedAverage } from "@psgl/cloud";
+import { ShapeError, seededRandom, tensor } from "@psgl/sdk";
 import test from "ava";
 import fc from "fast-check";
 
@@ -76,10 +76,13 @@ test("what has no average is refused", (t) => {
 	}
 });
 
-test("the learning rate is constant in the first half and falls linearly in the second", (t) => {
-	const shares = (rounds: number) => Array.from({ length: rounds }, (_, i) => learningRateShare(i + 1, rounds));
-	t.deepEqual(shares(8), [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]);
-	t.deepEqual(shares(1), [1]);
-	t.deepEqual(shares(2), [1, 1]);
-	t.true(shares(101).every((share) => share > 0 && share <= 1));
+test("what all devices hold alike, as frozen parameters, stays the same to the last bit", (t) => {
+	const random = seededRandom(6);
+	const vector = tensor(
+		"float32",
+		[1000],
+		Float32Array.from({ length: 1000 }, () => random.normal() * 10 ** (6 * random.uniform() - 3)),
+	);
+	const parts = [17, 3, 1023, 64, 5, 11].map((weight) => ({ vector, weight }));
+	t.deepEqual(weightedAverage(parts).data, vector.data);
 });

@@ -94,7 +94,7 @@ withShared("a network of an ONNX file trained over MQTT gets the weights of trai
 		batchSize,
 		seed,
 		learningRate,
-		learningRateDecay: false,
+		schedule: { kind: "constant", warmUpRounds: 0 },
 		smashedDtype: "float32",
 		gradientDtype: "float32",
 	});

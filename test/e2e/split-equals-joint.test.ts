@@ -22,7 +22,7 @@ test("training over MQTT in float32 gives the weights of ordinary end-to-end tra
 		batchSize,
 		seed,
 		learningRate,
-		learningRateDecay: false,
+		schedule: { kind: "constant", warmUpRounds: 0 },
 		weightAveraging: false,
 		smashedDtype: "float32",
 		gradientDtype: "float32",

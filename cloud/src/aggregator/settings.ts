@@ -3,6 +3,7 @@ import type { Manifest } from "@psgl/sdk/artifact";
 import { type Strategy, type WireDType, wireDTypes } from "@psgl/sdk/protocol";
 import { z } from "zod";
 import { cloudLimits } from "../limits.js";
+import { type LearningRateSchedule, learningRateSchedule } from "./learning-rate-schedule.js";
 
 const positive = z.int().positive();
 const timeout = z.number().positive().max(86_400_000);
@@ -15,7 +16,7 @@ const schema = z.strictObject({
 	averageEvery: z.int().min(0).max(1_000_000),
 	groupSize: positive.max(1024),
 	learningRate: z.number().positive().max(1000),
-	learningRateDecay: z.boolean(),
+	schedule: learningRateSchedule,
 	weightAveraging: z.boolean(),
 	patience: positive.optional(),
 	classWeights: z.array(z.number().positive()),
@@ -44,13 +45,13 @@ export interface AggregatorSettings {
 	readonly groupSize?: number | undefined;
 	/** Learning rate of client and server segment. Default: the artifact's. */
 	readonly learningRate?: number | undefined;
-	/** Whether the learning rate falls linearly in the second half of the rounds. Default true. */
-	readonly learningRateDecay?: boolean | undefined;
+	/** How the learning rate changes from round to round. Default: falls linearly in the second half. */
+	readonly schedule?: LearningRateSchedule | undefined;
 	/** Whether the result is the mean of the weights along the second half of the rounds. Default true. */
 	readonly weightAveraging?: boolean | undefined;
 	/** Rounds without a better validation after which training ends. Default: never. */
 	readonly patience?: number | undefined;
-	/** Weight of each class in the loss. Default: all 1. */
+	/** Weight of each class in the loss (focal: its alpha). Default: all 1. */
 	readonly classWeights?: readonly number[] | undefined;
 	/** Element type of smashed data on the wire. Default float16. */
 	readonly smashedDtype?: WireDType | undefined;
@@ -82,7 +83,7 @@ export function resolveSettings(settings: AggregatorSettings, manifest: Manifest
 		averageEvery: settings.averageEvery ?? 4,
 		groupSize: settings.groupSize ?? 4,
 		learningRate: settings.learningRate ?? manifest.optimiser.learningRate,
-		learningRateDecay: settings.learningRateDecay ?? true,
+		schedule: settings.schedule ?? { kind: "linear", warmUpRounds: 0 },
 		weightAveraging: settings.weightAveraging ?? true,
 		patience: settings.patience,
 		classWeights: settings.classWeights ?? new Array(classes).fill(1),

@@ -3,7 +3,7 @@ import type { ClientWeights } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import type { AggregatorContext } from "./context.js";
 import type { EndReason, RoundReport, Traffic, Validation } from "./events.js";
-import { learningRateShare } from "./learning-rate.js";
+import { learningRateShare } from "./learning-rate-schedule.js";
 import type { Member } from "./member.js";
 import { Reservoir } from "./reservoir.js";
 import type { RosterDevice } from "./roster.js";
@@ -99,8 +99,7 @@ export class Training {
 		const { context } = this.#options;
 		const { settings, clock, emit, stopping } = context;
 		const started = clock.now();
-		const learningRate =
-			settings.learningRate * (settings.learningRateDecay ? learningRateShare(round, settings.rounds) : 1);
+		const learningRate = settings.learningRate * learningRateShare(settings.schedule, round, settings.rounds);
 		emit({ type: "round-started", round, rounds: settings.rounds, devices: devices.length });
 		const samples = [this.#reservoir(devices), this.#reservoir(devices)] as const;
 		const trained = await trainPass({

@@ -2,6 +2,7 @@ import { type ModelDefinition, presetDefinition, privacyModes, type SplitNetwork
 import { ConfigError } from "@psgl/sdk";
 import type { RecoverySettings } from "@psgl/sdk/artifact";
 import { z } from "zod";
+import { learningOptions, learningSettings } from "./learning-options.js";
 import { type OptionValues, option } from "./options/option.js";
 
 /** Options that change single settings of a privacy mode. */
@@ -31,6 +32,7 @@ export const settingOptions = {
 		"bound of the robust perturbation, a fraction of the input's range; 0 turns it off (default: the mode's)",
 		z.number().min(0).max(1).optional(),
 	),
+	...learningOptions,
 } as const;
 
 /** One line a zoo model, for `--help`. */
@@ -44,7 +46,7 @@ export function definitionFrom(
 	classes: readonly string[],
 ): ModelDefinition {
 	const { privacy, mapBudget, robustBudget, recovery, svtThreshold } = settings;
-	const preset = presetDefinition(privacy, network, inputShape, classes);
+	const preset = { ...presetDefinition(privacy, network, inputShape, classes), ...learningSettings(settings) };
 	if (privacy === "none") {
 		for (const [name, value] of Object.entries({ recovery, mapBudget, robustBudget })) {
 			if (value !== undefined && value !== 0 && value !== "none") throw conflict(name);

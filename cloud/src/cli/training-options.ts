@@ -2,6 +2,7 @@ import { wireDTypes } from "@psgl/sdk/protocol";
 import { z } from "zod";
 import type { AggregatorSettings } from "../aggregator/settings.js";
 import { type OptionValues, option } from "./options/option.js";
+import { scheduleFrom, scheduleOptions } from "./schedule-options.js";
 
 /** Samples of a server step: enough for stable statistics, few enough for many steps a round. */
 const samplesPerServerStep = 64;
@@ -35,6 +36,15 @@ export const trainingOptions = {
 		"learning rate of both segments (default: the artifact's, 0.001)",
 		z.number().positive().max(1000).optional(),
 	),
+	...scheduleOptions,
+	classWeights: option(
+		"WEIGHTS",
+		"weight of each class in the loss, with commas between (default: all 1)",
+		z
+			.string()
+			.regex(/^[\d.]+(,[\d.]+)+$/, "numbers with commas between, such as 1,4")
+			.optional(),
+	),
 	patience: option(
 		"ROUNDS",
 		"end training after this many rounds without a better validation (default: never)",
@@ -53,6 +63,7 @@ export function aggregatorSettings(
 	minDevices: number,
 ): AggregatorSettings {
 	const { strategy, rounds, batchSize = defaultBatchSize, averageEvery, learningRate, patience, wire, seed } = options;
+	const classWeights = options.classWeights?.split(",").map(Number);
 	const groupSize = options.groupSize ?? Math.ceil(samplesPerServerStep / batchSize);
 	return {
 		strategy,
@@ -62,6 +73,8 @@ export function aggregatorSettings(
 		groupSize,
 		averageEvery,
 		learningRate,
+		schedule: scheduleFrom(options, rounds),
+		classWeights,
 		patience,
 		smashedDtype: wire,
 		gradientDtype: wire,

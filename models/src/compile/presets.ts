@@ -11,14 +11,14 @@ export type PrivacyMode = "none" | "paper" | "robust";
 
 export const privacyModes: readonly PrivacyMode[] = ["robust", "paper", "none"];
 
-export const defaultOptimiser: OptimiserSettings = {
+export const defaultOptimiser = {
 	kind: "adam",
 	learningRate: 1e-3,
 	beta1: 0.9,
 	beta2: 0.999,
 	epsilon: 1e-8,
 	weightDecay: 0,
-};
+} as const satisfies OptimiserSettings;
 
 /** The definition for a privacy mode; change single settings by spreading it. */
 export function presetDefinition(

@@ -103,3 +103,32 @@ for (const [name, args, message] of refused) {
 		t.regex(stderr, message);
 	});
 }
+
+test.serial("loss, optimiser, clipping, accumulation and frozen parameters are built in", async (t) => {
+	const file = join(await temporaryFolder(t), "model.psgl");
+	const learning =
+		"--loss focal --focal-gamma 1.5 --optimiser nesterov --weight-decay 0.01 --clip-norm 2 --accumulate 4 --freeze client.*,head.bias";
+	const { exitCode } = await runCli(
+		`compile --zoo lenet --input 1x16x16 --classes 2 --privacy none ${learning} -o ${file}`.split(" "),
+	);
+	t.is(exitCode, 0);
+	const { manifest } = await decodeArtifact(await readFile(file));
+	t.like(manifest, {
+		loss: { kind: "focal", gamma: 1.5 },
+		optimiser: { kind: "sgd", learningRate: 0.001, momentum: 0.9, weightDecay: 0.01, nesterov: true },
+		gradientClipping: { kind: "norm", limit: 2 },
+		accumulationSteps: 4,
+		frozen: ["client.*", "head.bias"],
+	});
+	t.is(manifest.client.trainedCount, 0);
+});
+
+test.serial("a frozen name that does not exist leaves no file behind", async (t) => {
+	const file = join(await temporaryFolder(t), "model.psgl");
+	const { exitCode, stderr } = await runCli(
+		`compile --zoo lenet --input 1x16x16 --classes 2 --freeze client.nothing -o ${file}`.split(" "),
+	);
+	t.not(exitCode, 0);
+	t.regex(stderr, /client\.nothing/);
+	await t.throwsAsync(readFile(file), { code: "ENOENT" });
+});

@@ -6,6 +6,7 @@ import type { DataSplits, Dataset } from "@psgl/sdk/sources";
 import { defaultThreads } from "../common-options.js";
 import { type dataOptions, loadSplits, stratifiedPart } from "../data-options.js";
 import { parseDeal } from "../deal-options.js";
+import { learningSettings } from "../learning-options.js";
 import { defaultNetwork, definitionFrom, type settingOptions } from "../model-options.js";
 import type { OptionValues } from "../options/option.js";
 import { openStateFolder } from "../state-files.js";
@@ -62,7 +63,7 @@ export async function runDemo(given: DemoValues, context: VerbContext): Promise<
 		files,
 	} satisfies Omit<TrainSystemOptions, "name" | "definition">;
 	const psglRun = await trainSystem({ ...common, name: "psgl", definition }, context);
-	const plain = presetDefinition("none", zooNetwork(network), shape, classes);
+	const plain = { ...presetDefinition("none", zooNetwork(network), shape, classes), ...learningSettings(options) };
 	const vanillaRun = await trainSystem({ ...common, name: "vanilla", definition: plain }, context);
 
 	const attackSamples = options.attackSamples ?? attackedOfOthers;

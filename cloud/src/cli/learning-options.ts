@@ -1,0 +1,99 @@
+import { defaultOptimiser, type ModelDefinition } from "@psgl/models";
+import type { LossSettings, OptimiserSettings } from "@psgl/sdk/artifact";
+import { z } from "zod";
+import { type OptionValues, option } from "./options/option.js";
+
+const momentum = 0.9;
+
+/** What is built into the graphs of training: loss, optimiser, clipping, accumulation, frozen parameters (docs/training.md). */
+export const learningOptions = {
+	loss: option(
+		"KIND",
+		"cross-entropy, focal or mean-squared-error of the class probabilities",
+		z.enum(["cross-entropy", "focal", "mean-squared-error"]).default("cross-entropy"),
+	),
+	labelSmoothing: option(
+		"SHARE",
+		"with --loss cross-entropy: share of the target spread evenly over all classes",
+		z.number().min(0).lt(1).default(0),
+	),
+	focalGamma: option(
+		"GAMMA",
+		"with --loss focal: how much less recognised samples count",
+		z.number().min(0).max(10).default(2),
+	),
+	optimiser: option(
+		"NAME",
+		"adam, adamw (weight decay apart from the gradient), sgd or nesterov (both with momentum 0.9)",
+		z.enum(["adam", "adamw", "sgd", "nesterov"]).default("adam"),
+	),
+	weightDecay: option("STRENGTH", "pull of all trained parameters towards 0", z.number().min(0).max(10).default(0)),
+	clipNorm: option(
+		"LIMIT",
+		"largest Euclidean norm of a gradient, separately for client segment, local head and server segment (default: none)",
+		z.number().positive().optional(),
+	),
+	clipValue: option(
+		"LIMIT",
+		"largest magnitude of each value of a gradient (default: none)",
+		z.number().positive().optional(),
+	),
+	accumulate: option(
+		"BATCHES",
+		"batches whose mean gradient makes one optimiser step",
+		z.int().min(1).max(1024).default(1),
+	),
+	freeze: option(
+		"NAMES",
+		"parameters that keep their values, with commas between and * for any text, such as client.conv1.* (default: none)",
+		z.string().min(1).optional(),
+	),
+} as const;
+
+/** What the options set in a definition. */
+export function learningSettings(
+	options: OptionValues<typeof learningOptions>,
+): Pick<ModelDefinition, "loss" | "optimiser" | "gradientClipping" | "accumulationSteps" | "frozen"> {
+	const { clipNorm, clipValue, accumulate, freeze } = options;
+	return {
+		loss: lossSettings(options),
+		optimiser: optimiserSettings(options),
+		gradientClipping:
+			clipNorm !== undefined
+				? { kind: "norm", limit: clipNorm }
+				: clipValue !== undefined
+					? { kind: "value", limit: clipValue }
+					: null,
+		accumulationSteps: accumulate,
+		frozen: freeze?.split(",").map((pattern) => pattern.trim()) ?? [],
+	};
+}
+
+function lossSettings({ loss: kind, labelSmoothing, focalGamma }: OptionValues<typeof learningOptions>): LossSettings {
+	switch (kind) {
+		case "cross-entropy":
+			return { kind, labelSmoothing };
+		case "focal":
+			return { kind, gamma: focalGamma };
+		case "mean-squared-error":
+			return { kind };
+	}
+}
+
+function optimiserSettings({ optimiser, weightDecay }: OptionValues<typeof learningOptions>): OptimiserSettings {
+	switch (optimiser) {
+		case "adam":
+			return { ...defaultOptimiser, weightDecay };
+		case "adamw":
+			return { ...defaultOptimiser, weightDecay, decoupledWeightDecay: true };
+		case "sgd":
+		case "nesterov":
+			return {
+				kind: "sgd",
+				learningRate: defaultOptimiser.learningRate,
+				momentum,
+				weightDecay,
+				...(optimiser === "nesterov" && { nesterov: true }),
+			};
+	}
+}
