@@ -32,6 +32,7 @@ export {
 	modelLayout,
 	withWeights,
 } from "./compile/compile-model.js";
+export { type ExportOptions, exportModel } from "./compile/export-model.js";
 export type { ModelDefinition, ModelLayout } from "./compile/model-definition.js";
 export { defaultOptimiser, type PrivacyMode, presetDefinition, privacyModes } from "./compile/presets.js";
 export { equalClassWeights } from "./compile/server-streams.js";

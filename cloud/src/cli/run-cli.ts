@@ -56,6 +56,7 @@ function addVerb(program: Command, verb: Verb, run: (flags: Flags) => Promise<vo
 	const parent = words.reduce(commandGroup, program);
 	const command = parent.command(last).summary(verb.summary).description(verb.description);
 	for (const [key, option] of Object.entries(verb.options)) command.addOption(commanderOption(key, option));
+	if (verb.positional !== undefined) command.argument(`[${verb.positional}]`, `as ${flagName(verb.positional)}`);
 	command
 		.option("--json", "print events as JSON, one a line, the result last [PSGL_JSON=1]")
 		.option("--config <FILE>", "JSON file with options, see docs/configuration.md [PSGL_CONFIG]")
@@ -67,7 +68,10 @@ function addVerb(program: Command, verb: Verb, run: (flags: Flags) => Promise<vo
 			"after",
 			`\nAn option comes from its flag, else from its variable, else from the ${verb.name} section of the file given\nwith --config, else from its default.`,
 		)
-		.action(run);
+		.action((first: string | Flags | undefined, flags: Flags) => {
+			if (verb.positional === undefined) return run(first as Flags);
+			return run(first === undefined ? flags : { ...flags, [verb.positional]: first as string });
+		});
 }
 
 /** The command that verbs of two words stand under. */

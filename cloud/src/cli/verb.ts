@@ -16,6 +16,8 @@ export interface Verb {
 	/** Shown in `--help` under the summary. */
 	readonly description: string;
 	readonly options: OptionTable;
+	/** Key of the option that may also stand without its flag. */
+	readonly positional?: string;
 	/** More for `--help`, printed as it stands after the options. */
 	readonly notes?: string;
 	/** Command lines shown at the end of `--help`, each with what it does. */

@@ -3,6 +3,7 @@ import { compileVerb } from "./commands/compile.js";
 import { demoVerb } from "./commands/demo.js";
 import { deviceVerb } from "./commands/device.js";
 import { doctorVerb } from "./commands/doctor.js";
+import { exportVerb } from "./commands/export.js";
 import { fleetVerb } from "./commands/fleet.js";
 import { inferVerb } from "./commands/infer.js";
 import { provisionVerbs } from "./commands/provision.js";
@@ -17,6 +18,7 @@ export const verbs: readonly Verb[] = [
 	fleetVerb,
 	inferVerb,
 	compileVerb,
+	exportVerb,
 	...provisionVerbs,
 	trailVerifyVerb,
 	doctorVerb,

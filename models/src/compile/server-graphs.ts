@@ -76,12 +76,14 @@ export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	return g.build();
 }
 
-/** `server/infer`: probabilities of the streams and of the decision, [B,streams+1,K]. */
+/** `server/infer`: probabilities of the streams and of the decision, [B,streams+1,K], and the streams' logits [B,streams,K]. */
 export function serverInferGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
 	const { g, server, smashed } = serverContext("server/infer", layout);
 	const { recovered } = recover(g, definition, smashed, "straight-through");
 	const logits = streamLogits(g, definition, server.scope(false), sharedInputs(smashed, recovered));
 	g.output("scores", stackedScores(g, definition, logits));
+	const rows = logits.map((z) => g.add("Unsqueeze", [z, g.ints([1])]));
+	g.output("logits", g.add("Concat", rows, { axis: int(1) }));
 	return g.build();
 }
 

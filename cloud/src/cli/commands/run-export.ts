@@ -1,0 +1,24 @@
+import { type ExportOptions, exportModel } from "@psgl/models";
+import { formatBytes } from "../format.js";
+import { openArtifact } from "../open-artifact.js";
+import type { VerbContext } from "../verb.js";
+import { writeOutput } from "../write-output.js";
+
+interface ExportValues extends ExportOptions {
+	readonly artifact: string;
+	readonly output: string;
+}
+
+/** Joins, writes the file and says what is in it. */
+export async function runExport(options: ExportValues, { output, signal }: VerbContext): Promise<number> {
+	const artifact = await openArtifact(options.artifact);
+	const bytes = exportModel(artifact, options);
+	signal.throwIfAborted();
+	await writeOutput(options.output, bytes);
+	const { inputShape, classes } = artifact.manifest;
+	output.print(
+		`Written: ${options.output}, ${formatBytes(bytes.byteLength)}; x [B,${inputShape.join(",")}] in [0,1] -> probabilities [B,${classes.length}]`,
+	);
+	output.result({ output: options.output, bytes: bytes.byteLength, inputShape, classes });
+	return 0;
+}
