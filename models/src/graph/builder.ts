@@ -94,14 +94,22 @@ export class GraphBuilder {
 			outputCount,
 			attributes,
 			constant,
-			shape: (index) => {
-				const known = constant(index);
-				if (known !== undefined) return Array.from(known.data as ArrayLike<number | bigint>, Number);
-				const producer = inputs[index] && this.producer(inputs[index]);
-				if (producer?.type !== "Shape" || producer.inputs[0] === undefined) return undefined;
-				return measuredExtents(producer.inputs[0].shape, producer.attributes);
-			},
+			shape: (index) => inputs[index] && this.#knownExtents(inputs[index]),
 		};
+	}
+
+	/** The extents a value holds: the integers of a constant, those a Shape node measures, several of both put together. */
+	#knownExtents(value: Value): Shape | undefined {
+		const known = this.constantOf(value);
+		if (known !== undefined) return Array.from(known.data as ArrayLike<number | bigint>, Number);
+		const producer = this.producer(value);
+		const operands = producer?.inputs.filter((input) => input !== undefined) ?? [];
+		if (producer?.type === "Shape" && operands[0] !== undefined) {
+			return measuredExtents(operands[0].shape, producer.attributes);
+		}
+		if (producer?.type !== "Concat") return undefined;
+		const parts = operands.map((operand) => this.#knownExtents(operand));
+		return parts.every((extents) => extents !== undefined) ? parts.flat() : undefined;
 	}
 
 	/**

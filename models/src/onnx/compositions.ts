@@ -1,12 +1,15 @@
 import { ints, numberAttribute, stringAttribute } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
+import { einsum } from "../layers/einsum.js";
 import { gelu } from "../layers/gelu.js";
 import { groupNormalisation } from "../layers/group-normalisation.js";
 import { requiredInput, shapeMismatch } from "../operators/operator.js";
 import { spatialExtents } from "../operators/window.js";
 import { type DropoutTreatment, readDropout } from "./dropout-rule.js";
 import type { ReadNode } from "./normalise-opset.js";
+import { gruCell, lstmCell, rnnCell } from "./recurrent-cells.js";
+import { readRecurrent } from "./recurrent-rule.js";
 
 /** An operator read as several others, because the opset psgl builds in lacks it or ONNX Runtime takes it apart too. */
 export interface Composition {
@@ -18,11 +21,21 @@ export interface Composition {
 	readonly compose: (g: GraphBuilder, node: ReadNode, dropout: DropoutTreatment | undefined) => readonly Value[];
 }
 
+const recurrentLimits = "sequences of one known length, default activations";
+
 /** Compositions by operator type. */
 export const compositions: Readonly<Record<string, Composition>> = {
 	Dropout: {
 		limits: "constant ratio below 1; in training mode by a seed, see `importModel`",
 		compose: readDropout,
+	},
+	Einsum: {
+		since: 12,
+		limits: "no label twice in one operand",
+		compose(g, node) {
+			const operands = node.inputs.map((_, i) => requiredInput(node, i));
+			return [einsum(g, stringAttribute(node.attributes, "equation", ""), operands, node.name)];
+		},
 	},
 	Gelu: {
 		since: 20,
@@ -53,6 +66,9 @@ export const compositions: Readonly<Record<string, Composition>> = {
 			return [groupNormalisation(g, x, { scale, bias, groups, epsilon })];
 		},
 	},
+	GRU: { limits: recurrentLimits, compose: (g, node) => readRecurrent(g, node, gruCell) },
+	LSTM: { limits: recurrentLimits, compose: (g, node) => readRecurrent(g, node, lstmCell) },
+	RNN: { limits: recurrentLimits, compose: (g, node) => readRecurrent(g, node, rnnCell) },
 	Mish: {
 		since: 18,
 		compose(g, node) {

@@ -1,7 +1,8 @@
-import { ArtifactError, type DType, type Tensor } from "@psgl/sdk";
+import { ArtifactError, type DType, type Tensor, tensor } from "@psgl/sdk";
 import { type Attributes, int } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Shape, Value } from "../graph/graph.js";
+import { isDiscrete } from "../operators/elementwise.js";
 import type { DropoutTreatment } from "./dropout-rule.js";
 import type { ExternalData } from "./external-data.js";
 import { foldIntegers, foldShape, type KnownIntegers } from "./fold-shapes.js";
@@ -73,6 +74,11 @@ export function importModel(g: GraphBuilder, bytes: Uint8Array, bindings: Import
 /** Operators that run sub-graphs as the data have it. */
 const controlFlow: ReadonlySet<string> = new Set(["If", "Loop", "Scan"]);
 
+/** Values of the largest integer constant that shape computations are looked for in. */
+const largestFolded = 4096;
+/** Numbers of the longest constant of factors: one for each axis. */
+const mostFactors = 16;
+
 /** Brings nodes into the graph one after another. */
 class Importer {
 	readonly #g: GraphBuilder;
@@ -81,6 +87,8 @@ class Importer {
 	readonly #widen: boolean;
 	readonly #values = new Map<string, Value>();
 	readonly #integers = new Map<string, KnownIntegers>();
+	/** For each extent only known at run time the value a Shape node of the file last found it in, and its axis. */
+	readonly #measured = new Map<string, { readonly value: Value; readonly axis: number }>();
 
 	constructor(g: GraphBuilder, opset: number, bindings: ImportBindings, widen: boolean) {
 		this.#g = g;
@@ -98,7 +106,7 @@ class Importer {
 		this.#bindings.named?.(name, value);
 		const constant = this.#g.constantOf(value);
 		const isInteger = constant?.dtype === "int64" || constant?.dtype === "int32" || constant?.dtype === "bool";
-		if (constant !== undefined && isInteger && constant.dims.length <= 1) {
+		if (constant !== undefined && isInteger && constant.data.length <= largestFolded) {
 			this.#integers.set(name, { dims: constant.dims, values: Array.from(constant.data as ArrayLike<bigint>, Number) });
 		}
 	}
@@ -109,8 +117,8 @@ class Importer {
 		if (known !== undefined) return known;
 		const integers = this.#integers.get(name);
 		if (integers?.values.every((v) => typeof v === "number")) {
-			const data = BigInt64Array.from(integers.values, BigInt);
-			return this.#g.constant({ dtype: "int64", dims: integers.dims, data });
+			if (integers.isFloat) return this.#g.floats(integers.values, integers.dims);
+			return this.#g.constant(tensor("int64", integers.dims, BigInt64Array.from(integers.values, BigInt)));
 		}
 		throw integers === undefined ? undefinedValue(name, reader) : dynamicShape(name, reader, integers);
 	}
@@ -151,7 +159,16 @@ class Importer {
 		const [output = ""] = proto.output ?? [];
 		const inputs = proto.input ?? [];
 		if (proto.opType === "Constant") {
-			this.define(output, this.#g.constant(constantTensor(attributes, output)));
+			const constant = constantTensor(attributes, output);
+			this.define(output, this.#g.constant(constant));
+			// Factors sizes are multiplied with; weights stand in initialisers.
+			if (constant.dtype === "float32" && constant.data.length <= mostFactors) {
+				this.#integers.set(output, {
+					dims: constant.dims,
+					values: [...(constant.data as Float32Array)],
+					isFloat: true,
+				});
+			}
 			return true;
 		}
 		if (proto.opType === "Identity" && this.#values.has(inputs[0] ?? "")) {
@@ -159,17 +176,47 @@ class Importer {
 			this.define(output, this.#bindings.alias?.(output, value) ?? value);
 			return true;
 		}
-		const measured = this.#values.get(inputs[0] ?? "")?.shape ?? this.#integers.get(inputs[0] ?? "")?.dims;
+		const value = this.#values.get(inputs[0] ?? "");
+		const measured = value?.shape ?? this.#integers.get(inputs[0] ?? "")?.dims;
 		if (proto.opType === "Shape" && measured !== undefined) {
+			value?.shape.forEach((dim, axis) => {
+				if (typeof dim === "string") this.#measured.set(dim, { value, axis });
+			});
 			this.#integers.set(output, foldShape(measured, attributes));
 			return true;
 		}
+		if (proto.opType === "ConstantOfShape" && this.#filled(proto, attributes)) return true;
 		const known = inputs.map((input) => this.#integers.get(input));
 		if (known.length === 0 || known.some((k, i) => k === undefined && inputs[i] !== "")) return false;
 		const folded = foldIntegers(proto.opType, known as KnownIntegers[], attributes);
 		if (folded === undefined) return false;
 		this.#integers.set(output, folded);
 		return true;
+	}
+
+	/** ConstantOfShape of what is no known vector of integers: its value, expanded. */
+	#filled(proto: NodeProto, attributes: Attributes): boolean {
+		const [name = ""] = proto.input ?? [];
+		const target = this.#integers.get(name);
+		const { value } = attributes;
+		const fill: Tensor = value?.type === "tensor" ? value.value : tensor("float32", [1], Float32Array.of(0));
+		const isKnown = target?.values.every((v) => typeof v === "number");
+		if (target === undefined || (isKnown && isDiscrete({ dtype: fill.dtype, shape: [] }))) return false;
+		const expanded = this.#g.add("Expand", [this.#g.constant(fill), this.#extents(name, proto, target)]);
+		this.define(proto.output?.[0] ?? "", expanded);
+		return true;
+	}
+
+	/** Integers with named extents among them, as they are when the graph runs. */
+	#extents(name: string, reader: NodeProto, integers: KnownIntegers): Value {
+		if (integers.values.every((dim) => typeof dim === "number")) return this.#g.ints(integers.values);
+		const parts = integers.values.map((dim) => {
+			if (typeof dim === "number") return this.#g.ints([dim]);
+			const place = this.#measured.get(dim);
+			if (place === undefined) throw dynamicShape(name, `node ${nodeName(reader)} (${reader.opType})`, integers);
+			return this.#g.add("Shape", [place.value], { start: int(place.axis), end: int(place.axis + 1) });
+		});
+		return parts.length === 1 ? (parts[0] as Value) : this.#g.add("Concat", parts, { axis: int(0) });
 	}
 
 	/** The target shape of Reshape, Expand or Resize where it has named extents: as 0, 1 or -1, which mean the same. */
@@ -181,8 +228,7 @@ class Importer {
 		if (proto.opType === "Expand") {
 			const offset = target.values.length - from.length;
 			const dims = target.values.map((d, i) => (typeof d === "string" && d === from[i - offset] ? 1 : d));
-			if (!dims.every((d) => typeof d === "number")) throw dynamicShape(input, `node ${proto.name ?? ""}`, target);
-			return this.#g.ints(dims);
+			return this.#extents(input, proto, { ...target, values: dims });
 		}
 		const dims = target.values.map((d, i) => (typeof d === "number" ? d : d === from[i] ? 0 : -1));
 		if (dims.filter((d) => d === -1).length > 1) throw dynamicShape(input, `node ${proto.name ?? ""}`, target);

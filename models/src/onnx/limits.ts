@@ -2,4 +2,6 @@
 export const onnxLimits = {
 	/** Bytes of one tensor, inside the file or in one beside it. Half of protobuf's own bound on a whole file. */
 	maxTensorBytes: 1_073_741_824,
+	/** Time steps an LSTM, GRU or RNN is written out for: some ten nodes each, and as many again for their derivatives. */
+	maxUnrolledSteps: 512,
 } as const;

@@ -24,6 +24,7 @@ import { expand } from "./expand.js";
 import { flatten } from "./flatten.js";
 import { floor } from "./floor.js";
 import { gather } from "./gather.js";
+import { gatherElements } from "./gather-elements.js";
 import { gemm } from "./gemm.js";
 import { globalAveragePool } from "./global-average-pool.js";
 import { greater } from "./greater.js";
@@ -66,6 +67,7 @@ import { relu } from "./relu.js";
 import { reshape } from "./reshape.js";
 import { resize } from "./resize.js";
 import { round } from "./round.js";
+import { scatterElements } from "./scatter-elements.js";
 import { selu } from "./selu.js";
 import { shape } from "./shape.js";
 import { sigmoid } from "./sigmoid.js";
@@ -84,6 +86,7 @@ import { tanh } from "./tanh.js";
 import { thresholdedRelu } from "./thresholded-relu.js";
 import { tile } from "./tile.js";
 import { transpose } from "./transpose.js";
+import { trilu } from "./trilu.js";
 import { unsqueeze } from "./unsqueeze.js";
 import { where } from "./where.js";
 
@@ -145,6 +148,9 @@ export const operators: readonly Operator[] = [
 	oneHot,
 	argMax,
 	gather,
+	gatherElements,
+	scatterElements,
+	trilu,
 	averagePool,
 	batchNormalization,
 	conv,

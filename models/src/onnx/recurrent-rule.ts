@@ -1,0 +1,114 @@
+import { ArtifactError } from "@psgl/sdk";
+import { int, numberAttribute, stringAttribute } from "../graph/attribute.js";
+import type { GraphBuilder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { type RecurrentResult, type RecurrentState, unrolled } from "../layers/recurrent.js";
+import { requiredInput, shapeMismatch } from "../operators/operator.js";
+import type { ReadNode } from "./normalise-opset.js";
+
+/** One of the recurrent layers of ONNX. */
+export interface Cell {
+	/** Gates in the rows of weights and biases. */
+	readonly gates: number;
+	/** States, the hidden one first. */
+	readonly states: number;
+	/** Activations the node has to have for one direction, as ONNX gives them by default. */
+	readonly activations: readonly string[];
+	/** Whether the biases of the recurrent product are added to the projected input (all but some of GRU's are). */
+	readonly addsRecurrentBias: (node: ReadNode) => boolean;
+	/** @param bias of the recurrent product, [gates*H], where it has not been added */
+	step(
+		g: GraphBuilder,
+		node: ReadNode,
+		bias: Value | undefined,
+	): (projected: Value, state: RecurrentState, weight: Value) => RecurrentState;
+}
+
+/**
+ * An LSTM, GRU or RNN written out over its time steps, in one direction, the other or both (ONNX operator
+ * specification: x [L,B,I], weights [D,gates*H,I] and [D,gates*H,H], biases [D,2*gates*H], states [D,B,H]).
+ *
+ * @returns Y [L,D,B,H], then the last states [D,B,H]
+ * @throws ArtifactError `PSGL_RECURRENT` for what psgl does not have: sequence lengths, peepholes, clipping, other
+ * activations, the batch as first axis; ShapeError; LimitError as `unrolled`
+ */
+export function readRecurrent(g: GraphBuilder, node: ReadNode, cell: Cell): readonly Value[] {
+	const [x, w, r] = [0, 1, 2].map((i) => requiredInput(node, i)) as [Value, Value, Value];
+	const direction = stringAttribute(node.attributes, "direction", "forward");
+	const directions = direction === "bidirectional" ? 2 : 1;
+	const hidden = r.shape[2];
+	const rows = cell.gates * Number(hidden);
+	const fits = x.shape.length === 3 && w.shape.join() === [directions, rows, x.shape[2]].join();
+	if (!fits || typeof x.shape[0] !== "number" || r.shape.join() !== [directions, rows, hidden].join()) {
+		const context = { ...node, constant: () => undefined, shape: () => undefined };
+		throw shapeMismatch(
+			context,
+			`x [L,B,I] of known length L, weights [${directions},${cell.gates}H,I] and [${directions},${cell.gates}H,H]`,
+		);
+	}
+	refuseWhatIsMissing(g, node, cell, x.shape[0], directions);
+	const results = Array.from({ length: directions }, (_, d): RecurrentResult => {
+		const ofDirection = (value: Value) => part(g, value, d, 0);
+		const row = (value: Value) => g.add("Squeeze", [ofDirection(value), g.ints([0])]);
+		let projected = g.add("MatMul", [x, g.add("Transpose", [row(w)], { perm: { type: "ints", value: [1, 0] } })]);
+		let bias: Value | undefined;
+		if (node.inputs[3] !== undefined) {
+			const [input, recurrent] = g.addMany("Split", [row(node.inputs[3]), g.ints([rows, rows])], 2, { axis: int(0) });
+			const added = cell.addsRecurrentBias(node);
+			projected = g.add("Add", [projected, added ? g.add("Add", [input, recurrent]) : input]);
+			if (!added) bias = recurrent;
+		}
+		const initial = Array.from(
+			{ length: cell.states },
+			(_, s) => node.inputs[5 + s] && ofDirection(node.inputs[5 + s] as Value),
+		);
+		const reverse = direction === "reverse" || d === 1;
+		const recurrence = { projected, recurrentWeight: row(r), initial, reverse, step: cell.step(g, node, bias) };
+		return unrolled(g, recurrence, `${node.name} (${node.type})`);
+	});
+	const together = (values: readonly Value[], axis: number) =>
+		values.length === 1 ? (values[0] as Value) : g.add("Concat", values, { axis: int(axis) });
+	const sequence = together(
+		results.map(({ sequence: s }) => s),
+		1,
+	);
+	const states = Array.from({ length: cell.states }, (_, s) =>
+		together(
+			results.map(({ last }) => last[s] as Value),
+			0,
+		),
+	);
+	return [sequence, ...states];
+}
+
+/** Element `index` along `axis`, which is kept; the value itself where it has one. */
+function part(g: GraphBuilder, value: Value, index: number, axis: number): Value {
+	if (value.shape[axis] === 1) return value;
+	return g.add("Slice", [value, g.ints([index]), g.ints([index + 1]), g.ints([axis])]);
+}
+
+function refuseWhatIsMissing(g: GraphBuilder, node: ReadNode, cell: Cell, length: number, directions: number): void {
+	const { attributes, inputs } = node;
+	const lengths = inputs[4] && g.constantOf(inputs[4]);
+	const given = attributes.activations?.type === "strings" ? attributes.activations.value : undefined;
+	const expected = Array.from({ length: directions }, () => cell.activations).flat();
+	const missing = [
+		...(inputs[4] !== undefined && !(lengths && Array.from(lengths.data, Number).every((n) => n === length))
+			? ["sequence lengths (packed sequences)"]
+			: []),
+		...(inputs[7] !== undefined ? ["peepholes"] : []),
+		...(attributes.clip !== undefined ? ["clipping"] : []),
+		...(numberAttribute(attributes, "input_forget", 0) === 1 ? ["coupled input and forget gates"] : []),
+		...(numberAttribute(attributes, "layout", 0) === 1 ? ["the batch as first axis (layout 1)"] : []),
+		...(given !== undefined && given.join().toLowerCase() !== expected.join().toLowerCase()
+			? [`activations ${given.join()}`]
+			: []),
+	];
+	if (missing.length === 0) return;
+	throw new ArtifactError("PSGL_RECURRENT", {
+		what: `node ${node.name} (${node.type}) asks for what psgl does not have`,
+		got: missing.join("; "),
+		expected: `${cell.activations.join(", ")} over sequences of one length`,
+		remedy: "Export torch.nn.LSTM, GRU or RNN called with a padded tensor",
+	});
+}
