@@ -3,6 +3,7 @@ import { layoutSamples } from "./layout.js";
 import { networkSamples } from "./networks.js";
 import { reductionSamples } from "./reductions.js";
 import type { OperatorSample } from "./sample.js";
+import { sequenceSamples } from "./sequences.js";
 
 export type { OperatorSample } from "./sample.js";
 
@@ -12,4 +13,5 @@ export const operatorSamples: Readonly<Record<string, OperatorSample>> = {
 	...layoutSamples,
 	...networkSamples,
 	...reductionSamples,
+	...sequenceSamples,
 };

@@ -1,0 +1,101 @@
+import { decodeModel, onnxLimits } from "@psgl/models";
+import { PsglError, seededRandom, type Tensor } from "@psgl/sdk";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import test from "ava";
+import { relativeError } from "../../helpers/golden.js";
+import { importedOperator } from "../../helpers/imported-operator.js";
+import { type FileAttribute, onnxFile } from "../../helpers/onnx-file.js";
+import { normalTensor } from "../../helpers/operator-gradients.js";
+import { runGraph } from "../../helpers/run-graph.js";
+
+const layers = { LSTM: { gates: 4, states: 2 }, GRU: { gates: 3, states: 1 }, RNN: { gates: 1, states: 1 } } as const;
+const [length, batch, inputs, hidden] = [5, 2, 3, 4];
+
+for (const [type, { gates, states }] of Object.entries(layers)) {
+	for (const direction of ["forward", "reverse", "bidirectional"]) {
+		for (const linear of type === "GRU" ? [0, 1] : [0]) {
+			for (const optional of [true, false]) {
+				const name = `${type} ${direction}${linear ? ", linear before reset" : ""}${optional ? ", with biases and states" : ""}`;
+				test(`${name}: as ONNX Runtime's own`, async (t) => {
+					const random = seededRandom(9).fork(name);
+					const d = direction === "bidirectional" ? 2 : 1;
+					const feeds: Record<string, Tensor> = {
+						X: normalTensor(random, [length, batch, inputs]),
+						W: normalTensor(random, [d, gates * hidden, inputs]),
+						R: normalTensor(random, [d, gates * hidden, hidden]),
+					};
+					const initial = ["h", "c"].slice(0, states);
+					if (optional) {
+						feeds.B = normalTensor(random, [d, 2 * gates * hidden]);
+						for (const state of initial) feeds[state] = normalTensor(random, [d, batch, hidden]);
+					}
+					const operands = optional ? ["X", "W", "R", "B", "", ...initial] : ["X", "W", "R"];
+					const attributes: Record<string, FileAttribute> = { direction: { s: direction }, hidden_size: { i: hidden } };
+					if (type === "GRU") attributes.linear_before_reset = { i: linear };
+					const outputs = ["Y0", "Y1", "Y2"].slice(0, 1 + states);
+					const nodes = [{ type, inputs: operands, outputs, attributes }];
+					const shapes = Object.fromEntries(Object.entries(feeds).map(([key, { dims }]) => [key, dims]));
+					await using kernel = await nodeRuntime.load(onnxFile({ opset: 14, inputs: shapes, outputs, nodes }));
+					const expected = await kernel.run(feeds);
+					const got = await runGraph((g) => {
+						const values = Object.fromEntries(
+							Object.entries(feeds).map(([key, { dims }]) => [key, g.input(key, "float32", dims)]),
+						);
+						outputs.forEach((output, result) => {
+							const settings = { attributes, outputs: outputs.length, result };
+							g.output(output, importedOperator(type, 14, operands, settings)(g, values));
+						});
+					}, feeds);
+					for (const output of outputs) {
+						const error = relativeError(got[output] as Tensor, expected[output] as Tensor);
+						t.true(error < 1e-5, `${output} off by ${error}`);
+					}
+				});
+			}
+		}
+	}
+}
+
+/** Reads an LSTM over `steps` time steps. */
+function read(
+	steps: number | string,
+	attributes: Readonly<Record<string, FileAttribute>>,
+	extra: readonly string[] = [],
+) {
+	const shapes = { X: [steps, "N", 3], W: [1, 8, 3], R: [1, 8, 2], S: [1, 8, 2] };
+	const nodes = [
+		{
+			type: "LSTM",
+			inputs: ["X", "W", "R", ...extra],
+			outputs: ["Y"],
+			attributes: { hidden_size: { i: 2 }, ...attributes },
+		},
+	];
+	return decodeModel(onnxFile({ opset: 14, inputs: shapes, outputs: ["Y"], nodes }));
+}
+
+const refused: readonly (readonly [string, string, () => unknown])[] = [
+	["more time steps than are written out", "PSGL_RECURRENT_LENGTH", () => read(onnxLimits.maxUnrolledSteps + 1, {})],
+	["an unknown number of time steps", "PSGL_SHAPE_MISMATCH", () => read("L", {})],
+	["clipping", "PSGL_RECURRENT", () => read(3, { clip: { f: 2 } })],
+	["coupled gates", "PSGL_RECURRENT", () => read(3, { input_forget: { i: 1 } })],
+	["the batch as first axis", "PSGL_RECURRENT", () => read(3, { layout: { i: 1 } })],
+	["peepholes", "PSGL_RECURRENT", () => read(3, {}, ["", "", "", "", "S"])],
+	["sequence lengths", "PSGL_RECURRENT", () => read(3, {}, ["", "S"])],
+	["weights for two directions in one", "PSGL_SHAPE_MISMATCH", () => read(3, { direction: { s: "bidirectional" } })],
+];
+
+for (const [name, code, act] of refused) {
+	test(`refused: ${name}`, (t) => {
+		t.notThrows(() => read(3, {}));
+		const error = t.throws(act, { instanceOf: PsglError as unknown as new () => PsglError });
+		t.is(error?.code, code);
+		t.regex(error?.message ?? "", /LSTM_Y/);
+	});
+}
+
+test("the graph grows with the sequence and no faster", (t) => {
+	const count = (steps: number) => read(steps, {}).nodes.length;
+	t.is(count(40) - count(30), count(30) - count(20));
+	t.true(count(40) - count(30) <= 130);
+});
