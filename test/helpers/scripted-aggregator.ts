@@ -100,6 +100,7 @@ export class ScriptedAggregator implements AsyncDisposable {
 			type: "welcome",
 			device,
 			protocol: 1,
+			session: 1,
 			model: 0,
 			artifact: this.digest,
 			maxMessageBytes: 500_000,

@@ -39,6 +39,7 @@ export function enrol(
 		type: "welcome",
 		device: hello.device,
 		protocol: protocolVersion,
+		session: context.session,
 		model: terms.model,
 		artifact: terms.artifact.digest,
 		maxMessageBytes,

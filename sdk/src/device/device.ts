@@ -140,7 +140,7 @@ export class Device implements AsyncDisposable {
 		this.#mailbox = mailbox;
 		try {
 			const link = this.#link;
-			yield* trainingLoop({ id, link, enrolment, mailbox, clock, answerTimeoutMs, signal, welcomes: 0 }, data);
+			yield* trainingLoop({ id, link, enrolment, mailbox, clock, answerTimeoutMs, signal }, data);
 		} finally {
 			this.#mailbox = undefined;
 		}

@@ -33,6 +33,7 @@ export class Enrolment {
 	#welcome: WelcomeMessage | undefined;
 	#model: ClientModel | undefined;
 	#awaitsWelcome = false;
+	#aggregator = -1;
 	#failure: { readonly error: unknown } | undefined;
 	readonly #watchers = new Set<() => void>();
 
@@ -59,6 +60,11 @@ export class Enrolment {
 	/** The last `hello` has no answer yet. */
 	get awaitsWelcome(): boolean {
 		return this.#awaitsWelcome;
+	}
+
+	/** The session in the latest `welcome`; a number of its own, below 0, for each `welcome` without one. */
+	get aggregator(): number {
+		return this.#aggregator;
 	}
 
 	/** The latest `welcome` of this process. */
@@ -105,6 +111,7 @@ export class Enrolment {
 	async onWelcome(welcome: WelcomeMessage): Promise<void> {
 		this.#welcome = welcome;
 		this.#awaitsWelcome = false;
+		this.#aggregator = welcome.session ?? Math.min(this.#aggregator, 0) - 1;
 		const known = this.records.holds(welcome.artifact);
 		const segment = known ? await this.#settings.segments.get(welcome.artifact) : undefined;
 		if (segment !== undefined) await this.#use(segment, welcome, undefined);
@@ -168,7 +175,7 @@ export class Enrolment {
 	async #restore(): Promise<void> {
 		const restored = this.records.takeRestored();
 		if (restored === undefined) return;
-		const { welcome, artifact, client, perturbations } = restored;
+		const { welcome, artifact, client, progress, perturbations } = restored;
 		let segment: ClientSegment;
 		try {
 			segment = await this.#settings.segments.open(artifact, welcome.artifact);
@@ -178,6 +185,7 @@ export class Enrolment {
 		}
 		const model = this.#modelOf(segment, welcome);
 		if (client !== undefined) model.state.restore(client);
+		this.#aggregator = progress?.aggregator ?? this.#aggregator;
 		for (const [index, bytes] of perturbations) model.perturbations?.row(index).set(bytes);
 		this.#model = model;
 	}

@@ -1,12 +1,13 @@
 import { PsglError } from "../errors.js";
 import type { Clock } from "../ports/clock.js";
 import type { TransportEvent } from "../ports/transport.js";
-import type { AggregatorMessage, Awaiting } from "../protocol/index.js";
+import type { AggregatorMessage, Awaiting, RoundMessage } from "../protocol/index.js";
 import type { AggregatorLink } from "./aggregator-link.js";
 import type { DeviceEvent } from "./device-event.js";
 import type { Enrolment } from "./enrolment.js";
 import type { Mailbox } from "./mailbox.js";
 import type { KeptMessage } from "./outbox.js";
+import { compareRounds, type RoundProgress } from "./round-progress.js";
 
 /** Answers to one message that may be of no use before the device gives up. */
 const maxFaults = 5;
@@ -34,8 +35,6 @@ export interface Training {
 	readonly clock: Clock;
 	readonly answerTimeoutMs: number;
 	readonly signal: AbortSignal | undefined;
-	/** How often `welcome` was read. */
-	welcomes: number;
 }
 
 /** How an exchange ends without an answer: the aggregator went on to something else, or refused the message for good. */
@@ -44,8 +43,8 @@ export type Unanswered = "interrupted" | "refused";
 export interface Exchange<T> {
 	readonly message: KeptMessage;
 	readonly awaiting: Awaiting;
-	/** `Training.welcomes` when the round began. */
-	readonly welcomes: number;
+	/** The round it belongs to. */
+	readonly part: RoundProgress;
 	/**
 	 * Reads the answer; undefined when this is none to the message.
 	 * @throws NumericError, ShapeError when it is but cannot be used: it is asked for again.
@@ -62,7 +61,7 @@ export interface Exchange<T> {
  */
 export async function* exchange<T>(
 	training: Training,
-	{ message: made, awaiting, welcomes, answer }: Exchange<T>,
+	{ message: made, awaiting, part, answer }: Exchange<T>,
 ): AsyncGenerator<DeviceEvent, T | Unanswered> {
 	const { mailbox, link, enrolment } = training;
 	const { outbox } = enrolment.records;
@@ -115,15 +114,14 @@ export async function* exchange<T>(
 					mailbox.putBack(item);
 					return "interrupted";
 				}
-				training.welcomes++;
 				yield welcomeEvent(incoming);
 				yield askAgain(false);
 				continue;
 			case "round":
+				if (isCopy(incoming, part, enrolment.aggregator)) continue;
+				mailbox.putBack(item);
+				return "interrupted";
 			case "end":
-				// A copy is one the device asked for twice, or that came again over a lost link: before the next welcome.
-				// After it, an aggregator that was started again begins the round anew.
-				if (isCurrent(incoming, message) && training.welcomes === welcomes) continue;
 				mailbox.putBack(item);
 				return "interrupted";
 			case "refused":
@@ -166,11 +164,12 @@ export function welcomeEvent(welcome: Extract<AggregatorMessage, { type: "welcom
 	return { type: "welcome", model, strategy, batchSize, smashedDtype, gradientDtype, maxMessageBytes };
 }
 
-/** A `round` that repeats the one the message belongs to. */
-function isCurrent(incoming: AggregatorMessage, message: Exchange<unknown>["message"]): boolean {
-	if (incoming.type !== "round") return false;
-	const task = message.type === "evaluate" ? "validate" : "train";
-	return incoming.epoch === message.epoch && incoming.task === task && incoming.model === message.model;
+/**
+ * Whether a `round` is not after the one a device is in, or was in last: it was asked for twice, or came again or late over
+ * a bad link. An aggregator of another session has forgotten that round and begins it anew.
+ */
+export function isCopy(incoming: RoundMessage, part: RoundProgress, aggregator: number): boolean {
+	return part.aggregator === aggregator && compareRounds(incoming, part.round) <= 0;
 }
 
 function isAbout(

@@ -2,6 +2,8 @@ import type { RoundMessage } from "../protocol/index.js";
 
 /** Where a device is in a round. */
 export interface RoundProgress {
+	/** `Enrolment.aggregator` when it began. */
+	readonly aggregator: number;
 	/** Without tensors: the weights are the client state's. */
 	readonly round: RoundMessage;
 	/** Batches that have their answer: the next one's number. */
@@ -18,6 +20,15 @@ export interface RoundProgress {
 	readonly done: boolean;
 }
 
-export function startOfRound({ tensors: _, ...round }: RoundMessage): RoundProgress {
-	return { round, seq: 0, steps: 0, samples: 0, lossSum: 0, right: 0, done: false };
+export function startOfRound({ tensors: _, ...round }: RoundMessage, aggregator: number): RoundProgress {
+	return { aggregator, round, seq: 0, steps: 0, samples: 0, lossSum: 0, right: 0, done: false };
+}
+
+/** A place in the order of rounds: by epoch, training before validation, by the version of the weights. */
+type RoundPlace = Pick<RoundMessage, "epoch" | "task" | "model">;
+
+/** Below 0 when round `a` comes before `b`, 0 when they are the same. */
+export function compareRounds(a: RoundPlace, b: RoundPlace): number {
+	const validates = ({ task }: RoundPlace) => (task === "validate" ? 1 : 0);
+	return a.epoch - b.epoch || validates(a) - validates(b) || a.model - b.model;
 }

@@ -3,8 +3,8 @@ import type { RoundMessage } from "../protocol/index.js";
 import type { CheckedData } from "./device-data.js";
 import type { DeviceEvent } from "./device-event.js";
 import type { ClientModel } from "./enrolment.js";
-import { nextItem, post, type Training, welcomeEvent } from "./exchange.js";
-import { type RoundProgress, startOfRound } from "./round-progress.js";
+import { isCopy, nextItem, post, type Training, welcomeEvent } from "./exchange.js";
+import { compareRounds, type RoundProgress, startOfRound } from "./round-progress.js";
 import { sendWeights, trainingRound, weightsMessage } from "./training-round.js";
 import { validationRound } from "./validation-round.js";
 
@@ -13,8 +13,6 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 	const { enrolment, link } = training;
 	const { records } = enrolment;
 	let announced: string | undefined;
-	/** `Training.welcomes` when the last round began that was completed since; what came before a restart was another. */
-	let completedIn = -1;
 	let lacking: RoundMessage | undefined;
 	let quiet = 0;
 
@@ -25,21 +23,19 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 		else post(training, { ...resume, awaiting: model === undefined ? "artifact" : "round" });
 	};
 	/** Does what is left of the present round. */
-	const goOn = async function* (welcomes: number): AsyncGenerator<DeviceEvent, void> {
+	const goOn = async function* (): AsyncGenerator<DeviceEvent, void> {
 		const { model } = enrolment;
 		const { progress } = records;
-		if (model === undefined || progress === undefined) return;
-		const ended = yield* doRound(training, model, data, progress, welcomes);
-		completedIn = ended ? welcomes : -1;
+		if (model !== undefined && progress !== undefined) yield* doRound(training, model, data, progress);
 	};
 	/** After `welcome`: goes on in the round the device was stopped in, or asks for one. */
 	const takeUp = async function* (): AsyncGenerator<DeviceEvent, void> {
 		const { progress } = records;
-		if (progress === undefined || progress.done) return ask();
+		// Another aggregator has forgotten the round, or never knew it.
+		if (progress === undefined || progress.done || progress.aggregator !== enrolment.aggregator) return ask();
 		const { round, seq } = progress;
 		yield { type: "restored", epoch: round.epoch, task: round.task, seq };
-		// If the aggregator was started again as well, it sends the round anew; that is no copy then.
-		yield* goOn(training.welcomes - 1);
+		yield* goOn();
 		// What the aggregator sent meanwhile was not kept.
 		ask();
 	};
@@ -54,7 +50,6 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 		if (model !== undefined && announced !== model.segment.digest) {
 			const { digest, artifact } = model.segment;
 			announced = digest;
-			completedIn = -1;
 			yield { type: "artifact", name: artifact.manifest.name, version: artifact.manifest.version, digest };
 		}
 		const item = await nextItem(training, quiet);
@@ -73,7 +68,6 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 		const { message } = item;
 		switch (message.type) {
 			case "welcome":
-				training.welcomes++;
 				yield welcomeEvent(message);
 				if (enrolment.model !== undefined) yield* takeUp();
 				break;
@@ -83,27 +77,30 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 			case "refused":
 				yield { type: "refused", refusal: message };
 				break;
-			case "round":
+			case "round": {
 				if (model === undefined) break;
-				// After another welcome it is no copy: the aggregator was started again and begins the round anew.
-				if (completedIn === training.welcomes && records.progress && isSame(message, records.progress.round)) {
-					if (message.task === "train" && data.train !== undefined) {
-						yield* sendWeights(training, weightsMessage(training.id, records.progress, model), completedIn);
+				const { progress } = records;
+				if (progress !== undefined && isCopy(message, progress, enrolment.aggregator)) {
+					const isLast = compareRounds(message, progress.round) === 0;
+					if (isLast && !progress.done) yield* goOn();
+					else if (isLast && message.task === "train" && data.train !== undefined) {
+						yield* sendWeights(training, weightsMessage(training.id, progress, model), progress);
 						await records.settle({});
 					}
 					break;
 				}
 				if (!takeOver(model, message)) {
 					// Asked for at once the first time, and then as often as any answer that does not come.
-					if (lacking === undefined || !isSame(message, lacking)) ask();
+					if (lacking === undefined || compareRounds(message, lacking) !== 0) ask();
 					lacking = message;
 					yield { type: "rejected", error: weightsMissing(message.model) };
 					break;
 				}
 				lacking = undefined;
-				await records.settle({ state: model.state, progress: startOfRound(message) });
-				yield* goOn(training.welcomes);
+				await records.settle({ state: model.state, progress: startOfRound(message, enrolment.aggregator) });
+				yield* goOn();
 				break;
+			}
 			case "end":
 				takeOver(model, message);
 				await records.settle({ state: model?.state, progress: null });
@@ -113,22 +110,21 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 	}
 }
 
-/** Does one round, or what is left of it; false when the aggregator went on to something else meanwhile. */
+/** Does one round, or what is left of it, unless the aggregator goes on to something else meanwhile. */
 async function* doRound(
 	training: Training,
 	model: ClientModel,
 	data: CheckedData,
 	progress: RoundProgress,
-	welcomes: number,
-): AsyncGenerator<DeviceEvent, boolean> {
+): AsyncGenerator<DeviceEvent, void> {
 	const part = progress.round.task === "train" ? data.train : data.validation;
 	if (part === undefined || part.length === 0) {
 		await training.enrolment.records.settle({ progress: { ...progress, done: true } });
-		return true;
+		return;
 	}
-	const round = { progress, model, data: part, welcomes };
-	const work = progress.round.task === "train" ? trainingRound : validationRound;
-	return (yield* work(training, round)) !== "interrupted";
+	const round = { progress, model, data: part };
+	if (progress.round.task === "train") yield* trainingRound(training, round);
+	else yield* validationRound(training, round);
 }
 
 /** Loads the weights that came with a message. False when none came and the device does not hold that version. */
@@ -144,8 +140,4 @@ function weightsMissing(version: number): ProtocolError {
 		expected: "the weights, as the device has trained on since it held that version",
 		remedy: "The device has asked for them; if that does not help, restart the aggregator",
 	});
-}
-
-function isSame(a: RoundMessage, b: RoundMessage): boolean {
-	return a.epoch === b.epoch && a.task === b.task && a.model === b.model;
 }

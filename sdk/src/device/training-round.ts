@@ -15,8 +15,6 @@ export interface TrainingRound {
 	readonly progress: RoundProgress;
 	readonly model: ClientModel;
 	readonly data: Dataset;
-	/** `Training.welcomes` when the round began. */
-	readonly welcomes: number;
 }
 
 /** Returns where the round ended, and whether the aggregator went on to something else before it did. */
@@ -58,7 +56,7 @@ export async function* trainingRound(
 		yield { type: "step", epoch, seq, steps: batches.length, samples: indices.length, ...told };
 	}
 	const message = weightsMessage(training.id, progress, model);
-	const answered = yield* sendWeights(training, message, part.welcomes);
+	const answered = yield* sendWeights(training, message, progress);
 	if (answered === "interrupted") return answered;
 	progress = { ...progress, done: true };
 	await records.settle({ progress });
@@ -84,12 +82,12 @@ export function weightsMessage(
 export async function* sendWeights(
 	training: Training,
 	message: WeightsMessage,
-	welcomes: number,
+	part: RoundProgress,
 ): AsyncGenerator<DeviceEvent, true | Unanswered> {
 	return yield* exchange(training, {
 		message,
 		awaiting: "received",
-		welcomes,
+		part,
 		answer: async (m) => (m.type === "received" && m.of === "weights" && m.epoch === message.epoch) || undefined,
 	});
 }
@@ -104,10 +102,11 @@ interface Step {
 /** One batch: forward, send, wait for the gradient at the cut, backward. */
 async function* trainingStep(
 	training: Training,
-	{ progress: { round }, model, data, welcomes }: TrainingRound,
+	{ progress: part, model, data }: TrainingRound,
 	seq: number,
 	indices: Uint32Array,
 ): AsyncGenerator<DeviceEvent, Step | Unanswered> {
+	const { round } = part;
 	const { welcome, segment, state, perturbations } = model;
 	const { manifest } = segment.artifact;
 	const { x, y } = data.batch(indices);
@@ -134,7 +133,7 @@ async function* trainingStep(
 			},
 		},
 		awaiting: "gradient",
-		welcomes,
+		part,
 		answer: async (message) => {
 			if (!isGradient(message, round.epoch, seq)) return undefined;
 			const { losses } = message;

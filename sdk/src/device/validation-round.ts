@@ -11,14 +11,12 @@ export interface ValidationRound {
 	readonly progress: RoundProgress;
 	readonly model: ClientModel;
 	readonly data: Dataset;
-	/** `Training.welcomes` when the round began. */
-	readonly welcomes: number;
 }
 
 /** The device's validation batches as deployed, one in flight; the aggregator measures on them. */
 export async function* validationRound(
 	training: Training,
-	{ progress: start, model, data, welcomes }: ValidationRound,
+	{ progress: start, model, data }: ValidationRound,
 ): AsyncGenerator<DeviceEvent, RoundProgress | "interrupted"> {
 	const { welcome, segment } = model;
 	const { round } = start;
@@ -47,7 +45,7 @@ export async function* validationRound(
 				},
 			},
 			awaiting: "received",
-			welcomes,
+			part: start,
 			answer: async (m) =>
 				(m.type === "received" && m.of === "evaluate" && m.epoch === epoch && m.seq === seq) || undefined,
 		});

@@ -133,6 +133,7 @@ const schemas = {
 		...envelope,
 		type: z.literal("welcome"),
 		protocol: z.int().min(1).max(255),
+		session: counter.optional(),
 		model: counter,
 		artifact: digest,
 		maxMessageBytes: messageBytes,

@@ -107,6 +107,11 @@ export interface WelcomeMessage extends Addressed {
 	readonly type: "welcome";
 	/** Protocol version both will speak. */
 	readonly protocol: number;
+	/**
+	 * Number of the aggregator's memory: with another one it has forgotten what devices sent since its last checkpoint, and
+	 * begins that round anew. Absent: it may have at every `welcome`.
+	 */
+	readonly session?: number | undefined;
 	/** Current version of the weights. */
 	readonly model: number;
 	/** SHA-256 (hex) of the client artifact in use. Unless `hello` listed it, an `artifact` message follows. */

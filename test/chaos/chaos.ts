@@ -1,0 +1,205 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { AggregatorResult, AggregatorSettings } from "@psgl/cloud";
+import { FaultyLink, type LinkCounts, type LinkFaults } from "@psgl/firmware-sim";
+import { seededRandom, systemClock } from "@psgl/sdk";
+import type { CloudProcessOptions } from "./cloud-process.js";
+import { chaosDeviceName } from "./data.js";
+import type { DeviceProcessOptions } from "./device-process.js";
+import { Participant, type Told } from "./participant.js";
+
+export interface ChaosOptions {
+	readonly kills: number;
+	readonly devices: number;
+	readonly seed: number;
+	/** Called with a line now and then. */
+	readonly onProgress?: ((line: string) => void) | undefined;
+}
+
+export interface ChaosResult {
+	readonly kills: number;
+	/** Different training batches whose answer a device got. */
+	readonly acknowledged: number;
+	/** Of these, and of those the aggregator took, the ones that had no effect. */
+	readonly lost: number;
+	/** Batches with two effects, on the aggregator or on a device. */
+	readonly doubled: number;
+	/** 99th percentile of the seconds from a kill until the process works again. */
+	readonly recoverySecondsP99: number;
+	readonly rounds: number;
+	readonly faults: LinkCounts;
+}
+
+interface CloudMessage extends Told {
+	readonly url?: string;
+	readonly rounds?: number;
+	readonly counts?: AggregatorResult["counts"];
+}
+
+interface DeviceMessage extends Told {
+	readonly epoch?: number;
+	readonly seq?: number;
+}
+
+/** A bad network: a fault in every fifth packet. */
+const faults: LinkFaults = {
+	delay: 0.05,
+	maxDelayMs: 200,
+	duplicate: 0.1,
+	reorder: 0.05,
+	drop: 0.01,
+	halfOpen: 0.005,
+};
+
+const dayMs = 24 * 3600 * 1000;
+
+/** Processes that may be down at a time: with all of them down nothing could go wrong any more. */
+const downAtOnce = 3;
+
+const settings: AggregatorSettings = {
+	rounds: 1_000_000,
+	batchSize: 4,
+	learningRateDecay: false,
+	stepTimeoutMs: 20_000,
+	roundTimeoutMs: 20_000,
+};
+
+/** Trains with processes that are killed at random moments, over links that fail, and counts what became of each batch. */
+export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
+	const folder = await mkdtemp(join(tmpdir(), "psgl-chaos-"));
+	try {
+		return await new Chaos(options, folder).run();
+	} finally {
+		await rm(folder, { recursive: true, force: true });
+	}
+}
+
+class Chaos {
+	readonly #options: ChaosOptions;
+	readonly #folder: string;
+	readonly #random;
+	/** Answered batches, by device, round and number; how often a device took the answer. */
+	readonly #answered = new Map<string, number>();
+	readonly #devices: Participant<DeviceMessage>[] = [];
+	#result: Required<Pick<CloudMessage, "rounds" | "counts">> | undefined;
+	#failure: Error | undefined;
+	#wake = () => {};
+
+	constructor(options: ChaosOptions, folder: string) {
+		this.#options = options;
+		this.#folder = folder;
+		this.#random = seededRandom(options.seed);
+	}
+
+	async run(): Promise<ChaosResult> {
+		const { kills } = this.#options;
+		let port = 0;
+		const cloud = new Participant<CloudMessage>({
+			file: "cloud-process.js",
+			options: (): CloudProcessOptions => ({
+				port,
+				folder: join(this.#folder, "cloud"),
+				settings: { ...settings, minDevices: this.#options.devices },
+			}),
+			signsOfLife: ["step"],
+			onMessage: (message) => {
+				if (message.url !== undefined) port = Number(new URL(message.url).port);
+				if (message.rounds !== undefined && message.counts !== undefined) {
+					this.#result = { rounds: message.rounds, counts: message.counts };
+				}
+				this.#wake();
+			},
+			onEnd: (code) => {
+				if (this.#result === undefined) this.#fail(`the cloud's process ended with ${code}`);
+			},
+		});
+		try {
+			await this.#until(() => port !== 0);
+			const random = this.#random.fork("links");
+			await using link = await FaultyLink.start({ port, faults, random, clock: systemClock });
+			for (let i = 0; i < this.#options.devices; i++) this.#startDevice(i, link.url);
+			await this.#until(() => this.#answered.size > 0);
+			for (let kill = 1; kill <= kills; kill++) await this.#killOne(kill);
+			link.faulty = false;
+			const before = this.#answered.size;
+			await this.#until(() => this.#devices.every((d) => !d.recovering) && this.#answered.size > before);
+			cloud.send({ type: "stop" });
+			await this.#until(() => this.#result !== undefined && this.#devices.every((device) => !device.running));
+			return this.#report(link.counts);
+		} finally {
+			await Promise.all([cloud, ...this.#devices].map((participant) => participant.end()));
+		}
+	}
+
+	#startDevice(index: number, url: string): void {
+		const id = chaosDeviceName(index);
+		let starts = 0;
+		const options = (): DeviceProcessOptions => ({
+			url,
+			id,
+			folder: join(this.#folder, id),
+			seed: this.#options.seed + index,
+			// Every start finds another time: a day ahead, right, or a day behind.
+			skewMs: ((starts++ % 3) - 1) * dayMs,
+		});
+		const device = new Participant<DeviceMessage>({
+			file: "device-process.js",
+			options,
+			signsOfLife: ["step", "validated", "trained", "restored", "end"],
+			onMessage: ({ type, epoch, seq }) => {
+				if (type === "step") {
+					const key = `${id} ${epoch} ${seq}`;
+					this.#answered.set(key, (this.#answered.get(key) ?? 0) + 1);
+				}
+				this.#wake();
+			},
+			onEnd: (code) => {
+				if (code !== 0) this.#fail(`${id} ended with ${code}`);
+				this.#wake();
+			},
+		});
+		this.#devices.push(device);
+	}
+
+	/** Kills a process that works, at a moment that has nothing to do with what it does. */
+	async #killOne(kill: number): Promise<void> {
+		await this.#until(() => this.#devices.filter((device) => device.recovering).length < downAtOnce);
+		await systemClock.sleep(this.#random.uniform() * 500);
+		const candidates = this.#devices.filter((device) => !device.recovering);
+		const victim = candidates[this.#random.integer(candidates.length)];
+		await victim?.kill();
+		if (kill % 10 === 0) this.#options.onProgress?.(`${kill} kills, ${this.#answered.size} batches answered`);
+	}
+
+	#report(faultCounts: LinkCounts): ChaosResult {
+		const { rounds, counts } = this.#result as Required<Pick<CloudMessage, "rounds" | "counts">>;
+		const recovery = this.#devices.flatMap((device) => device.recoverySeconds).sort((a, b) => a - b);
+		const twice = [...this.#answered.values()].filter((times) => times > 1).length;
+		return {
+			kills: this.#options.kills,
+			acknowledged: this.#answered.size,
+			lost: counts.lost + Math.max(0, this.#answered.size - counts.applied),
+			doubled: counts.doubled + twice,
+			recoverySecondsP99: recovery[Math.ceil(0.99 * recovery.length) - 1] ?? 0,
+			rounds,
+			faults: faultCounts,
+		};
+	}
+
+	#fail(what: string): void {
+		this.#failure ??= new Error(what);
+		this.#wake();
+	}
+
+	/** Resolves when a message of some process has made `condition` true. */
+	async #until(condition: () => boolean): Promise<void> {
+		for (;;) {
+			if (this.#failure !== undefined) throw this.#failure;
+			if (condition()) return;
+			await new Promise<void>((resolve) => {
+				this.#wake = resolve;
+			});
+		}
+	}
+}
