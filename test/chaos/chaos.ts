@@ -60,7 +60,7 @@ const downAtOnce = 3;
 const settings: AggregatorSettings = {
 	rounds: 1_000_000,
 	batchSize: 4,
-	learningRateDecay: false,
+	schedule: { kind: "constant", warmUpRounds: 0 },
 	stepTimeoutMs: 20_000,
 	roundTimeoutMs: 20_000,
 };
