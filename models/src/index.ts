@@ -39,6 +39,7 @@ export { equalClassWeights } from "./compile/server-streams.js";
 export { type DeployedMetricsOptions, deployedMetrics, type RowMetrics } from "./evaluation/deployed-metrics.js";
 export { DeployedSystem, type DeviceOutput } from "./evaluation/deployed-system.js";
 export { type ClassificationMetrics, classificationMetrics } from "./evaluation/metrics.js";
+export { type MultiLabelMetrics, multiLabelMetrics } from "./evaluation/multi-label-metrics.js";
 export {
 	type AttackName,
 	attackedAccuracy,

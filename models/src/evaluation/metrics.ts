@@ -1,4 +1,5 @@
 import { ShapeError } from "@psgl/sdk";
+import { areaUnderCurve } from "./area-under-curve.js";
 
 /** How good the decisions on a labelled set are. Fractions in [0,1]. */
 export interface ClassificationMetrics {
@@ -85,29 +86,14 @@ function recognised(confusion: Uint32Array, classes: number): { accuracy: number
 
 function meanAuc(scores: Float32Array, labels: ArrayLike<number>, classes: number): number {
 	const positives = classes === 2 ? [1] : Array.from({ length: classes }, (_, k) => k);
-	const areas = positives.map((k) => oneAgainstRest(scores, labels, classes, k)).filter((area) => !Number.isNaN(area));
+	const against = (k: number) =>
+		areaUnderCurve(
+			labels.length,
+			(n) => scores[n * classes + k] as number,
+			(n) => labels[n] === k,
+		);
+	const areas = positives.map(against).filter((area) => !Number.isNaN(area));
 	return areas.reduce((sum, area) => sum + area, 0) / areas.length;
-}
-
-/** From the sum of the positives' ranks; equal scores share the mean of their ranks. */
-function oneAgainstRest(scores: Float32Array, labels: ArrayLike<number>, classes: number, positive: number): number {
-	const count = labels.length;
-	const score = (n: number) => scores[n * classes + positive] as number;
-	const order = Uint32Array.from({ length: count }, (_, n) => n).sort((a, b) => score(a) - score(b));
-	let rankSum = 0;
-	let positives = 0;
-	for (let start = 0; start < count; ) {
-		let end = start + 1;
-		while (end < count && score(order[end] as number) === score(order[start] as number)) end++;
-		const rank = (start + 1 + end) / 2;
-		for (let i = start; i < end; i++) {
-			if (labels[order[i] as number] !== positive) continue;
-			rankSum += rank;
-			positives += 1;
-		}
-		start = end;
-	}
-	return (rankSum - (positives * (positives + 1)) / 2) / (positives * (count - positives));
 }
 
 function unfit(got: string, expected: string): ShapeError {

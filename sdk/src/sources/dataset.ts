@@ -16,6 +16,11 @@ export class Dataset {
 	readonly labels: Int32Array;
 	/** [N, ...shape], row-major. */
 	readonly samples: Uint8Array | Float32Array;
+	/**
+	 * [N*K] row by row, 1 where a class applies to the sample, else 0: only where several may. `labels` then holds one class a
+	 * sample to deal and split by.
+	 */
+	readonly targets: Uint8Array | undefined;
 	/** [N] patient or record each sample came from, where the source says so. */
 	readonly records: Int32Array | undefined;
 
@@ -25,23 +30,26 @@ export class Dataset {
 		readonly classes: readonly string[];
 		readonly labels: Int32Array;
 		readonly samples: Uint8Array | Float32Array;
+		readonly targets?: Uint8Array | undefined;
 		readonly records?: Int32Array | undefined;
 	}) {
 		const expected = parts.labels.length * elementCount(parts.shape);
 		if (
 			parts.samples.length !== expected ||
+			(parts.targets !== undefined && parts.targets.length !== parts.labels.length * parts.classes.length) ||
 			(parts.records !== undefined && parts.records.length !== parts.labels.length)
 		) {
 			throw new ShapeError("PSGL_DATA_LENGTH", {
 				what: "samples, labels and records of a data set have different lengths",
-				got: `${parts.samples.length} values, ${parts.labels.length} labels, ${parts.records?.length ?? "no"} records`,
-				expected: `${expected} values for shape [${parts.shape.join(",")}]`,
+				got: `${parts.samples.length} values, ${parts.labels.length} labels, ${parts.targets?.length ?? "no"} targets, ${parts.records?.length ?? "no"} records`,
+				expected: `${expected} values for shape [${parts.shape.join(",")}], a target for each of ${parts.classes.length} classes or none`,
 			});
 		}
 		this.shape = parts.shape;
 		this.classes = parts.classes;
 		this.labels = parts.labels;
 		this.samples = parts.samples;
+		this.targets = parts.targets;
 		this.records = parts.records;
 	}
 
@@ -49,7 +57,7 @@ export class Dataset {
 		return this.labels.length;
 	}
 
-	/** Samples as float32 [B, ...shape] and their labels as int64 [B]. */
+	/** Samples as float32 [B, ...shape] and their labels as int64: [B] classes, or [B,K] targets where there are any. */
 	batch(indices: ArrayLike<number>): { x: Tensor<"float32">; y: Tensor<"int64"> } {
 		const size = elementCount(this.shape);
 		const x = new Float32Array(indices.length * size);
@@ -61,7 +69,10 @@ export class Dataset {
 			for (let i = 0; i < size; i++) x[b * size + i] = (this.samples[offset + i] as number) * scale;
 			y[b] = this.labels[index] as number;
 		}
-		return { x: { dtype: "float32", dims: [indices.length, ...this.shape], data: x }, y: labelTensor(y) };
+		return {
+			x: { dtype: "float32", dims: [indices.length, ...this.shape], data: x },
+			y: this.#targetsOf(indices) ?? labelTensor(y),
+		};
 	}
 
 	/** The samples at `indices`, in that order, as a data set of their own. */
@@ -79,7 +90,27 @@ export class Dataset {
 			labels[i] = this.labels[index] as number;
 			if (records && this.records) records[i] = this.records[index] as number;
 		}
-		return new Dataset({ shape: this.shape, classes: this.classes, labels, samples, records });
+		const targets = this.#targetsOf(indices);
+		return new Dataset({
+			shape: this.shape,
+			classes: this.classes,
+			labels,
+			samples,
+			records,
+			targets: targets && Uint8Array.from(targets.data, Number),
+		});
+	}
+
+	#targetsOf(indices: ArrayLike<number>): Tensor<"int64"> | undefined {
+		const { targets } = this;
+		if (targets === undefined) return undefined;
+		const width = this.classes.length;
+		const data = new BigInt64Array(indices.length * width);
+		for (let b = 0; b < indices.length; b++) {
+			const from = (indices[b] as number) * width;
+			for (let k = 0; k < width; k++) data[b * width + k] = BigInt(targets[from + k] as number);
+		}
+		return { dtype: "int64", dims: [indices.length, width], data };
 	}
 }
 
