@@ -7,6 +7,9 @@ export class DeviceProgress {
 	readonly #output: Output;
 	readonly #device: string;
 	#bar: Progress | undefined;
+	/** Pass under way, and its batches before the leg under way. */
+	#pass: number | undefined;
+	#first = 0;
 
 	constructor(output: Output, device: string) {
 		this.#output = output;
@@ -22,14 +25,15 @@ export class DeviceProgress {
 		// The link tells of itself already.
 		if (isLinkEvent(event)) return;
 		if (event.type === "round") {
-			this.#bar?.stop();
-			this.#bar =
-				event.task === "train" && event.steps > 0
-					? this.#output.progress(`round ${event.epoch}`, event.steps)
-					: undefined;
+			const { task, pass, first, passSteps } = event;
+			// One bar for the legs of a pass.
+			if (task === "validate" || pass !== this.#pass) this.stop();
+			if (task === "train" && passSteps > 0) this.#bar ??= this.#output.progress(`round ${pass}`, passSteps);
+			this.#pass = pass;
+			this.#first = first;
 		}
-		if (event.type === "step") this.#bar?.update(event.seq + 1, stepNote(event.losses));
-		if (event.type === "trained" || event.type === "end") this.stop();
+		if (event.type === "step") this.#bar?.update(this.#first + event.seq + 1, stepNote(event.losses));
+		if ((event.type === "trained" && event.passDone) || event.type === "end") this.stop();
 		this.#output.event(event.type, { device: this.#device, ...plain(event) }, trainingLine(this.#device, event));
 	}
 

@@ -44,6 +44,10 @@ export type DeviceEvent =
 			readonly task: RoundMessage["task"];
 			/** Batches the device will send. */
 			readonly steps: number;
+			/** Pass over the device's data they are from, how many of its batches came before, and how many it has. */
+			readonly pass: number;
+			readonly first: number;
+			readonly passSteps: number;
 			readonly learningRate: number;
 	  }
 	/** One training step is complete. */

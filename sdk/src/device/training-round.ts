@@ -29,7 +29,8 @@ export async function* trainingRound(
 	const { epoch, task, learningRate, pass = epoch, first = 0 } = round;
 	const all = trainingBatches(data.length, welcome.batchSize, pass, deviceRandom(welcome, training.id));
 	const batches = limitBatches(all, round.steps, first);
-	yield { type: "round", epoch, task, steps: batches.length, learningRate };
+	const passSteps = all.length;
+	yield { type: "round", epoch, task, steps: batches.length, pass, first, passSteps, learningRate };
 	let progress = part.progress;
 	while (progress.seq < batches.length) {
 		const { seq } = progress;
@@ -61,7 +62,7 @@ export async function* trainingRound(
 	progress = { ...progress, done: true };
 	await records.settle({ progress });
 	const { steps, samples } = progress;
-	const passDone = first + batches.length === all.length;
+	const passDone = first + batches.length === passSteps;
 	const { localLoss } = message;
 	if (answered !== "refused") yield { type: "trained", epoch, pass, passDone, steps, samples, localLoss };
 	return progress;

@@ -24,7 +24,8 @@ export async function* validationRound(
 	const classes = segment.artifact.manifest.classes.length;
 	const batches = limitBatches(validationBatches(data.length, welcome.batchSize), round.steps);
 	const { epoch, task, learningRate } = round;
-	yield { type: "round", epoch, task, steps: batches.length, learningRate };
+	const steps = batches.length;
+	yield { type: "round", epoch, task, steps, pass: epoch, first: 0, passSteps: steps, learningRate };
 	let progress = start;
 	while (progress.seq < batches.length) {
 		const { seq } = progress;
