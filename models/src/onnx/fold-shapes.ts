@@ -42,8 +42,8 @@ const numeric =
 	(a: Dim, b: Dim): Dim | undefined =>
 		typeof a === "number" && typeof b === "number" ? combine(a, b) : undefined;
 
-/** Integers a Range makes at most: positions along one axis. */
-const longestRange = 65_536;
+/** Integers a Range or ConstantOfShape makes at most: positions along one axis. */
+const longestVector = 65_536;
 
 const same: Fold = ([x]) => x;
 
@@ -64,7 +64,7 @@ const folds: Readonly<Record<string, Fold>> = {
 	Range: ([start, limit, delta]) => {
 		const [from, to, by] = [start, limit, delta].map((x) => Number(x?.values[0]));
 		const count = Math.max(0, Math.ceil(((to ?? 0) - (from ?? 0)) / (by ?? 1)));
-		return Number.isInteger(count) && count <= longestRange
+		return Number.isInteger(count) && count <= longestVector
 			? vector(Array.from({ length: count }, (_, i) => (from ?? 0) + i * (by ?? 1)))
 			: undefined;
 	},
@@ -118,7 +118,7 @@ const folds: Readonly<Record<string, Fold>> = {
 		if (value?.type !== "tensor" || isDiscrete({ dtype: value.value.dtype, shape: [] }) === false) return undefined;
 		const fill = Number(value.value.data[0]);
 		const length = Number(shape.values[0] ?? 1);
-		return Number.isInteger(fill) && !Number.isNaN(length)
+		return Number.isInteger(fill) && length >= 0 && length <= longestVector
 			? { dims: shape.values.length === 0 ? [] : [length], values: new Array(length).fill(fill) }
 			: undefined;
 	},

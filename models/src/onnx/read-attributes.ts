@@ -21,7 +21,7 @@ function readAttribute(proto: AttributeProto): Attribute | undefined {
 		case attributeType.float:
 			return { type: "float", value: proto.f ?? 0 };
 		case attributeType.string:
-			return { type: "string", value: decoder.decode(proto.s) };
+			return { type: "string", value: decoder.decode(Uint8Array.from(proto.s ?? [])) };
 		case attributeType.tensor:
 			return proto.t && { type: "tensor", value: tensorFromProto(proto.t, proto.name) };
 		case attributeType.ints:

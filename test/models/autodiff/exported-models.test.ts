@@ -2,10 +2,11 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Tensor } from "@psgl/sdk";
 import { readNpz } from "@psgl/sdk/sources";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { relativeError } from "../../helpers/golden.js";
 import { adamLosses, importedTraining } from "../../helpers/imported-training.js";
 import { projectFolder } from "../../helpers/run-cli.js";
+import { sharedPath, withShared } from "../../helpers/shared.js";
 
 /** Written by bench/reference/export_models.py. */
 const models = [
@@ -25,29 +26,52 @@ const magnitude = ({ data }: Tensor) => Math.max(...Array.from(data as ArrayLike
 
 for (const name of models) {
 	test(`${name}: output, gradients and ten steps of Adam as PyTorch's`, async (t) => {
-		const path = join(projectFolder, "test/fixtures/onnx", name);
-		const arrays = (await readNpz(`${path}.npz`)) as ReadonlyMap<string, Tensor>;
-		const golden = (key: string) => arrays.get(key) as Tensor;
-		const training = await importedTraining(await readFile(`${path}.onnx`), arrays);
-		await using session = training.session;
-		const got = await session.run(training.feeds);
-		for (const key of ["output", "loss"]) {
-			const error = relativeError(got[key] as Tensor, golden(key));
-			t.true(error < 1e-5, `${key} off by ${error}`);
-		}
-		t.is(training.gradients.length, [...arrays.keys()].filter((key) => /^g(in)?\./.test(key)).length);
-		const largest = Math.max(...training.gradients.map((key) => magnitude(golden(key))));
-		for (const key of training.gradients) {
-			// What is zero but for rounding, as a bias in front of a normalisation.
-			if (magnitude(golden(key)) < 1e-6 * largest) continue;
-			const error = relativeError(got[key] as Tensor, golden(key));
-			t.true(error < 1e-5, `${key} off by ${error}`);
-		}
-		const losses = await adamLosses(training, 10);
-		losses.forEach((loss, i) => {
-			const expected = Number(golden("adam").data[i]);
-			t.true(Math.abs(loss - expected) < 1e-3 * expected, `step ${i}: ${loss}, not ${expected}`);
-		});
-		t.not(losses[9], losses[0]);
+		await comparedWithPyTorch(t, join(projectFolder, "test/fixtures/onnx", name));
 	});
+}
+
+/** Exported elsewhere; their losses are from bench/reference/adam_losses.py. */
+const others = [
+	"ecg1d_op13",
+	"ffdnet_like_op13",
+	"lenet_op13",
+	"psgl_splitnet_op17",
+	"resnet8_bn_op15_eval",
+	"resnet8_bn_op15_train",
+	"tinyvit_op16",
+];
+
+for (const name of others) {
+	withShared(`${name}: output, gradients and ten steps of Adam as PyTorch's`, async (t) => {
+		const text = await readFile(join(projectFolder, "test/fixtures/onnx/adam-losses.json"), "utf8");
+		await comparedWithPyTorch(t, sharedPath("vectors", "onnx", name), JSON.parse(text)[name] as readonly number[]);
+	});
+}
+
+/** @param path of the `.onnx` and `.npz` files, without those endings */
+async function comparedWithPyTorch(t: ExecutionContext, path: string, adam?: readonly number[]): Promise<void> {
+	const arrays = (await readNpz(`${path}.npz`)) as ReadonlyMap<string, Tensor>;
+	const golden = (key: string) => arrays.get(key) as Tensor;
+	const training = await importedTraining(await readFile(`${path}.onnx`), arrays);
+	await using session = training.session;
+	const got = await session.run(training.feeds);
+	for (const key of ["output", "loss"]) {
+		const error = relativeError(got[key] as Tensor, golden(key));
+		t.true(error < 1e-5, `${key} off by ${error}`);
+	}
+	t.is(training.gradients.length, [...arrays.keys()].filter((key) => /^g(in)?\./.test(key)).length);
+	const largest = Math.max(...training.gradients.map((key) => magnitude(golden(key))));
+	for (const key of training.gradients) {
+		// What is zero but for rounding, as a bias in front of a normalisation.
+		if (magnitude(golden(key)) < 1e-6 * largest) continue;
+		const error = relativeError(got[key] as Tensor, golden(key));
+		t.true(error < 1e-5, `${key} off by ${error}`);
+	}
+	const losses = await adamLosses(training, 10);
+	const expected = adam ?? Array.from(golden("adam").data as Float32Array);
+	t.is(expected.length, 10);
+	expected.forEach((loss, i) => {
+		t.true(Math.abs(Number(losses[i]) - loss) < 1e-3 * loss, `step ${i}: ${losses[i]}, not ${loss}`);
+	});
+	t.not(losses[9], losses[0]);
 }
