@@ -30,11 +30,11 @@ export async function runCompile(options: CompileValues, { output, signal }: Ver
 		printCuts(listCuts(await openForeignModel({ ...options, onnx })), output);
 		return 0;
 	}
-	if (options.output === undefined) throw missingOption("output");
 	const definition =
 		onnx === undefined
 			? zooDefinition(options, zoo as string)
 			: foreignDefinition(options, await openForeignModel({ ...options, onnx }), onnx, output);
+	if (options.output === undefined) throw missingOption("output");
 	const name = options.name ?? definition.network.name;
 	const bytes = await compileModel(definition, { name, random: seededRandom(options.seed) });
 	const artifact = await decodeArtifact(bytes);

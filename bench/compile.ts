@@ -1,0 +1,94 @@
+/**
+ * Time to read, list the cuts of and compile a network of ResNet-18's size from an ONNX file.
+ *
+ *     npx tsc -b bench && node build/bench/compile.js [--runs 5]
+ *
+ * Median, least and most of the runs in seconds, after one that is not counted.
+ */
+import { loadavg } from "node:os";
+import { parseArgs } from "node:util";
+import {
+	compileModel,
+	convolution,
+	dense,
+	encodeModel,
+	GraphBuilder,
+	globalAverage,
+	type Initialiser,
+	importNetwork,
+	listCuts,
+	maxPool,
+	normalised,
+	ParameterScope,
+	presetDefinition,
+	privacyModes,
+	readForeignModel,
+	type Value,
+} from "@psgl/models";
+import { elementCount, seededRandom } from "@psgl/sdk";
+
+/** ResNet-18 (He et al., CVPR 2016) with random weights: [3,64,64] pictures, 10 classes, 11 million weights. */
+function resnet18(): Uint8Array {
+	const g = new GraphBuilder("resnet18");
+	const random = seededRandom(1);
+	const weight = (name: string, shape: readonly number[], initialiser: Initialiser): Value => {
+		const draw = () => (initialiser.kind === "uniform" ? (2 * random.uniform() - 1) * initialiser.bound : 0);
+		const value = initialiser.kind === "constant" ? () => initialiser.value : draw;
+		const data = Float32Array.from({ length: elementCount(shape) }, value);
+		return g.constant({ dtype: "float32", dims: shape, data }, name);
+	};
+	const scope = new ParameterScope(false, weight, weight);
+	const input = g.input("input", "float32", ["N", 3, 64, 64]);
+	let x = maxPool(g, unit(g, scope.within("stem"), input, 64, 7, 2));
+	for (const [stage, outputs] of [64, 128, 256, 512].entries()) {
+		x = block(g, scope.within(`stage${stage}.0`), x, outputs, stage === 0 ? 1 : 2);
+		x = block(g, scope.within(`stage${stage}.1`), x, outputs, 1);
+	}
+	g.output("output", dense(g, scope.within("fc"), globalAverage(g, x), 10));
+	return encodeModel(g.build());
+}
+
+function unit(g: GraphBuilder, scope: ParameterScope, x: Value, outputs: number, kernel: number, stride: number) {
+	const y = convolution(g, scope.within("conv"), x, { outputs, kernel, stride, bias: false });
+	return g.add("Relu", [normalised(g, scope.within("norm"), y)]);
+}
+
+function block(g: GraphBuilder, scope: ParameterScope, x: Value, outputs: number, stride: number): Value {
+	const first = unit(g, scope.within("a"), x, outputs, 3, stride);
+	const second = convolution(g, scope.within("b"), first, { outputs, kernel: 3, bias: false });
+	const projected = () =>
+		convolution(g, scope.within("skip"), x, { outputs, kernel: 1, stride, padding: 0, bias: false });
+	const same = stride === 1 && x.shape[1] === outputs;
+	const shortcut = same ? x : normalised(g, scope.within("skip.norm"), projected());
+	return g.add("Relu", [g.add("Add", [normalised(g, scope.within("b.norm"), second), shortcut])]);
+}
+
+const { values } = parseArgs({ options: { runs: { type: "string", default: "5" } } });
+const file = resnet18();
+console.log(`ONNX file of ${(file.byteLength / 1e6).toFixed(1)} MB; load ${loadavg()[0]?.toFixed(2)}`);
+
+async function time(name: string, run: () => unknown): Promise<void> {
+	await run();
+	const seconds: number[] = [];
+	for (let i = 0; i < Number(values.runs); i++) {
+		const start = performance.now();
+		await run();
+		seconds.push((performance.now() - start) / 1000);
+	}
+	seconds.sort((a, b) => a - b);
+	const [median, least, most] = [seconds[seconds.length >> 1], seconds[0], seconds.at(-1)].map((s) => s?.toFixed(2));
+	console.log(`${name.padEnd(28)} ${median} s (${least} to ${most})`);
+}
+
+await time("read", () => readForeignModel(file));
+await time("read and list cuts", () => listCuts(readForeignModel(file)));
+const single = listCuts(readForeignModel(file)).filter(({ cut }) => cut.length === 1);
+const cut = single.find(({ smashedShape }) => smashedShape[0] === 128)?.cut ?? [];
+const classes = Array.from({ length: 10 }, (_, i) => `class ${i}`);
+for (const mode of privacyModes) {
+	await time(`read and compile, ${mode}`, () => {
+		const network = importNetwork(file, { name: "resnet18", cut });
+		const definition = presetDefinition(mode, network, [3, 64, 64], classes);
+		return compileModel(definition, { name: "resnet18", random: seededRandom(1) });
+	});
+}
