@@ -58,10 +58,10 @@ export function readRecurrent(g: GraphBuilder, node: ReadNode, cell: Cell): read
 			projected = g.add("Add", [projected, added ? g.add("Add", [input, recurrent]) : input]);
 			if (!added) bias = recurrent;
 		}
-		const initial = Array.from(
-			{ length: cell.states },
-			(_, s) => node.inputs[5 + s] && ofDirection(node.inputs[5 + s] as Value),
-		);
+		const initial = Array.from({ length: cell.states }, (_, s) => {
+			const state = node.inputs[5 + s];
+			return state === undefined || isZero(g, state) ? undefined : ofDirection(state);
+		});
 		const reverse = direction === "reverse" || d === 1;
 		const recurrence = { projected, recurrentWeight: row(r), initial, reverse, step: cell.step(g, node, bias) };
 		return unrolled(g, recurrence, `${node.name} (${node.type})`);
@@ -85,6 +85,15 @@ export function readRecurrent(g: GraphBuilder, node: ReadNode, cell: Cell): read
 function part(g: GraphBuilder, value: Value, index: number, axis: number): Value {
 	if (value.shape[axis] === 1) return value;
 	return g.add("Slice", [value, g.ints([index]), g.ints([index + 1]), g.ints([axis])]);
+}
+
+/** Whether a state is the zeros PyTorch starts from, whose batch it measures elsewhere: a cut need not wait for that. */
+function isZero(g: GraphBuilder, state: Value): boolean {
+	const constant = g.constantOf(state);
+	if (constant !== undefined) return Array.from(constant.data as ArrayLike<number>).every((value) => value === 0);
+	const producer = g.producer(state);
+	const from = producer?.inputs[0];
+	return from !== undefined && (producer?.type === "Expand" || producer?.type === "Slice") && isZero(g, from);
 }
 
 function refuseWhatIsMissing(g: GraphBuilder, node: ReadNode, cell: Cell, length: number, directions: number): void {
