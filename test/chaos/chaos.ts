@@ -61,8 +61,9 @@ const settings: AggregatorSettings = {
 	rounds: 1_000_000,
 	batchSize: 4,
 	schedule: { kind: "constant", warmUpRounds: 0 },
-	stepTimeoutMs: 20_000,
-	roundTimeoutMs: 20_000,
+	// Long enough for a device that is killed several times on a busy machine.
+	stepTimeoutMs: 60_000,
+	roundTimeoutMs: 60_000,
 };
 
 /** Trains with processes that are killed at random moments, over links that fail, and counts what became of each batch. */
@@ -146,7 +147,8 @@ class Chaos {
 		const device = new Participant<DeviceMessage>({
 			file: "device-process.js",
 			options,
-			signsOfLife: ["step", "validated", "trained", "restored", "end"],
+			// It is back when the aggregator has answered it, or it still knew that it had.
+			signsOfLife: ["welcome", "step", "validated", "trained", "end"],
 			onMessage: ({ type, epoch, seq }) => {
 				if (type === "step") {
 					const key = `${id} ${epoch} ${seq}`;

@@ -1,4 +1,4 @@
-import { ClientSegmentCache, Device, type DeviceEvent } from "@psgl/sdk";
+import { ClientSegmentCache, Device, type DeviceData, type DeviceEvent } from "@psgl/sdk";
 import { artifactTensor } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
@@ -16,9 +16,10 @@ test.before(async () => {
 });
 test.after.always(() => segments.close());
 
-async function start(terms: Terms = {}) {
+async function start(terms: Terms = {}, more: DeviceData = {}) {
 	const aggregator = await ScriptedAggregator.start(model.client, terms);
-	const device = await Device.connect({ url: aggregator.url, id, segments, data: { train: smallDataset(10) } });
+	const data = { train: smallDataset(10), ...more };
+	const device = await Device.connect({ url: aggregator.url, id, segments, data });
 	const events = new EventReader<DeviceEvent>(device.train());
 	await aggregator.expect("resume");
 	return {
@@ -120,3 +121,17 @@ for (const [what, session, again] of [
 		}
 	});
 }
+
+test("a validation round asked for again is measured again, as an aggregator that lost the first answers needs it", async (t) => {
+	await using run = await start({}, { validation: smallDataset(6, 2) });
+	const { aggregator } = run;
+	const round = trainRound(id, { epoch: 3, task: "validate" });
+	for (let times = 0; times < 2; times++) {
+		await aggregator.send(round);
+		for (let seq = 0; seq < 2; seq++) {
+			t.like(await aggregator.expect("evaluate"), { epoch: 3, seq, last: seq === 1 });
+			await aggregator.send({ type: "received", device: id, of: "evaluate", epoch: 3, seq });
+		}
+		t.like(await run.events.next("validated"), { samples: 6 });
+	}
+});

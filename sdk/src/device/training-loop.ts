@@ -40,6 +40,18 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 		ask();
 	};
 
+	/** The last round is asked for again: what of it has no answer, its weights, or its measurement, which has no effect twice. */
+	const again = async function* (progress: RoundProgress, model: ClientModel): AsyncGenerator<DeviceEvent, void> {
+		if (!progress.done) return yield* goOn();
+		if (progress.round.task === "train" && data.train !== undefined) {
+			yield* sendWeights(training, weightsMessage(training.id, progress, model), progress);
+			return records.settle({});
+		}
+		if (!model.state.holds(progress.round.model)) return;
+		await records.settle({ progress: startOfRound(progress.round, progress.aggregator) });
+		yield* goOn();
+	};
+
 	// What came before this loop was not kept; what `hello` brings is on its way.
 	if (enrolment.welcome !== undefined) {
 		yield welcomeEvent(enrolment.welcome);
@@ -81,12 +93,7 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 				if (model === undefined) break;
 				const { progress } = records;
 				if (progress !== undefined && isCopy(message, progress, enrolment.aggregator)) {
-					const isLast = compareRounds(message, progress.round) === 0;
-					if (isLast && !progress.done) yield* goOn();
-					else if (isLast && message.task === "train" && data.train !== undefined) {
-						yield* sendWeights(training, weightsMessage(training.id, progress, model), progress);
-						await records.settle({});
-					}
+					if (compareRounds(message, progress.round) === 0) yield* again(progress, model);
 					break;
 				}
 				if (!takeOver(model, message)) {
