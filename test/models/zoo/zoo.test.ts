@@ -161,7 +161,10 @@ for (const network of zoo) {
 					});
 					const smashed = device.smashed as Tensor;
 					const answer = await graphs.run("server/infer", { ...feeds.server, smashed });
-					t.deepEqual(dimsOf(answer), { scores: [batch, streams.length + 1, 3] });
+					t.deepEqual(dimsOf(answer), {
+						scores: [batch, streams.length + 1, 3],
+						logits: [batch, streams.length, 3],
+					});
 					t.true(allFinite(device) && allFinite(answer));
 					if (network.rectified) t.true((smashed.data as Float32Array).every((v) => v >= 0));
 				}
