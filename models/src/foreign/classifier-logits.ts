@@ -10,6 +10,10 @@ export interface ClassifierLogits {
 	readonly notes: readonly string[];
 }
 
+/** How a file gets an open batch. */
+export const openBatch =
+	'Export with the batch axis open: torch.onnx.export(..., dynamic_axes={"input": {0: "N"}, "output": {0: "N"}})';
+
 /** What turns logits into probabilities; losses take the logits themselves. */
 const squashing: ReadonlySet<string> = new Set(["Softmax", "Sigmoid"]);
 
@@ -31,9 +35,7 @@ export function classifierLogits(g: GraphBuilder, outputs: ReadonlyMap<string, V
 			what: `output ${name} does not hold the scores of a batch`,
 			got: output === undefined ? "no output" : `${output.dtype} ${formatShape(output.shape)}`,
 			expected: "float32 [B,K] with two classes or more, B the samples of the input",
-			remedy: batchLost
-				? 'Export with the batch axis open: torch.onnx.export(..., dynamic_axes={"input": {0: "N"}, "output": {0: "N"}})'
-				: "Export the model so that its first output is one score for each class",
+			remedy: batchLost ? openBatch : "Export the model so that its first output is one score for each class",
 		});
 	}
 	const last = g.producer(output);

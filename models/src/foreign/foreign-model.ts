@@ -1,10 +1,10 @@
-import { ArtifactError, ConfigError, type Tensor } from "@psgl/sdk";
+import { ArtifactError, ConfigError, ShapeError, type Tensor } from "@psgl/sdk";
 import { batchDim } from "../compile/model-definition.js";
 import { GraphBuilder } from "../graph/builder.js";
 import { formatShape, type Node, type Shape, staticShape, type Value } from "../graph/graph.js";
 import type { ExternalData } from "../onnx/external-data.js";
 import { importModel } from "../onnx/import-model.js";
-import { classifierLogits } from "./classifier-logits.js";
+import { classifierLogits, openBatch } from "./classifier-logits.js";
 import { trainedTensors } from "./trained-tensors.js";
 
 /** A classifier of an ONNX file, its tensors by the names they have there. */
@@ -38,7 +38,7 @@ export interface ForeignModelOptions {
  * Reads a classifier. The batch axis is left open whatever extent the file gives it.
  *
  * @throws as `importModel`; ArtifactError `PSGL_ONNX_INPUT`, `PSGL_ONNX_OUTPUT`;
- * ConfigError `PSGL_ONNX_INPUT_SHAPE`
+ * ConfigError `PSGL_ONNX_INPUT_SHAPE`; ShapeError where shapes do not fit
  */
 export function readForeignModel(bytes: Uint8Array, { inputShape, external }: ForeignModelOptions = {}): ForeignModel {
 	const g = new GraphBuilder("foreign");
@@ -50,27 +50,31 @@ export function readForeignModel(bytes: Uint8Array, { inputShape, external }: Fo
 		initialisers.add(name);
 		return g.constant(value, name);
 	};
-	const outputs = withAdvice(() =>
-		importModel(g, bytes, {
-			input(name, dtype, shape) {
-				const value = g.input(name, dtype, [batchDim, ...sampleShape(name, shape, inputShape)]);
-				inputs.push(value);
-				return value;
-			},
-			initializer,
-			outsideTraining: true,
-			dropout: "off",
-			...(external === undefined ? {} : { external }),
-			note: (text) => notes.push(text),
-			// PyTorch writes equal weights once and gives them their other names with Identity; training tells them apart.
-			alias: (name, value) => {
-				const tensor = initialisers.has(value.name) ? g.constantOf(value) : undefined;
-				return tensor === undefined ? value : initializer(name, tensor);
-			},
-			named: (name, value) => {
-				tensors.set(name, value);
-			},
-		}),
+	let fixedBatch = false;
+	const outputs = withAdvice(
+		() =>
+			importModel(g, bytes, {
+				input(name, dtype, shape) {
+					fixedBatch ||= typeof shape[0] === "number";
+					const value = g.input(name, dtype, [batchDim, ...sampleShape(name, shape, inputShape)]);
+					inputs.push(value);
+					return value;
+				},
+				initializer,
+				outsideTraining: true,
+				dropout: "off",
+				...(external === undefined ? {} : { external }),
+				note: (text) => notes.push(text),
+				// PyTorch writes equal weights once and gives them their other names with Identity; training tells them apart.
+				alias: (name, value) => {
+					const tensor = initialisers.has(value.name) ? g.constantOf(value) : undefined;
+					return tensor === undefined ? value : initializer(name, tensor);
+				},
+				named: (name, value) => {
+					tensors.set(name, value);
+				},
+			}),
+		() => fixedBatch,
 	);
 	const input = onlyInput(inputs);
 	const classifier = classifierLogits(g, outputs);
@@ -137,11 +141,18 @@ function onlyInput(inputs: readonly Value[]): Value {
 	return input;
 }
 
-/** Says of an operator psgl lacks that a cut elsewhere would not help: both halves are differentiated. */
-function withAdvice<T>(read: () => T): T {
+/**
+ * Says of an operator psgl lacks that a cut elsewhere would not help: both halves are differentiated; and of shapes that
+ * do not fit in a file with a fixed batch that it may count on that.
+ */
+function withAdvice<T>(read: () => T, fixedBatch: () => boolean): T {
 	try {
 		return read();
 	} catch (cause) {
+		if (cause instanceof ShapeError && cause.remedy === undefined && fixedBatch()) {
+			const { code, what, got, expected } = cause;
+			throw new ShapeError(code, { what, got, expected, remedy: `The file fixes the batch. ${openBatch}`, cause });
+		}
 		if (!(cause instanceof ArtifactError) || cause.code !== "PSGL_OPERATOR_UNKNOWN") throw cause;
 		throw new ArtifactError(cause.code, {
 			what: cause.what,

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { compileArtifact, importNetwork, presetDefinition, privacyModes } from "@psgl/models";
-import { ArtifactError, ConfigError, seededRandom, type Tensor, tensor } from "@psgl/sdk";
+import { ConfigError, PsglError, seededRandom, type Tensor, tensor } from "@psgl/sdk";
 import { artifactTensor } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { readNpz } from "@psgl/sdk/sources";
@@ -139,7 +139,7 @@ const error = (file: Partial<OnnxFile>, cut: readonly string[], inputShape?: rea
 	try {
 		importNetwork(onnxFile({ ...branched, ...file }), { name: "branched", cut, inputShape });
 	} catch (thrown) {
-		if (thrown instanceof ConfigError || thrown instanceof ArtifactError) return thrown;
+		if (thrown instanceof PsglError) return thrown;
 		throw thrown;
 	}
 	return undefined;
@@ -214,6 +214,19 @@ test("an operator psgl does not have is named with its node, and that no cut avo
 
 test("an output that is no scores of a batch is refused", (t) => {
 	t.is(error({ outputs: ["x"] }, ["scaled"])?.code, "PSGL_ONNX_OUTPUT");
+});
+
+test("a batch the file fixes is left open; where its nodes count on it, that is said", (t) => {
+	const fixed = { inputs: { x: [1, 2, 1] } };
+	t.is(error(fixed, ["scaled"]), undefined);
+	const nodes: readonly FileNode[] = [
+		{ type: "Constant", inputs: [], outputs: ["target"], attributes: { value: { tensor: [1, 2] } } },
+		{ type: "Reshape", inputs: ["x", "target"], outputs: ["flat"] },
+		...branched.nodes.slice(1),
+	];
+	const thrown = error({ ...fixed, nodes }, ["scaled"]);
+	t.is(thrown?.code, "PSGL_SHAPE_MISMATCH");
+	t.regex(thrown?.remedy ?? "", /fixes the batch[\s\S]*dynamic_axes/);
 });
 
 test("a soft-max at the end is left away, and a note says so", (t) => {
