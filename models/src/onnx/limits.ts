@@ -2,6 +2,6 @@
 export const onnxLimits = {
 	/** Bytes of one tensor, inside the file or in one beside it. Half of protobuf's own bound on a whole file. */
 	maxTensorBytes: 1_073_741_824,
-	/** Time steps an LSTM, GRU or RNN is written out for: some ten nodes each, and as many again for their derivatives. */
-	maxUnrolledSteps: 512,
+	/** Time steps an LSTM, GRU or RNN is written out for: some 35 nodes each with derivatives, and ONNX Runtime loads longer graphs disproportionately long. */
+	maxUnrolledSteps: 128,
 } as const;
