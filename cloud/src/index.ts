@@ -3,6 +3,7 @@ export {
 	type AggregatorCounts,
 	type AggregatorOptions,
 	type AggregatorResult,
+	artifactDigest,
 } from "./aggregator/aggregator.js";
 export { type Weighted, weightedAverage } from "./aggregator/averaging.js";
 export { type AuditResult, BatchAudit } from "./aggregator/batch-audit.js";

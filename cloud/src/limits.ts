@@ -39,6 +39,8 @@ export const cloudLimits = {
 	journalSegmentBytes: 64 * MiB,
 	/** Milliseconds between two fsyncs with `--fsync interval`: what a power failure may take. */
 	journalSyncIntervalMs: 50,
+	/** Milliseconds after which the aggregator tries a full disk again. */
+	journalRetryMs: 1000,
 	/** Devices the aggregator knows at a time. */
 	maxDevices: 4096,
 	/** Samples of one training step of one device. */

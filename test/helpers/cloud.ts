@@ -1,4 +1,12 @@
-import { Aggregator, type AggregatorEvent, type AggregatorSettings, type Broker, startBroker } from "@psgl/cloud";
+import {
+	Aggregator,
+	type AggregatorEvent,
+	type AggregatorSettings,
+	artifactDigest,
+	type Broker,
+	openFileJournal,
+	startBroker,
+} from "@psgl/cloud";
 import type { Artifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { EventReader } from "./event-reader.js";
@@ -15,11 +23,20 @@ export interface Cloud extends AsyncDisposable {
 export async function startCloud(
 	artifact: Artifact,
 	settings: AggregatorSettings,
-	options: { readonly port?: number; readonly checkpointFile?: string } = {},
+	options: { readonly port?: number; readonly checkpointFile?: string; readonly journal?: string } = {},
 ): Promise<Cloud> {
-	const broker = await startBroker({ port: options.port ?? 0 });
-	const { checkpointFile } = options;
-	const aggregator = await Aggregator.start({ artifact, runtime: nodeRuntime, broker, settings, checkpointFile });
+	const { port = 0, checkpointFile, journal } = options;
+	const log =
+		journal === undefined ? undefined : await openFileJournal({ folder: journal, run: await artifactDigest(artifact) });
+	const broker = await startBroker({ port, ...(log && { log }) });
+	const aggregator = await Aggregator.start({
+		artifact,
+		runtime: nodeRuntime,
+		broker,
+		settings,
+		checkpointFile,
+		keepLog: true,
+	});
 	return {
 		broker,
 		aggregator,

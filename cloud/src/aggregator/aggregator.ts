@@ -1,5 +1,5 @@
 import { clientHalf } from "@psgl/models";
-import { type Clock, DataError, type Runtime, systemClock } from "@psgl/sdk";
+import { type Clock, ConfigError, DataError, type Runtime, systemClock } from "@psgl/sdk";
 import { type Artifact, sha256 } from "@psgl/sdk/artifact";
 import type { Broker } from "../broker/broker.js";
 import { cloudLimits } from "../limits.js";
@@ -15,6 +15,7 @@ import type { AggregatorEvent, EndReason, RoundReport, Traffic, Validation } fro
 import { artifactPrior, fitPrior, trainedArtifact } from "./final-artifact.js";
 import { FrontDesk } from "./front-desk.js";
 import { Roster } from "./roster.js";
+import { RunHistory } from "./run-history.js";
 import { ServerSegment } from "./server-segment.js";
 import { type AggregatorSettings, type ResolvedSettings, resolveSettings } from "./settings.js";
 import { type TrainedWeights, Training } from "./training.js";
@@ -40,6 +41,10 @@ export interface AggregatorOptions {
 	readonly checkpointFile?: string | undefined;
 	/** Threads of the server segment. Default 1. */
 	readonly threads?: number | undefined;
+	/** Only do again what the log tells, write nothing, and stop where it ends. Default false. */
+	readonly replayOnly?: boolean | undefined;
+	/** Keep the whole log instead of what the oldest checkpoint needs. Default false. */
+	readonly keepLog?: boolean | undefined;
 	readonly clock?: Clock | undefined;
 	/** Aborting it is `stop`. */
 	readonly signal?: AbortSignal | undefined;
@@ -121,6 +126,7 @@ export class Aggregator implements AsyncDisposable {
 			client: ClientArtifact;
 			run: RunIdentity;
 			state: TrainingState;
+			history: RunHistory;
 			/** Runtime that wrote the checkpoint `state` comes from. */
 			writtenBy: string | undefined;
 		},
@@ -141,7 +147,10 @@ export class Aggregator implements AsyncDisposable {
 			server: parts.server,
 			roster,
 			downlink,
-			intake: new BatchIntake(parts.server, downlink, emit),
+			history: parts.history,
+			intake: new BatchIntake(parts.server, downlink, emit, (identity) => {
+				parts.history.append({ type: "refused", ...identity }).catch((error: unknown) => this.#fail(error));
+			}),
 			changed: new Changed(this.#clock),
 			stopping: this.#stopping.signal,
 			emit,
@@ -169,8 +178,16 @@ export class Aggregator implements AsyncDisposable {
 			clock: this.#clock,
 			maxMessageBytes: broker.maxMessageBytes,
 			handler: this.#desk,
+			isPast: (position) => parts.history.isPast(position),
+			onRead: (position) => this.#onRead(position),
 		});
-		this.#reading = this.#uplink.run(this.#closing.signal).catch((error: unknown) => this.#fail(error));
+		const { history } = parts;
+		this.#reading = history.ready
+			.then(() => {
+				if (options.replayOnly) return this.stop();
+				return this.#uplink.run(history.resumeAt, this.#closing.signal);
+			})
+			.catch((error: unknown) => this.#fail(error));
 		options.signal?.addEventListener("abort", () => this.stop(), { once: true });
 		this.result = new Promise((resolve, reject) => {
 			this.#reject = reject;
@@ -197,7 +214,15 @@ export class Aggregator implements AsyncDisposable {
 		const dtypes = [smashedDtype, gradientDtype];
 		const server = await ServerSegment.load(artifact, runtime, { threads: options.threads ?? 1, classWeights, dtypes });
 		const state = resumed?.state ?? initialState(artifact);
-		return new Aggregator(options, settings, { server, client, run, state, writtenBy: resumed?.runtime });
+		const { log, maxMessageBytes } = options.broker;
+		if (resumed !== undefined && log.end > 0 && resumed.log.id !== log.id && log.durable)
+			throw otherLog(resumed.log.id, log.id);
+		const { clock = systemClock, replayOnly: readOnly = false } = options;
+		const from = resumed?.log.id === log.id ? resumed.log.position : 0;
+		const history = log.durable
+			? await RunHistory.load({ log, clock, maxMessageBytes, readOnly }, from)
+			: RunHistory.none({ log, clock, maxMessageBytes, readOnly });
+		return new Aggregator(options, settings, { server, client, run, state, history, writtenBy: resumed?.runtime });
 	}
 
 	/** Progress from now on, for any number of readers. `end` is the last one of training; the iterator ends at `close`. */
@@ -223,7 +248,8 @@ export class Aggregator implements AsyncDisposable {
 	async checkpoint(file: string): Promise<void> {
 		const { state } = this.#training;
 		try {
-			await writeAtomically(file, encodeState(state, this.#run));
+			const { log } = this.#options.broker;
+			await writeAtomically(file, encodeState(state, this.#run, { id: log.id, position: log.durable ? log.end : 0 }));
 		} catch (cause) {
 			throw new DataError("PSGL_CHECKPOINT_WRITE", {
 				what: `cannot write the checkpoint ${file}`,
@@ -280,8 +306,17 @@ export class Aggregator implements AsyncDisposable {
 	async #onState(state: TrainingState): Promise<void> {
 		const { model, server } = deployedWeights(state);
 		this.#decisions = { model, server, prior: this.#decisions.prior };
-		const { checkpointFile } = this.#options;
-		if (checkpointFile !== undefined) await this.checkpoint(checkpointFile);
+		const { checkpointFile, broker, keepLog = false } = this.#options;
+		if (checkpointFile === undefined || !this.#context.history.isLive) return;
+		const { end } = broker.log;
+		await this.checkpoint(checkpointFile);
+		if (broker.log.durable && !keepLog) broker.log.release(end);
+	}
+
+	#onRead(position: number): void {
+		const { broker, keepLog = false } = this.#options;
+		// A durable log is kept back to the last checkpoint, while weights still depend on it.
+		if (!broker.log.durable || (this.#trained !== undefined && !keepLog)) broker.log.release(position + 1);
 	}
 
 	#emit(event: AggregatorEvent): void {
@@ -305,11 +340,22 @@ export class Aggregator implements AsyncDisposable {
 		this.#events.end({ error });
 		this.stop();
 		this.#closing.abort();
+		this.#context.history.live();
 	}
 }
 
+function otherLog(got: string, expected: string): ConfigError {
+	return new ConfigError("PSGL_JOURNAL_OTHER_RUN", {
+		what: "the checkpoint belongs to another journal",
+		got: `journal ${got}`,
+		expected: `journal ${expected}`,
+		remedy:
+			"Put back the journal or the checkpoint that belongs to the other, or move the journal away: training goes on from the checkpoint",
+	});
+}
+
 /** One digest for everything that makes an artifact: graphs, weights and settings. */
-async function artifactDigest({ manifest }: Artifact): Promise<string> {
+export async function artifactDigest({ manifest }: Artifact): Promise<string> {
 	return sha256(new TextEncoder().encode(JSON.stringify(manifest)));
 }
 

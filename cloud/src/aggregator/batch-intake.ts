@@ -7,11 +7,14 @@ import type { Downlink } from "./downlink.js";
 import type { AggregatorEvent } from "./events.js";
 import { type BatchIdentity, Ledger, type LedgerCounts } from "./ledger.js";
 import { batchMissing, roundOver } from "./refusals.js";
+import type { Entries } from "./run-record.js";
 import type { DeviceBatch, ServerSegment } from "./server-segment.js";
 
 /** A batch that waits for its server step. */
 export interface ReadyBatch extends DeviceBatch {
 	readonly identity: BatchIdentity;
+	/** Where it lies in the log. */
+	readonly entries: Entries;
 }
 
 /** Where batches come in and their answers go out: each takes effect once, and every copy gets the same answer. */
@@ -19,11 +22,18 @@ export class BatchIntake {
 	readonly #server: ServerSegment;
 	readonly #downlink: Downlink;
 	readonly #emit: (event: AggregatorEvent) => void;
+	readonly #record: (refused: BatchIdentity) => void;
 	readonly #ledger = new Ledger();
 	readonly #audit = new BatchAudit();
 	readonly #answers = new AnswerCache(cloudLimits.answersKept);
 
-	constructor(server: ServerSegment, downlink: Downlink, emit: (event: AggregatorEvent) => void) {
+	constructor(
+		server: ServerSegment,
+		downlink: Downlink,
+		emit: (event: AggregatorEvent) => void,
+		record: (refused: BatchIdentity) => void,
+	) {
+		this.#record = record;
 		this.#server = server;
 		this.#downlink = downlink;
 		this.#emit = emit;
@@ -58,7 +68,7 @@ export class BatchIntake {
 	}
 
 	/** The batch, if it is new and can be used; everything else is answered here. */
-	async take(message: BatchMessage): Promise<ReadyBatch | undefined> {
+	async take(message: BatchMessage, entries: Entries): Promise<ReadyBatch | undefined> {
 		const { device, epoch, seq, tensors } = message;
 		const identity = { device, epoch, seq };
 		const verdict = this.#ledger.offer(identity);
@@ -68,16 +78,34 @@ export class BatchIntake {
 		}
 		this.#audit.received(identity);
 		try {
-			return {
-				identity,
-				smashed: await this.#server.decode(tensors.smashed),
-				labels: this.#server.labels(tensors.labels),
-			};
+			return { identity, entries, ...(await this.#decode(tensors)) };
 		} catch (error) {
 			if (!(error instanceof PsglError)) throw error;
 			this.refuse(identity, error);
 			return undefined;
 		}
+	}
+
+	/** Whether a batch is the next one of its device. */
+	isNew(identity: BatchIdentity): boolean {
+		return this.#ledger.look(identity) === "new";
+	}
+
+	/** Takes a batch out of the log that had its effect before. */
+	async takeAgain(message: BatchMessage, entries: Entries): Promise<ReadyBatch> {
+		const { device, epoch, seq, tensors } = message;
+		const identity = { device, epoch, seq };
+		this.#ledger.offer(identity);
+		this.#audit.received(identity);
+		return { identity, entries, ...(await this.#decode(tensors)) };
+	}
+
+	/** A batch was refused before. */
+	refusedBefore(identity: BatchIdentity): void {
+		this.#ledger.offer(identity);
+		this.#audit.received(identity);
+		this.#audit.refused(identity);
+		this.#ledger.answer(identity, "refused");
 	}
 
 	/** An optimiser step was made with the batch; its gradient follows. */
@@ -93,6 +121,7 @@ export class BatchIntake {
 
 	/** Answers a batch that waits with a refusal. */
 	refuse(identity: BatchIdentity, error: PsglError): void {
+		this.#record(identity);
 		this.#audit.refused(identity);
 		this.#ledger.answer(identity, "refused");
 		const message = refuse(identity.device, error, { type: "batch", ...identity }, false);
@@ -104,6 +133,10 @@ export class BatchIntake {
 		const envelopes = this.#answers.find(identity.device, key(identity));
 		if (envelopes !== undefined) this.#downlink.sendEnvelopes(identity.device, envelopes);
 		else this.#explain(identity);
+	}
+
+	async #decode({ smashed, labels }: BatchMessage["tensors"]): Promise<DeviceBatch> {
+		return { smashed: await this.#server.decode(smashed), labels: this.#server.labels(labels) };
 	}
 
 	#answerAgain(identity: BatchIdentity, expected: boolean): void {

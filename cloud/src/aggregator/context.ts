@@ -5,6 +5,7 @@ import type { Changed } from "./changed.js";
 import type { Downlink } from "./downlink.js";
 import type { AggregatorEvent } from "./events.js";
 import type { Roster } from "./roster.js";
+import type { RunHistory } from "./run-history.js";
 import type { ServerSegment } from "./server-segment.js";
 import type { ResolvedSettings } from "./settings.js";
 
@@ -21,6 +22,8 @@ export interface AggregatorContext {
 	readonly intake: BatchIntake;
 	/** Notified when a message or a status changed what a round waits for. */
 	readonly changed: Changed;
+	/** What the run's log tells, and where it is written on. */
+	readonly history: RunHistory;
 	/** Aborted when training is to end after the step under way. */
 	readonly stopping: AbortSignal;
 	readonly emit: (event: AggregatorEvent) => void;

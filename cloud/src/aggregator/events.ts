@@ -60,6 +60,8 @@ export type AggregatorEvent =
 	 * no longer the same to the last bit as without the interruption.
 	 */
 	| { readonly type: "resumed"; readonly round: number; readonly sameRuntime: boolean }
+	/** A round was done again as the log tells it. `identical`: with the same weights to the last bit. */
+	| { readonly type: "replayed"; readonly round: number; readonly digest: string; readonly identical: boolean }
 	/** Training waits for devices. */
 	| { readonly type: "waiting"; readonly devices: number; readonly needed: number }
 	| { readonly type: "round-started"; readonly round: number; readonly rounds: number; readonly devices: number }

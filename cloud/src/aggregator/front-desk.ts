@@ -15,6 +15,7 @@ import { type ClientArtifact, enrol, sendArtifact } from "./enrolment.js";
 import { batchMissing, helloFirst, roundOver } from "./refusals.js";
 import type { RosterDevice } from "./roster.js";
 import { sendRound } from "./round-message.js";
+import type { Entries } from "./run-record.js";
 import type { TrainedWeights, Training } from "./training.js";
 import { TrainingRound } from "./training-round.js";
 import { deployedWeights } from "./training-state.js";
@@ -45,9 +46,10 @@ export class FrontDesk implements UplinkHandler {
 		this.#context = options.context;
 	}
 
-	async onMessage(received: Received<DeviceMessage>): Promise<void> {
+	async onMessage(received: Received<DeviceMessage>, entries: Entries): Promise<void> {
 		const { message } = received;
 		const { type } = message;
+		if (this.#context.history.isPast(entries.at(-1) as number)) return this.#onPast(message, entries);
 		if (type === "hello") return this.#onHello(message);
 		const device = this.#context.roster.get(message.device);
 		if (device === undefined)
@@ -55,15 +57,15 @@ export class FrontDesk implements UplinkHandler {
 		const { phase } = this.#options.training;
 		switch (message.type) {
 			case "batch":
-				if (phase instanceof TrainingRound) await phase.onBatch(message);
-				else await this.#context.intake.take(message);
+				if (phase instanceof TrainingRound) await phase.onBatch(message, entries);
+				else await this.#context.intake.take(message, entries);
 				return;
 			case "evaluate":
 				if (phase instanceof ValidationRound) await phase.onEvaluate(message);
 				else this.onUnreadable(device.id, roundOver(message.epoch), message);
 				return;
 			case "weights":
-				if (phase instanceof TrainingRound) phase.onWeights(message);
+				if (phase instanceof TrainingRound) await phase.onWeights(message, entries);
 				else this.onUnreadable(device.id, roundOver(message.epoch), message);
 				return;
 			case "infer":
@@ -73,6 +75,14 @@ export class FrontDesk implements UplinkHandler {
 			case "bye":
 				return this.#onBye(message);
 		}
+	}
+
+	/** What was in the log when this process started: devices wait for the answers to these, and ask for all others again. */
+	async #onPast(message: DeviceMessage, entries: Entries): Promise<void> {
+		const { phase } = this.#options.training;
+		if (!(phase instanceof TrainingRound)) return;
+		if (message.type === "batch" && this.#context.intake.isNew(message)) await phase.onBatch(message, entries);
+		if (message.type === "weights" && phase.lacksWeights(message)) await phase.onWeights(message, entries);
 	}
 
 	#onHello(hello: HelloMessage): void {

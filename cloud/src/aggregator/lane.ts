@@ -2,6 +2,7 @@ import { PsglError } from "@psgl/sdk";
 import type { ReadyBatch } from "./batch-intake.js";
 import type { AggregatorContext } from "./context.js";
 import { isDone, type Member } from "./member.js";
+import type { LegHistory } from "./run-history.js";
 import type { ServerState, TrainResult } from "./server-segment.js";
 
 /** Sums over the server steps of a round. */
@@ -39,6 +40,40 @@ export class Lane {
 	constructor(options: LaneOptions) {
 		this.#options = options;
 		this.#server = options.server;
+	}
+
+	/** Makes the steps that the log tells of again. */
+	async replay(leg: LegHistory): Promise<void> {
+		const { context, groups } = this.#options;
+		const members = new Map(groups.flat().map((member) => [member.device.id, member]));
+		const answers = new Map<string, () => Promise<void>>();
+		for (const outcome of leg.outcomes) {
+			if (outcome.type === "refused") {
+				if (members.has(outcome.device)) context.intake.refusedBefore(outcome);
+				continue;
+			}
+			const taken = outcome.batches.filter(({ device }) => members.has(device));
+			if (taken.length === 0) continue;
+			const batches: ReadyBatch[] = [];
+			for (const { device, entries } of taken) {
+				batches.push(await context.intake.takeAgain(await context.history.message("batch", device, entries), entries));
+			}
+			const result = await context.server.train(this.#server, batches, this.#options.learningRate);
+			this.#apply(
+				taken.map(({ device }) => members.get(device) as Member),
+				batches,
+				result,
+			);
+			taken.forEach(({ device }, i) => {
+				answers.set(device, () => this.#reply(batches[i] as ReadyBatch, result, i));
+			});
+		}
+		// A device may wait for the answer to its last batch.
+		if (!leg.ended) for (const answer of answers.values()) await answer();
+	}
+
+	get server(): ServerState {
+		return this.#server;
 	}
 
 	/** Runs until every device is done or given up, or training is to stop. Returns what the server segment has learned. */
@@ -91,7 +126,7 @@ export class Lane {
 	}
 
 	async #step(members: readonly Member[]): Promise<void> {
-		const { context, round, learningRate, totals, onApplied } = this.#options;
+		const { context, round, learningRate, totals } = this.#options;
 		const batches = members.map((member) => {
 			const batch = member.batch as ReadyBatch;
 			member.batch = undefined;
@@ -105,6 +140,22 @@ export class Lane {
 			for (const { identity } of batches) context.intake.refuse(identity, error);
 			return;
 		}
+		const recorded = context.history.append({
+			type: "step",
+			epoch: (batches[0] as ReadyBatch).identity.epoch,
+			batches: batches.map(({ identity, entries }) => ({ ...identity, entries })),
+		});
+		this.#apply(members, batches, result);
+		// Encoding, and writing the step down, overlap with the next step; no answer leaves before its step is safe.
+		for (const [i, batch] of batches.entries()) {
+			recorded.then(() => this.#reply(batch, result, i)).catch(context.fail);
+		}
+		const devices = members.map((m) => m.device.id);
+		context.emit({ type: "step", round, step: totals.steps, devices, losses: result.losses });
+	}
+
+	#apply(members: readonly Member[], batches: readonly ReadyBatch[], result: TrainResult): void {
+		const { context, totals, onApplied } = this.#options;
 		this.#server = result.next;
 		totals.steps++;
 		result.losses.forEach((loss, i) => {
@@ -116,11 +167,7 @@ export class Lane {
 			member.samples += batch.labels.data.length;
 			member.steps++;
 			onApplied(batch);
-			// Encoding overlaps with the next step.
-			this.#reply(batch, result, i).catch(context.fail);
 		}
-		const devices = members.map((m) => m.device.id);
-		context.emit({ type: "step", round, step: totals.steps, devices, losses: result.losses });
 	}
 
 	async #reply({ identity }: ReadyBatch, { parts }: TrainResult, index: number): Promise<void> {

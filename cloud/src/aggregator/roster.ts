@@ -58,6 +58,13 @@ export class Roster {
 		return { device, forgot: true };
 	}
 
+	/** Takes in a device that a former process knew; it may come back. */
+	restore(hello: HelloMessage, maxMessageBytes: number): RosterDevice {
+		const device = { id: hello.device, hello, online: false, holds: undefined, maxMessageBytes };
+		this.#devices.set(hello.device, device);
+		return device;
+	}
+
 	remove(id: string): void {
 		this.#devices.delete(id);
 	}

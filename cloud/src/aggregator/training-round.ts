@@ -9,6 +9,8 @@ import { roundOver } from "./refusals.js";
 import type { Reservoir } from "./reservoir.js";
 import type { RosterDevice } from "./roster.js";
 import { sendRound } from "./round-message.js";
+import type { LegHistory } from "./run-history.js";
+import type { Entries } from "./run-record.js";
 import type { ServerState } from "./server-segment.js";
 
 export interface TrainingRoundOptions {
@@ -48,6 +50,8 @@ export class TrainingRound {
 	/** Weights the next device is sent. */
 	#client: ClientWeights;
 	#model: number;
+	/** What the log tells of this leg. */
+	#leg: LegHistory | undefined;
 	/** Batches that are being read. */
 	readonly #taking = new Set<Promise<unknown>>();
 	/** Devices that were told to start. */
@@ -65,8 +69,13 @@ export class TrainingRound {
 	async run(): Promise<TrainedRound> {
 		const { context, epoch } = this.#options;
 		const members = [...this.#members.values()];
+		const { history } = context;
+		this.#leg = history.leg(epoch);
 		try {
+			await this.#restoreWeights();
 			const server = await this.#train(members);
+			// A stopped round is dropped; its legs are not over.
+			if (!context.stopping.aborted && !this.#leg?.ended) await history.append({ type: "leg-end", epoch });
 			return { client: this.#combine(members), server, model: this.#model, members };
 		} finally {
 			await this.#refuseWaiting(members);
@@ -75,10 +84,10 @@ export class TrainingRound {
 		}
 	}
 
-	async onBatch(message: BatchMessage): Promise<void> {
+	async onBatch(message: BatchMessage, entries: Entries): Promise<void> {
 		const { context } = this.#options;
 		const member = this.#members.get(message.device);
-		const taking = context.intake.take(message);
+		const taking = context.intake.take(message, entries);
 		this.#taking.add(taking);
 		const batch = await taking.finally(() => this.#taking.delete(taking));
 		if (batch === undefined) return;
@@ -87,7 +96,13 @@ export class TrainingRound {
 		context.changed.notify();
 	}
 
-	onWeights(message: WeightsMessage): void {
+	/** Whether a device's weights would be taken. */
+	lacksWeights({ device, epoch }: WeightsMessage): boolean {
+		const member = this.#members.get(device);
+		return member !== undefined && epoch === this.epoch && member.weights === undefined;
+	}
+
+	async onWeights(message: WeightsMessage, entries: Entries): Promise<void> {
 		const { context } = this.#options;
 		const member = this.#members.get(message.device);
 		const { device, epoch } = message;
@@ -102,7 +117,9 @@ export class TrainingRound {
 		}
 		if (member !== undefined && member.weights === undefined) {
 			member.weights = { client: message.tensors, localLoss: message.localLoss };
+			const recorded = context.history.append({ type: "weights", epoch, device, entries });
 			context.changed.notify();
+			await recorded;
 		}
 		context.downlink.send({ type: "received", device, of: "weights", epoch, seq: 0 });
 	}
@@ -123,20 +140,22 @@ export class TrainingRound {
 	async #train(members: readonly Member[]): Promise<ServerState> {
 		const { context, server } = this.#options;
 		switch (context.settings.strategy) {
-			case "splitfed-v2":
+			case "splitfed-v2": {
 				for (const member of members) this.#start(member);
-				return this.#lane(groupsOf(members, context.settings.groupSize), server);
+				const [state] = await this.#run([this.#lane(groupsOf(members, context.settings.groupSize), server)]);
+				return state as ServerState;
+			}
 			case "splitfed-v1": {
 				for (const member of members) this.#start(member);
-				const states = await Promise.all(members.map((member) => this.#lane([[member]], server)));
+				const states = await this.#run(members.map((member) => this.#lane([[member]], server)));
 				return averageServers(states, members, server);
 			}
 			case "sequential": {
 				let state = server;
-				for (const member of members) {
+				for (const [i, member] of members.entries()) {
 					if (context.stopping.aborted) break;
 					this.#start(member);
-					state = await this.#lane([[member]], state);
+					[state] = (await this.#run([this.#lane([[member]], state)], this.#isOver(members, i))) as [ServerState];
 					if (member.weights === undefined || member.samples === 0) continue;
 					this.#client = member.weights.client;
 					this.#model++;
@@ -150,6 +169,8 @@ export class TrainingRound {
 		const { context, round, epoch, learningRate } = this.#options;
 		if (!withWeights) context.intake.open(member.device.id, epoch);
 		this.#started.add(member.device.id);
+		// It was told by the process before this one, or asks.
+		if (!withWeights && this.#leg !== undefined && !context.history.isLive) return;
 		const weights = { model: this.#model, client: this.#client };
 		const { first, steps } = this.#shares.get(member.device.id) as Share;
 		// Without legs the round is a pass of its own, which a device takes for granted.
@@ -157,7 +178,7 @@ export class TrainingRound {
 		sendRound(context, member.device, { epoch, task: "train", batches, learningRate, weights, withWeights });
 	}
 
-	#lane(groups: readonly (readonly Member[])[], server: ServerState): Promise<ServerState> {
+	#lane(groups: readonly (readonly Member[])[], server: ServerState): Lane {
 		const { context, round, learningRate, totals, reservoir } = this.#options;
 		return new Lane({
 			context,
@@ -168,7 +189,33 @@ export class TrainingRound {
 			server,
 			totals,
 			onApplied: ({ identity, smashed }) => reservoir?.add(identity.device, smashed),
-		}).run();
+		});
+	}
+
+	/** Does again what the log tells of the lanes, and then goes on unless they are over. */
+	async #run(lanes: readonly Lane[], over = this.#leg?.ended ?? false): Promise<ServerState[]> {
+		const leg = this.#leg;
+		if (leg !== undefined) for (const lane of lanes) await lane.replay(leg);
+		if (over) return lanes.map((lane) => lane.server);
+		this.#options.context.history.live();
+		return Promise.all(lanes.map((lane) => lane.run()));
+	}
+
+	/** Whether the log tells that a device that trains by itself was followed by another. */
+	#isOver(members: readonly Member[], index: number): boolean {
+		if (this.#leg === undefined || this.#leg.ended) return this.#leg !== undefined;
+		const later = new Set(members.slice(index + 1).map((member) => member.device.id));
+		return this.#leg.outcomes.some((outcome) =>
+			(outcome.type === "step" ? outcome.batches : [outcome]).some(({ device }) => later.has(device)),
+		);
+	}
+
+	async #restoreWeights(): Promise<void> {
+		for (const { device, entries } of this.#leg?.weights ?? []) {
+			const { tensors, localLoss } = await this.#options.context.history.message("weights", device, entries);
+			const member = this.#members.get(device);
+			if (member !== undefined) member.weights = { client: tensors, localLoss };
+		}
 	}
 
 	/** Weighted by the samples whose batches were applied, not by what devices say. */

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { ArtifactError, DataError, type Tensor } from "@psgl/sdk";
 import { type Artifact, artifactTensor } from "@psgl/sdk/artifact";
 import type { ClientWeights } from "@psgl/sdk/protocol";
@@ -74,6 +75,8 @@ const facts = z.strictObject({
 	step: count,
 	/** Legs in the average of the weights; 0 where there is none. */
 	averaged: count,
+	/** Place in the log of the run up to which the state is what the log tells. */
+	log: z.strictObject({ id: z.string(), position: count }),
 	best: z.strictObject({ round: count, balancedAccuracy: z.number(), loss: z.number() }).nullable(),
 });
 
@@ -85,7 +88,21 @@ export interface RunIdentity {
 	readonly runtime: string;
 }
 
-export function encodeState(state: TrainingState, run: RunIdentity): Uint8Array {
+/** Up to where the state is what a log tells. */
+export interface LogPlace {
+	/** `Log.id`. */
+	readonly id: string;
+	/** Of the next entry. */
+	readonly position: number;
+}
+
+/** SHA-256 (hex) of the weights and the optimiser's state. */
+export function stateDigest(state: TrainingState): string {
+	const bytes = encodeState({ ...state, best: undefined }, { artifact: "", runtime: "" }, { id: "", position: 0 });
+	return createHash("sha256").update(bytes).digest("hex");
+}
+
+export function encodeState(state: TrainingState, run: RunIdentity, log: LogPlace): Uint8Array {
 	const { round, epoch, model, client, server, average, best } = state;
 	return encodeCheckpoint<z.infer<typeof facts>>({
 		facts: {
@@ -95,6 +112,7 @@ export function encodeState(state: TrainingState, run: RunIdentity): Uint8Array 
 			model,
 			step: server.step,
 			averaged: average?.legs ?? 0,
+			log,
 			best: best ? { round: best.round, balancedAccuracy: best.balancedAccuracy, loss: best.loss } : null,
 		},
 		vectors: {
@@ -112,7 +130,10 @@ export function encodeState(state: TrainingState, run: RunIdentity): Uint8Array 
  * @throws DataError `PSGL_CHECKPOINT_DAMAGED`, `PSGL_CHECKPOINT_FORMAT`; ArtifactError `PSGL_CHECKPOINT_MODEL` when it is
  * of a run with another artifact.
  */
-export function decodeState(bytes: Uint8Array, run: RunIdentity): { state: TrainingState; runtime: string } {
+export function decodeState(
+	bytes: Uint8Array,
+	run: RunIdentity,
+): { state: TrainingState; runtime: string; log: LogPlace } {
 	const { facts: known, vectors } = decodeCheckpoint(bytes, facts);
 	if (known.artifact !== run.artifact) {
 		throw new ArtifactError("PSGL_CHECKPOINT_MODEL", {
@@ -150,6 +171,7 @@ export function decodeState(bytes: Uint8Array, run: RunIdentity): { state: Train
 		legs > 0 ? { legs, client: client("average/client/"), server: serverWeights("average/server/") } : undefined;
 	return {
 		runtime: known.runtime,
+		log: known.log,
 		state: {
 			round: known.round,
 			epoch: known.epoch,

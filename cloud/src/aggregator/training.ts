@@ -7,10 +7,11 @@ import { learningRateShare } from "./learning-rate-schedule.js";
 import type { Member } from "./member.js";
 import { Reservoir } from "./reservoir.js";
 import type { RosterDevice } from "./roster.js";
+import type { RoundHistory } from "./run-history.js";
 import type { ServerWeights } from "./server-segment.js";
 import { type TrainedPass, trainPass } from "./training-pass.js";
 import type { TrainingRound } from "./training-round.js";
-import { type BestRound, deployedWeights, type TrainingState } from "./training-state.js";
+import { type BestRound, deployedWeights, stateDigest, type TrainingState } from "./training-state.js";
 import { ValidationRound } from "./validation-round.js";
 
 /** What training ended with: the best validated weights, or the last ones. */
@@ -72,15 +73,26 @@ export class Training {
 			const { patience } = settings;
 			return patience !== undefined && best !== undefined && round - best.round >= patience ? "early-stop" : undefined;
 		};
+		const { history } = context;
 		let needed = settings.minDevices;
 		let reason = ended();
 		for (; reason === undefined; reason = ended()) {
-			const devices = await this.#trainers(needed);
+			const next = this.#state.round + 1;
+			if (history.round(next) === undefined) history.live();
+			const devices = history.isLive ? await this.#trainers(needed) : this.#restored(next);
 			// Once training has begun it goes on with whoever is there.
 			needed = 1;
-			if (!stopping.aborted) await this.#round(this.#state.round + 1, devices);
+			if (!stopping.aborted) await this.#round(next, devices);
 		}
+		history.live();
 		return this.#finish(reason);
+	}
+
+	/** The devices a round began with in the process before this one. */
+	#restored(round: number): readonly RosterDevice[] {
+		const { roster, history } = this.#options.context;
+		const devices = history.round(round)?.start.devices ?? [];
+		return devices.map((hello) => roster.get(hello.device) ?? roster.restore(hello, hello.maxMessageBytes));
 	}
 
 	async #trainers(needed: number): Promise<readonly RosterDevice[]> {
@@ -96,10 +108,18 @@ export class Training {
 	}
 
 	async #round(round: number, devices: readonly RosterDevice[]): Promise<void> {
-		const { context } = this.#options;
-		const { settings, clock, emit, stopping } = context;
+		const { clock, emit, stopping, history } = this.#options.context;
+		const before = history.round(round);
+		const settings = before?.start.settings ?? this.#options.context.settings;
+		const context = { ...this.#options.context, settings };
 		const started = clock.now();
-		const learningRate = settings.learningRate * learningRateShare(settings.schedule, round, settings.rounds);
+		const learningRate =
+			before?.start.learningRate ??
+			settings.learningRate * learningRateShare(settings.schedule, round, settings.rounds);
+		if (before === undefined) {
+			const hellos = devices.map(({ hello, maxMessageBytes }) => ({ ...hello, maxMessageBytes }));
+			await history.append({ type: "round", round, learningRate, settings, devices: hellos });
+		}
 		emit({ type: "round-started", round, rounds: settings.rounds, devices: devices.length });
 		const samples = [this.#reservoir(devices), this.#reservoir(devices)] as const;
 		const trained = await trainPass({
@@ -112,15 +132,21 @@ export class Training {
 			run: (leg) => this.#during(leg, () => leg.run()),
 		});
 		// What a stopped round has learned is dropped: its devices did not send their weights.
-		if (stopping.aborted) return;
+		if (stopping.aborted) return history.append({ type: "round-dropped", round });
 		const trainedAt = clock.now();
 		const { state: reached } = trained;
 		const { model, client, server } = deployedWeights(reached);
-		const validation = await this.#validate(reached.epoch, { model, client }, server, samples[1]);
-		if (stopping.aborted) return;
+		const weights = { model, client };
+		const validation = before?.end
+			? (before.end.validation ?? undefined)
+			: await this.#validateLive(before, reached.epoch, weights, server, samples[1]);
+		if (stopping.aborted) return history.append({ type: "round-dropped", round });
 		const best = this.#best(round, validation, { client, server, samples });
 		const isBest = best?.round === round;
 		if (isBest) this.#lastValidation = validation;
+		const digest = stateDigest(reached);
+		if (before?.end) emit({ type: "replayed", round, digest, identical: digest === before.end.digest });
+		else await history.append({ type: "round-end", round, validation: validation ?? null, digest });
 		this.#state = { ...reached, best };
 		await this.#options.onState(this.#state);
 		const seconds = (trainedAt - started) / 1000;
@@ -131,6 +157,23 @@ export class Training {
 			best: isBest,
 			seconds: (clock.now() - started) / 1000,
 		});
+	}
+
+	/** Validates with the devices that are there; those that a restart has cut off get time to come back. */
+	async #validateLive(
+		before: RoundHistory | undefined,
+		epoch: number,
+		weights: { readonly model: number; readonly client: ClientWeights },
+		server: ServerWeights,
+		reservoir: Reservoir | undefined,
+	): Promise<Validation | undefined> {
+		const { history, roster, changed, clock, settings, stopping } = this.#options.context;
+		history.live();
+		const awaited = before?.start.devices ?? [];
+		const deadline = clock.now() + settings.stepTimeoutMs;
+		const away = () => awaited.some(({ device }) => roster.get(device)?.online === false);
+		while (away() && !stopping.aborted) if (!(await changed.wait(deadline))) break;
+		return this.#validate(epoch, weights, server, reservoir);
 	}
 
 	async #validate(

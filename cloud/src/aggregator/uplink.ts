@@ -11,12 +11,13 @@ import {
 } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import { decodeEntry } from "../log/entry.js";
-import type { Log } from "../log/log.js";
+import type { Log, LogEntry } from "../log/log.js";
+import type { Entries } from "./run-record.js";
 import { Slots } from "./slots.js";
 
 /** What reads the devices' messages. Those of one device come one at a time, in order. */
 export interface UplinkHandler {
-	onMessage(received: Received<DeviceMessage>): Promise<void>;
+	onMessage(received: Received<DeviceMessage>, entries: Entries): Promise<void>;
 	/** A message that could not be read, or whose chunks did not all come. */
 	onUnreadable(device: string, error: PsglError, about: MessageIdentity | undefined): void;
 	onStatus(device: string, online: boolean): void;
@@ -28,12 +29,18 @@ export interface UplinkOptions {
 	/** Longest envelope, bytes. */
 	readonly maxMessageBytes: number;
 	readonly handler: UplinkHandler;
+	/** Whether an entry came before this process did. */
+	readonly isPast: (position: number) => boolean;
+	/** An entry has been handed on. */
+	readonly onRead: (position: number) => void;
 }
 
 interface DeviceInput {
 	readonly assembler: ChunkAssembler<"device">;
 	/** Bytes since the last whole message. */
 	bytes: number;
+	/** Entries since no message was incomplete. */
+	entries: number[];
 	/** The last message handled. */
 	last: Promise<void>;
 }
@@ -60,17 +67,16 @@ export class Uplink {
 		return this.#batchBytes;
 	}
 
-	/** Reads until the log is closed or `signal` aborts. Rejects when a handler does. */
-	async run(signal: AbortSignal): Promise<void> {
+	/** Reads from a position until the log is closed or `signal` aborts. Rejects when a handler does. */
+	async run(from: number, signal: AbortSignal): Promise<void> {
 		const { log } = this.#options;
 		const failed = new AbortController();
 		const stop = AbortSignal.any([signal, failed.signal]);
 		try {
-			for await (const { position, bytes } of log.read(log.start, { signal: stop })) {
-				const { device, channel, payload } = decodeEntry(bytes);
-				if (channel === "status") this.#status(device, payload);
-				else await this.#accept(device, payload, (error) => failed.abort(error));
-				log.release(position + 1);
+			for await (const { position, bytes } of log.read(from, { signal: stop })) {
+				// The others the aggregator itself wrote.
+				if (bytes[0] !== 0) await this.#entry({ position, bytes }, (error) => failed.abort(error));
+				this.#options.onRead(position);
 			}
 		} catch (error) {
 			if (!signal.aborted) throw error;
@@ -86,6 +92,13 @@ export class Uplink {
 		this.#inputs.delete(device);
 	}
 
+	async #entry({ position, bytes }: LogEntry, fail: (error: unknown) => void): Promise<void> {
+		const { device, channel, payload } = decodeEntry(bytes);
+		if (channel === "up") await this.#accept(device, position, payload, fail);
+		// Who was on line when another process ran says nothing about now.
+		else if (!this.#options.isPast(position)) this.#status(device, payload);
+	}
+
 	#status(device: string, payload: Uint8Array): void {
 		try {
 			const status = decodeEnvelope(payload);
@@ -98,10 +111,12 @@ export class Uplink {
 		}
 	}
 
-	async #accept(device: string, payload: Uint8Array, fail: (error: unknown) => void): Promise<void> {
+	async #accept(device: string, position: number, payload: Uint8Array, fail: (error: unknown) => void): Promise<void> {
 		const input = this.#input(device, fail);
 		this.#bytes += payload.byteLength;
 		input.bytes += payload.byteLength;
+		if (input.assembler.incomplete === 0) input.entries = [];
+		input.entries.push(position);
 		let received: Received<DeviceMessage> | undefined;
 		try {
 			received = input.assembler.accept(payload);
@@ -114,14 +129,19 @@ export class Uplink {
 		if (received === undefined) return;
 		if (received.message.type === "batch") this.#batchBytes += input.bytes;
 		input.bytes = 0;
-		await this.#handle(input, received, fail);
+		await this.#handle(input, received, input.entries, fail);
 	}
 
 	/** Starts handling once there is a free place; messages of different devices are handled side by side. */
-	async #handle(input: DeviceInput, received: Received<DeviceMessage>, fail: (error: unknown) => void): Promise<void> {
+	async #handle(
+		input: DeviceInput,
+		received: Received<DeviceMessage>,
+		entries: Entries,
+		fail: (error: unknown) => void,
+	): Promise<void> {
 		await this.#slots.take();
 		input.last = input.last
-			.then(() => this.#options.handler.onMessage(received))
+			.then(() => this.#options.handler.onMessage(received, entries))
 			.catch(fail)
 			.finally(() => this.#slots.giveBack());
 	}
@@ -139,6 +159,7 @@ export class Uplink {
 				onExpired: (expired) => this.#expired(device, input, expired, fail),
 			}),
 			bytes: 0,
+			entries: [],
 			last: Promise.resolve(),
 		};
 		this.#inputs.set(device, input);
@@ -148,7 +169,7 @@ export class Uplink {
 	#expired(device: string, input: DeviceInput, expired: Expired<DeviceMessage>, fail: (error: unknown) => void): void {
 		const { partial, error, identity } = expired;
 		if (partial === undefined) this.#options.handler.onUnreadable(device, error, identity);
-		else void this.#handle(input, partial, fail);
+		else void this.#handle(input, partial, input.entries, fail);
 	}
 
 	get #limits() {

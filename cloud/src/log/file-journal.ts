@@ -28,8 +28,6 @@ export interface FileJournalOptions {
 
 /** A log in files. */
 export interface FileJournal extends Log {
-	/** Drawn when the journal was made. */
-	readonly id: string;
 	/** What opening cut off, because the process or the machine stopped while it was written. */
 	readonly torn: TornTail | undefined;
 }
@@ -73,6 +71,7 @@ class SegmentedJournal implements FileJournal {
 	readonly durable = true;
 	readonly id: string;
 	readonly torn: TornTail | undefined;
+	readonly openedAt: number;
 	readonly #options: FileJournalOptions;
 	readonly #segments: Segment[];
 	readonly #unlock: () => Promise<void>;
@@ -112,6 +111,7 @@ class SegmentedJournal implements FileJournal {
 		this.id = this.#active.header.journal;
 		this.#start = (parts.segments[0] as Segment).header.first;
 		this.#end = parts.end;
+		this.openedAt = parts.end;
 		this.#safe = this.#active.bytes;
 	}
 

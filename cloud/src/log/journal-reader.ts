@@ -27,8 +27,7 @@ export class JournalReader implements AsyncDisposable {
 		const { header, length } = await this.#header(place);
 		const payload = await this.#bytes(place, place.at + recordHeaderBytes, length);
 		if (!isWhole(header, payload)) throw journalDamaged(place.segment.file, `a broken record at byte ${place.at}`);
-		place.at += recordHeaderBytes + length;
-		place.position++;
+		this.#advance(place, length);
 		return payload;
 	}
 
@@ -45,10 +44,20 @@ export class JournalReader implements AsyncDisposable {
 			this.#open = { segment, handle, at: segment.start, position: segment.header.first };
 		}
 		const place = this.#open;
-		for (; place.position < position; place.position++) {
-			place.at += recordHeaderBytes + (await this.#header(place)).length;
+		const { offsets, header } = segment;
+		const known = Math.min(position, header.first + offsets.length - 1);
+		if (known > place.position) {
+			place.position = known;
+			place.at = offsets[known - header.first] as number;
 		}
+		while (place.position < position) this.#advance(place, (await this.#header(place)).length);
 		return place;
+	}
+
+	#advance(place: Place, length: number): void {
+		place.at += recordHeaderBytes + length;
+		place.position++;
+		place.segment.offsets[place.position - place.segment.header.first] = place.at;
 	}
 
 	async #header(place: Place): Promise<{ header: Buffer; length: number }> {

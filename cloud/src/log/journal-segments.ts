@@ -18,6 +18,8 @@ export interface Segment {
 	readonly start: number;
 	/** Length of the file, bytes. */
 	bytes: number;
+	/** Where its records start, as far as they were read. */
+	readonly offsets: number[];
 }
 
 /** What was cut off a journal's end. */
@@ -51,7 +53,7 @@ export async function listSegments(folder: string): Promise<Segment[]> {
 			}
 		}
 		if (each !== name(header.first)) throw journalDamaged(file, `a segment that starts at position ${header.first}`);
-		segments.push({ file, header, start: length, bytes: size });
+		segments.push({ file, header, start: length, bytes: size, offsets: [length] });
 	}
 	return segments;
 }
@@ -75,7 +77,7 @@ export async function createSegment(folder: string, header: SegmentHeader): Prom
 		throw error;
 	}
 	await syncFolder(folder);
-	return { file, header, start: bytes.length, bytes: bytes.length };
+	return { file, header, start: bytes.length, bytes: bytes.length, offsets: [bytes.length] };
 }
 
 /**

@@ -14,8 +14,12 @@ export interface LogWaitOptions {
  * acknowledges it; the aggregator reads in order, and releases what its state no longer depends on.
  */
 export interface Log extends AsyncDisposable {
+	/** Drawn when the log was begun; empty where it is not durable. */
+	readonly id: string;
 	/** Whether entries are there again when the process that appended them is gone. */
 	readonly durable: boolean;
+	/** Position of the first entry since the log was opened: what is before it was appended by a process before this one. */
+	readonly openedAt: number;
 	/** First position that has not been released. */
 	readonly start: number;
 	/** Position the next entry will have. */

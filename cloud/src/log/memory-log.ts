@@ -14,7 +14,9 @@ export function createMemoryLog({ maxBytes = cloudLimits.memoryLogBytes }: Memor
 }
 
 class MemoryLog implements Log {
+	readonly id = "";
 	readonly durable = false;
+	readonly openedAt = 0;
 	readonly #maxBytes: number;
 	/** Entries from position `#first` on; `#head` of them at the front are released. */
 	#entries: (Uint8Array | undefined)[] = [];

@@ -92,6 +92,11 @@ export class ChunkAssembler<From extends keyof MessagesFrom> implements Disposab
 		return received;
 	}
 
+	/** Messages that are incomplete. */
+	get incomplete(): number {
+		return this.#partials.size;
+	}
+
 	/** Forgets all incomplete messages, for instance because the sender has restarted. */
 	clear(): void {
 		for (const key of [...this.#partials.keys()]) this.#drop(key);

@@ -1,0 +1,175 @@
+import { type Clock, DataError, PsglError } from "@psgl/sdk";
+import { ChunkAssembler, type DeviceMessage, defaultReceiveLimits } from "@psgl/sdk/protocol";
+import { cloudLimits } from "../limits.js";
+import { decodeEntry } from "../log/entry.js";
+import type { Log } from "../log/log.js";
+import { decodeRecord, type Entries, encodeRecord, type RecordOf, type RunRecord } from "./run-record.js";
+
+/** What the log tells of one leg. */
+export interface LegHistory {
+	/** Steps and refusals, in order. */
+	readonly outcomes: (RecordOf<"step"> | RecordOf<"refused">)[];
+	readonly weights: RecordOf<"weights">[];
+	ended: boolean;
+}
+
+/** What the log tells of one round. */
+export interface RoundHistory {
+	readonly start: RecordOf<"round">;
+	/** Position of the round's first record. */
+	readonly position: number;
+	readonly legs: Map<number, LegHistory>;
+	end: RecordOf<"round-end"> | undefined;
+}
+
+export interface RunHistoryOptions {
+	readonly log: Log;
+	readonly clock: Clock;
+	/** Longest envelope, bytes. */
+	readonly maxMessageBytes: number;
+	/** Only read: nothing is written, and what goes on after the log's end is not done. */
+	readonly readOnly: boolean;
+}
+
+/**
+ * The run as the log tells it, and where it goes on. Training asks here what it decided before and does the same again;
+ * where the log ends it decides anew and writes that down.
+ */
+export class RunHistory {
+	readonly #options: RunHistoryOptions;
+	readonly #rounds = new Map<number, RoundHistory>();
+	#resumeAt: number;
+	#live = false;
+	#resolve: () => void = () => undefined;
+	/** Resolves when everything the log tells has been done again. */
+	readonly ready = new Promise<void>((resolve) => {
+		this.#resolve = resolve;
+	});
+
+	private constructor(options: RunHistoryOptions) {
+		this.#options = options;
+		this.#resumeAt = Math.max(options.log.start, options.log.openedAt);
+	}
+
+	/**
+	 * Reads a durable log's records from a position on.
+	 * @throws DataError `PSGL_JOURNAL_DAMAGED`, `PSGL_LOG_RELEASED`.
+	 */
+	static async load(options: RunHistoryOptions, from: number): Promise<RunHistory> {
+		const history = new RunHistory(options);
+		const { log } = options;
+		if (from >= log.openedAt) return history;
+		for await (const { position, bytes } of log.read(from)) {
+			const record = decodeRecord(bytes);
+			if (record !== undefined) history.#take(record, position);
+			if (position === log.openedAt - 1) break;
+		}
+		const open = [...history.#rounds.values()].find((round) => round.end === undefined);
+		if (open !== undefined) history.#resumeAt = open.position;
+		return history;
+	}
+
+	/** Of a log that tells nothing of what was before this process. */
+	static none(options: RunHistoryOptions): RunHistory {
+		return new RunHistory(options);
+	}
+
+	/** Position from which devices' messages are read: some may not have had an effect yet. */
+	get resumeAt(): number {
+		return this.#resumeAt;
+	}
+
+	/** Whether a message came before this process did. */
+	isPast(position: number): boolean {
+		return position < this.#options.log.openedAt;
+	}
+
+	/** Whether everything the log tells has been done again. */
+	get isLive(): boolean {
+		return this.#live;
+	}
+
+	/** What was done in a round before; undefined when it is new. */
+	round(round: number): RoundHistory | undefined {
+		return this.#live ? undefined : this.#rounds.get(round);
+	}
+
+	/** What was done in a leg before. */
+	leg(epoch: number): LegHistory | undefined {
+		if (this.#live) return undefined;
+		for (const { legs } of this.#rounds.values()) if (legs.has(epoch)) return legs.get(epoch);
+		return undefined;
+	}
+
+	/** From now on everything is decided anew. */
+	live(): void {
+		if (this.#live) return;
+		this.#live = true;
+		this.#rounds.clear();
+		this.#resolve();
+	}
+
+	/** Writes a record; resolves when it is safe. While the disk is full, tries again. */
+	async append(record: RunRecord): Promise<void> {
+		const { log, clock, readOnly } = this.#options;
+		if (!log.durable || readOnly) return;
+		const bytes = encodeRecord(record);
+		for (;;) {
+			try {
+				await log.append(bytes);
+				return;
+			} catch (error) {
+				if (!(error instanceof PsglError) || error.code !== "PSGL_JOURNAL_FULL") throw error;
+				await clock.sleep(cloudLimits.journalRetryMs);
+			}
+		}
+	}
+
+	/** A device's message out of the log. @throws DataError `PSGL_JOURNAL_DAMAGED`, `PSGL_REPLAY_MESSAGE`. */
+	async message<T extends DeviceMessage["type"]>(
+		type: T,
+		device: string,
+		entries: Entries,
+	): Promise<Extract<DeviceMessage, { readonly type: T }>> {
+		const { log, clock, maxMessageBytes } = this.#options;
+		const limits = { ...defaultReceiveLimits, maxMessageBytes };
+		using assembler = new ChunkAssembler({ from: "device", device, clock, limits, onExpired: () => undefined });
+		for (const position of entries) {
+			for await (const { bytes } of log.read(position)) {
+				const received = assembler.accept(decodeEntry(bytes).payload);
+				const last = position === entries.at(-1);
+				if (last && received?.message.type === type) return received.message as Extract<DeviceMessage, { type: T }>;
+				break;
+			}
+		}
+		throw new DataError("PSGL_REPLAY_MESSAGE", {
+			what: `the log lacks a ${type} message that had an effect`,
+			got: `device ${device}, entries ${entries.join(", ")}`,
+			remedy: "Start from a later checkpoint",
+		});
+	}
+
+	#take(record: RunRecord, position: number): void {
+		switch (record.type) {
+			case "round":
+				this.#rounds.set(record.round, { start: record, position, legs: new Map(), end: undefined });
+				return;
+			case "round-dropped":
+				this.#rounds.delete(record.round);
+				return;
+			case "round-end": {
+				const round = this.#rounds.get(record.round);
+				if (round !== undefined) round.end = record;
+				return;
+			}
+		}
+		// A leg belongs to the round that is not finished.
+		const round = [...this.#rounds.values()].at(-1);
+		if (round === undefined) return;
+		const leg = round.legs.get(record.epoch) ?? { outcomes: [], weights: [], ended: false };
+		round.legs.set(record.epoch, leg);
+		if (record.type === "leg-end") leg.ended = true;
+		else if (record.type === "weights") leg.weights.push(record);
+		else leg.outcomes.push(record);
+	}
+}

@@ -1,0 +1,57 @@
+import type { HelloMessage } from "@psgl/sdk/protocol";
+import type { Validation } from "./events.js";
+import type { BatchIdentity } from "./ledger.js";
+import type { ResolvedSettings } from "./settings.js";
+
+/** What the aggregator decided, in the order it decided it: with the devices' messages in the same log, all that weights depend on. */
+export type RunRecord =
+	/** A round begins with these devices. */
+	| {
+			readonly type: "round";
+			readonly round: number;
+			readonly learningRate: number;
+			readonly settings: ResolvedSettings;
+			readonly devices: readonly HelloMessage[];
+	  }
+	/** An optimiser step was made with these batches. */
+	| {
+			readonly type: "step";
+			readonly epoch: number;
+			readonly batches: readonly (BatchIdentity & { readonly entries: Entries })[];
+	  }
+	/** A batch was answered with a refusal. */
+	| ({ readonly type: "refused" } & BatchIdentity)
+	/** A device's weights at the end of a leg were taken. */
+	| { readonly type: "weights"; readonly epoch: number; readonly device: string; readonly entries: Entries }
+	/** No more steps, no more weights. */
+	| { readonly type: "leg-end"; readonly epoch: number }
+	/** The round is finished. */
+	| {
+			readonly type: "round-end";
+			readonly round: number;
+			readonly validation: Validation | null;
+			/** SHA-256 (hex) of the weights and the optimiser's state. */
+			readonly digest: string;
+	  }
+	/** The round was stopped; what it learned is dropped. */
+	| { readonly type: "round-dropped"; readonly round: number };
+
+/** Positions of a message's envelopes in the log. */
+export type Entries = readonly number[];
+
+export type RecordOf<T extends RunRecord["type"]> = Extract<RunRecord, { readonly type: T }>;
+
+/** An entry of the log that no device sent: a zero where a topic's length would be, JSON. */
+export function encodeRecord(record: RunRecord): Uint8Array {
+	const json = new TextEncoder().encode(JSON.stringify(record));
+	const bytes = new Uint8Array(1 + json.length);
+	bytes.set(json, 1);
+	return bytes;
+}
+
+/** The record in an entry of the log; undefined when a device published the entry. */
+export function decodeRecord(bytes: Uint8Array): RunRecord | undefined {
+	if (bytes[0] !== 0) return undefined;
+	// Written by this program and protected by the log's checksum.
+	return JSON.parse(new TextDecoder().decode(bytes.subarray(1))) as RunRecord;
+}

@@ -1,0 +1,98 @@
+import { join } from "node:path";
+import {
+	Aggregator,
+	type AggregatorEvent,
+	type AggregatorSettings,
+	artifactDigest,
+	openFileJournal,
+} from "@psgl/cloud";
+import { type FleetEvent, runFleet } from "@psgl/firmware-sim";
+import { seededRandom } from "@psgl/sdk";
+import { sha256 } from "@psgl/sdk/artifact";
+import type { Strategy } from "@psgl/sdk/protocol";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import test, { type ExecutionContext } from "ava";
+import { Child } from "../helpers/child.js";
+import { EventReader } from "../helpers/event-reader.js";
+import { smallDataset, smallModel } from "../helpers/small-model.js";
+import { temporaryFolder } from "../helpers/temporary-folder.js";
+
+const data = {
+	name: "small",
+	synthetic: true,
+	train: smallDataset(48),
+	validation: smallDataset(12, 2),
+	test: smallDataset(2, 3),
+};
+
+interface Result {
+	readonly rounds: number;
+	readonly reason: string;
+	readonly counts: { readonly lost: number; readonly doubled: number };
+	readonly digest: string;
+}
+
+/** A run whose cloud is killed after some of the devices' steps; the devices live on. */
+async function train(t: ExecutionContext, settings: AggregatorSettings, kills: number, checkpoints: boolean) {
+	const folder = await temporaryFolder(t);
+	const journal = join(folder, "journal");
+	const checkpoint = checkpoints ? join(folder, "checkpoint") : "";
+	const random = seededRandom(7);
+	const start = (port: string) => new Child("cloud-process.js", [port, checkpoint, JSON.stringify(settings), journal]);
+	let cloud = start("0");
+	const { url } = await cloud.next<{ url: string }>("listening");
+	const fleet = new EventReader<FleetEvent>(runFleet({ url, devices: 3, data, seed: 5, runtime: nodeRuntime }));
+	for (let kill = 0; kill < kills; kill++) {
+		for (let steps = 3 + random.integer(6); steps > 0; ) {
+			const { event } = await fleet.next("device");
+			if (event.type === "step") steps--;
+		}
+		await cloud.kill();
+		cloud = start(new URL(url).port);
+	}
+	const result = await cloud.next<Result>("result");
+	await fleet.done;
+	await cloud.kill();
+	t.like(fleet.events.at(-1), { type: "finished", devices: 3, failed: 0 });
+	t.like(result, { rounds: 3, reason: "finished", counts: { lost: 0, doubled: 0 } });
+	const offline = fleet.events.filter((each) => each.type === "device" && each.event.type === "offline");
+	t.true(offline.length >= 3 * kills, "every device lost its link with every kill");
+	return { journal, result };
+}
+
+/** Makes a whole run again from its journal alone. */
+async function replay(folder: string, settings: AggregatorSettings) {
+	const { joint: artifact } = await smallModel();
+	await using log = await openFileJournal({ folder, run: await artifactDigest(artifact) });
+	const broker = { log, maxMessageBytes: 1_000_000, send: async () => false };
+	const end = log.end;
+	await using aggregator = await Aggregator.start({
+		artifact,
+		runtime: nodeRuntime,
+		broker,
+		settings,
+		replayOnly: true,
+	});
+	const events = new EventReader<AggregatorEvent>(aggregator.events());
+	const { artifact: trained } = await aggregator.result;
+	const rounds = events.events.filter((event) => event.type === "replayed");
+	return { digest: await sha256(trained), rounds, written: log.end - end };
+}
+
+for (const strategy of ["splitfed-v2", "splitfed-v1", "sequential"] satisfies Strategy[]) {
+	test(`${strategy}: killed in mid-round again and again, the cloud goes on in mid-round; the journal gives the same bits`, async (t) => {
+		const settings = { rounds: 3, minDevices: 3, batchSize: 4, strategy } as const;
+		const undisturbed = await train(t, settings, 0, true);
+		const killed = await train(t, settings, 3, strategy !== "splitfed-v1");
+		t.is(killed.result.digest, undisturbed.result.digest);
+		for (const { journal } of [undisturbed, killed]) {
+			const again = await replay(journal, settings);
+			t.is(again.digest, undisturbed.result.digest);
+			t.deepEqual(
+				again.rounds.map(({ round, identical }) => [round, identical]),
+				[1, 2, 3].map((round) => [round, true]),
+			);
+			t.is(again.written, 0);
+		}
+	});
+}
