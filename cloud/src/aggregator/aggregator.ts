@@ -140,7 +140,6 @@ export class Aggregator implements AsyncDisposable {
 		const downlink = new Downlink(broker, roster);
 		const emit = (event: AggregatorEvent) => this.#emit(event);
 		this.#context = {
-			session: crypto.getRandomValues(new Uint32Array(1))[0] as number,
 			manifest: artifact.manifest,
 			settings,
 			clock: this.#clock,

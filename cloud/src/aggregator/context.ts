@@ -11,8 +11,6 @@ import type { ResolvedSettings } from "./settings.js";
 
 /** What the parts of an aggregator share. */
 export interface AggregatorContext {
-	/** Number of this aggregator's memory of what devices sent, told in `welcome`. */
-	readonly session: number;
 	readonly manifest: Manifest;
 	readonly settings: ResolvedSettings;
 	readonly clock: Clock;

@@ -39,7 +39,7 @@ export function enrol(
 		type: "welcome",
 		device: hello.device,
 		protocol: protocolVersion,
-		session: context.session,
+		session: context.history.session,
 		model: terms.model,
 		artifact: terms.artifact.digest,
 		maxMessageBytes,

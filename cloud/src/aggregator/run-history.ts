@@ -40,6 +40,7 @@ export class RunHistory {
 	readonly #rounds = new Map<number, RoundHistory>();
 	#resumeAt: number;
 	#live = false;
+	#session = crypto.getRandomValues(new Uint32Array(1))[0] as number;
 	#resolve: () => void = () => undefined;
 	/** Resolves when everything the log tells has been done again. */
 	readonly ready = new Promise<void>((resolve) => {
@@ -101,9 +102,19 @@ export class RunHistory {
 		return undefined;
 	}
 
-	/** From now on everything is decided anew. */
-	live(): void {
+	/** Number of the aggregator's memory of what devices sent, told in `welcome`: the same over restarts in mid-leg. */
+	get session(): number {
+		return this.#session;
+	}
+
+	/**
+	 * From now on everything is decided anew.
+	 * @param remembers what devices sent in the leg under way is known
+	 */
+	live(remembers = false): void {
 		if (this.#live) return;
+		const open = [...this.#rounds.values()].find((round) => round.end === undefined);
+		if (remembers && open !== undefined) this.#session = open.start.session;
 		this.#live = true;
 		this.#rounds.clear();
 		this.#resolve();

@@ -9,6 +9,8 @@ export type RunRecord =
 	| {
 			readonly type: "round";
 			readonly round: number;
+			/** `RunHistory.session`. */
+			readonly session: number;
 			readonly learningRate: number;
 			readonly settings: ResolvedSettings;
 			readonly devices: readonly HelloMessage[];

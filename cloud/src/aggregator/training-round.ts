@@ -197,7 +197,7 @@ export class TrainingRound {
 		const leg = this.#leg;
 		if (leg !== undefined) for (const lane of lanes) await lane.replay(leg);
 		if (over) return lanes.map((lane) => lane.server);
-		this.#options.context.history.live();
+		this.#options.context.history.live(true);
 		return Promise.all(lanes.map((lane) => lane.run()));
 	}
 

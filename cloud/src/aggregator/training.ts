@@ -118,7 +118,7 @@ export class Training {
 			settings.learningRate * learningRateShare(settings.schedule, round, settings.rounds);
 		if (before === undefined) {
 			const hellos = devices.map(({ hello, maxMessageBytes }) => ({ ...hello, maxMessageBytes }));
-			await history.append({ type: "round", round, learningRate, settings, devices: hellos });
+			await history.append({ type: "round", round, session: history.session, learningRate, settings, devices: hellos });
 		}
 		emit({ type: "round-started", round, rounds: settings.rounds, devices: devices.length });
 		const samples = [this.#reservoir(devices), this.#reservoir(devices)] as const;
