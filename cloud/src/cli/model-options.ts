@@ -44,9 +44,13 @@ export function definitionFrom(
 	network: SplitNetwork,
 	inputShape: readonly number[],
 	classes: readonly string[],
+	trainingSamples?: number,
 ): ModelDefinition {
 	const { privacy, mapBudget, robustBudget, recovery, svtThreshold } = settings;
-	const preset = { ...presetDefinition(privacy, network, inputShape, classes), ...learningSettings(settings) };
+	const preset = {
+		...presetDefinition(privacy, network, inputShape, classes, trainingSamples),
+		...learningSettings(settings),
+	};
 	if (privacy === "none") {
 		for (const [name, value] of Object.entries({ recovery, mapBudget, robustBudget })) {
 			if (value !== undefined && value !== 0 && value !== "none") throw conflict(name);

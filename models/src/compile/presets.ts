@@ -20,12 +20,28 @@ export const defaultOptimiser = {
 	weightDecay: 0,
 } as const satisfies OptimiserSettings;
 
-/** The definition for a privacy mode; change single settings by spreading it. */
+/** Fewer training pictures than this are few. */
+const fewPictures = 1000;
+
+/**
+ * Bound of the robust perturbation. A network that learns a small set by heart loses robustness as it does (Rice, Wong and Kolter,
+ * ICML 2020), so few pictures get a larger one. Chosen on validation data (docs/results.md).
+ */
+function presetRobustBudget(network: SplitNetwork, trainingSamples: number): number {
+	if (network.spatialAxes === 1) return 1 / 255;
+	return (trainingSamples < fewPictures ? 3 : 2) / 255;
+}
+
+/**
+ * The definition for a privacy mode; change single settings by spreading it.
+ * @param trainingSamples that all devices have together, where that is known; many otherwise
+ */
 export function presetDefinition(
 	mode: PrivacyMode,
 	network: SplitNetwork,
 	inputShape: readonly number[],
 	classes: readonly string[],
+	trainingSamples = Number.POSITIVE_INFINITY,
 ): ModelDefinition {
 	const common = {
 		network,
@@ -69,7 +85,7 @@ export function presetDefinition(
 				// A gradient of all streams makes all of them robust (docs/results.md); the paper sends the fused one's.
 				cutGradient: "mean",
 				map,
-				robustBudget: (signal ? 1 : 3) / 255,
+				robustBudget: presetRobustBudget(network, trainingSamples),
 				recovery: { kind: "masked", rank: 96 },
 			};
 	}

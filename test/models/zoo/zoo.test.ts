@@ -197,3 +197,17 @@ test("inputs of another kind or too small are refused", (t) => {
 		t.is(error?.code, "PSGL_MODEL_INPUT");
 	}
 });
+
+test("robust training: few pictures get a larger perturbation, signals a smaller one, other modes none", (t) => {
+	const budget = (name: string, mode: PrivacyMode, samples?: number) => {
+		const network = zooNetwork(name);
+		const shape = network.spatialAxes === 1 ? [1, 128] : [1, 28, 28];
+		return Math.round(255 * presetDefinition(mode, network, shape, classes, samples).robustBudget);
+	};
+	t.deepEqual(
+		[999, 1000, undefined].map((samples) => budget("lenet", "robust", samples)),
+		[3, 2, 2],
+	);
+	t.is(budget("ecg-1d", "robust", 10), 1);
+	t.deepEqual([budget("lenet", "paper", 10), budget("lenet", "none", 10)], [0, 0]);
+});

@@ -50,7 +50,7 @@ export async function runDemo(given: DemoValues, context: VerbContext): Promise<
 	const splits = await loadSplits(options, context);
 	const { shape, classes } = splits.train;
 	const network = options.model ?? defaultNetwork(shape);
-	const definition = definitionFrom(options, zooNetwork(network), shape, classes);
+	const definition = definitionFrom(options, zooNetwork(network), shape, classes, splits.train.length);
 	const threads = options.threads ?? defaultThreads();
 	const common = {
 		splits,
