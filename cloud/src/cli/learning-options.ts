@@ -1,4 +1,5 @@
 import { defaultOptimiser, type ModelDefinition } from "@psgl/models";
+import { ConfigError } from "@psgl/sdk";
 import type { LossSettings, OptimiserSettings } from "@psgl/sdk/artifact";
 import { z } from "zod";
 import { type OptionValues, option } from "./options/option.js";
@@ -50,23 +51,33 @@ export const learningOptions = {
 	),
 } as const;
 
-/** What the options set in a definition. */
+/** What the options set in a definition. @throws ConfigError `PSGL_OPTION_CONFLICT`. */
 export function learningSettings(
 	options: OptionValues<typeof learningOptions>,
 ): Pick<ModelDefinition, "loss" | "optimiser" | "gradientClipping" | "accumulationSteps" | "frozen"> {
-	const { clipNorm, clipValue, accumulate, freeze } = options;
+	const { accumulate, freeze } = options;
 	return {
 		loss: lossSettings(options),
 		optimiser: optimiserSettings(options),
-		gradientClipping:
-			clipNorm !== undefined
-				? { kind: "norm", limit: clipNorm }
-				: clipValue !== undefined
-					? { kind: "value", limit: clipValue }
-					: null,
+		gradientClipping: clippingSettings(options),
 		accumulationSteps: accumulate,
 		frozen: freeze?.split(",").map((pattern) => pattern.trim()) ?? [],
 	};
+}
+
+function clippingSettings({
+	clipNorm,
+	clipValue,
+}: OptionValues<typeof learningOptions>): ModelDefinition["gradientClipping"] {
+	if (clipNorm !== undefined && clipValue !== undefined) {
+		throw new ConfigError("PSGL_OPTION_CONFLICT", {
+			what: "a gradient is clipped by its norm or by its values",
+			got: "clipNorm together with clipValue",
+			remedy: "Leave one of them away",
+		});
+	}
+	if (clipNorm !== undefined) return { kind: "norm", limit: clipNorm };
+	return clipValue === undefined ? null : { kind: "value", limit: clipValue };
 }
 
 function lossSettings({ loss: kind, labelSmoothing, focalGamma }: OptionValues<typeof learningOptions>): LossSettings {

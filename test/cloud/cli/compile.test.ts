@@ -123,6 +123,14 @@ test.serial("loss, optimiser, clipping, accumulation and frozen parameters are b
 	t.is(manifest.client.trainedCount, 0);
 });
 
+test.serial("a gradient cannot be clipped both ways", async (t) => {
+	const { exitCode, stderr } = await runCli(
+		"compile --zoo lenet --input 1x16x16 --classes 2 --clip-norm 1 --clip-value 1 -o never.psgl".split(" "),
+	);
+	t.not(exitCode, 0);
+	t.regex(stderr, /PSGL_OPTION_CONFLICT/);
+});
+
 test.serial("a frozen name that does not exist leaves no file behind", async (t) => {
 	const file = join(await temporaryFolder(t), "model.psgl");
 	const { exitCode, stderr } = await runCli(
