@@ -6,7 +6,7 @@ import { differentiate } from "./differentiate.js";
 /**
  * Hessian-vector product: adds to `g` the nodes that compute `H v`, H the second derivative of a scalar loss with
  * respect to `params`, without H itself: the gradient of `<gradient, v>` (Pearlmutter, Neural Computation 6(1), 1994,
- * by reverse mode twice). Costs about as much as four forward passes.
+ * by reverse mode twice).
  *
  * @param vector one value for each of `params`, of its shape
  * @returns one value for each of `params`, of its shape
