@@ -3,8 +3,9 @@ import { int } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Node, Value } from "../graph/graph.js";
 import { axisAttribute } from "./axes.js";
-import { castTo, numberLike } from "./constants.js";
+import { castTo } from "./constants.js";
 import { noGradient, type Operator, requiredInput } from "./operator.js";
+import { padAxes } from "./pad-axes.js";
 import { reshapeTo } from "./reshape.js";
 import { multiplyDims } from "./symbolic.js";
 
@@ -33,8 +34,7 @@ function scatter(g: GraphBuilder, node: Node, gradient: Value): Value {
 		const at = Number(only.data[0]);
 		const index = at < 0 ? at + extent : at;
 		const slice = only.dims.length === 0 ? g.add("Unsqueeze", [gradient, g.ints([axis])]) : gradient;
-		const pads = g.ints([index, extent - 1 - index]);
-		return g.add("Pad", [slice, pads, numberLike(g, gradient, 0), g.ints([axis])]);
+		return padAxes(g, slice, [{ axis, before: index, after: extent - 1 - index }]);
 	}
 	// As a product with one-hot rows, which can be differentiated again. [extent, count]
 	const onOff = g.constant(tensor("float32", [2], Float32Array.of(0, 1)));

@@ -1,17 +1,42 @@
 import { int, ints } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { pixelsUnderKernel, type Window } from "./window.js";
+import { padForWindow, pixelsOfPadded, pixelsUnderKernel, type Window } from "./window.js";
+
+/** With fewer channels a row of pixels does not fill the registers of a matrix product. */
+const fewChannels = 12;
 
 /**
  * Gradient of a convolution's kernel [M, C/groups, ...kernel] from the image [B,C,...spatial] its window
- * moves over and the values [B,M,...places] at the other end: a batched matrix product of the pixels
- * under each place of the kernel with those values, summed over the batch.
- *
- * ONNX Runtime's Conv with batch and channels exchanged computes the same and takes 1.3 to 2.4 times as
- * long; the pixels on the left of the product, because MatMul repacks the right, smaller side.
+ * moves over and the values [B,M,...places] at the other end: matrix products of the pixels under each
+ * place of the kernel with those values. ONNX Runtime's Conv with batch and channels exchanged computes the same and
+ * takes 1.3 to 2.4 times as long (docs/performance.md).
  */
 export function kernelGradient(g: GraphBuilder, image: Value, values: Value, window: Window, groups: number): Value {
+	const single = groups === 1 && (image.shape[1] as number) >= fewChannels;
+	return single ? byOffset(g, image, values, window) : bySample(g, image, values, window, groups);
+}
+
+/**
+ * One product over the places of all samples for each offset. With the channels last an offset is a Slice of long runs,
+ * nothing is repeated in memory, and no sum over the batch remains.
+ */
+function byOffset(g: GraphBuilder, image: Value, values: Value, window: Window): Value {
+	const channels = image.shape[1] as number;
+	const filters = values.shape[1] as number;
+	const spatial = window.image.map((_, i) => i);
+	const padded = transpose(g, padForWindow(g, image, window), [0, ...spatial.map((i) => i + 2), 1]);
+	const rows = reshape(g, transpose(g, values, [1, 0, ...spatial.map((i) => i + 2)]), [filters, -1]);
+	const products = pixelsOfPadded(g, padded, window, 1).map((pixels) =>
+		g.add("Gemm", [rows, reshape(g, pixels, [-1, channels])]),
+	);
+	if (products.length === 1) return reshape(g, products[0] as Value, [filters, channels, ...window.kernel]);
+	const offsets = reshape(g, g.add("Concat", products, { axis: int(0) }), [products.length, filters, channels]);
+	return reshape(g, transpose(g, offsets, [1, 2, 0]), [filters, channels, ...window.kernel]);
+}
+
+/** A product for each sample and group over all offsets at once, the pixels on the left, then the sum over the batch. */
+function bySample(g: GraphBuilder, image: Value, values: Value, window: Window, groups: number): Value {
 	const channels = (image.shape[1] as number) / groups;
 	const filters = (values.shape[1] as number) / groups;
 	const places = window.places.reduce((a, b) => a * b, 1);

@@ -47,7 +47,8 @@ function giveToFirstOfTile(g: GraphBuilder, x: Value, y: Value, gradient: Value,
 	const marks = g.add("Mul", [castTo(g, large, x.dtype), ranks(g, window)]);
 	const highest = g.add("MaxPool", [marks], { kernel_shape: ints(window.kernel), strides: ints(window.strides) });
 	const first = g.add("Equal", [marks, enlarge(g, highest, window.kernel)]);
-	const given = g.add("Where", [first, enlarge(g, gradient, window.kernel), g.scalar(0)]);
+	// Multiplying is twice as fast as Where.
+	const given = g.add("Mul", [castTo(g, first, x.dtype), enlarge(g, gradient, window.kernel)]);
 	return padToImage(g, given, window);
 }
 

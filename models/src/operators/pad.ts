@@ -2,7 +2,6 @@ import { int, stringAttribute } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Dim, Value } from "../graph/graph.js";
 import { resolveAxis } from "./axes.js";
-import { numberLike } from "./constants.js";
 import {
 	constantInts,
 	type InferenceContext,
@@ -11,6 +10,7 @@ import {
 	requiredInput,
 	shapeMismatch,
 } from "./operator.js";
+import { padAxes } from "./pad-axes.js";
 import { reversed } from "./slice.js";
 
 /** Padding along one axis; negative values cut. */
@@ -41,9 +41,8 @@ export const pad: Operator = {
 			case "reflect":
 				return [parts.reduce((sum, part) => foldReflection(g, sum, part), gradient)];
 			default: {
-				const pads = [...parts.map((p) => -p.before), ...parts.map((p) => -p.after)];
-				const axes = g.ints(parts.map((p) => p.axis));
-				return [g.add("Pad", [gradient, g.ints(pads), numberLike(g, gradient, 0), axes])];
+				const cut = parts.map(({ axis, before, after }) => ({ axis, before: -before, after: -after }));
+				return [padAxes(g, gradient, cut)];
 			}
 		}
 	},
@@ -91,8 +90,7 @@ function foldReflection(g: GraphBuilder, gradient: Value, { axis, extent, before
 	const addMirrored = (start: number, count: number, offset: number) => {
 		if (count === 0) return;
 		const mirrored = reversed(g, section(g, gradient, axis, start, start + count), axis);
-		const pads = g.ints([offset, extent - offset - count]);
-		const placed = g.add("Pad", [mirrored, pads, numberLike(g, gradient, 0), g.ints([axis])]);
+		const placed = padAxes(g, mirrored, [{ axis, before: offset, after: extent - offset - count }]);
 		result = g.add("Add", [result, placed]);
 	};
 	addMirrored(0, before, 1);

@@ -1,8 +1,8 @@
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Dim, Shape, Value } from "../graph/graph.js";
 import { resolveAxis } from "./axes.js";
-import { numberLike } from "./constants.js";
 import { constantInts, type InferenceContext, type Operator, requiredInput, shapeMismatch } from "./operator.js";
+import { type AxisPads, padAxes } from "./pad-axes.js";
 import { reshapeTo } from "./reshape.js";
 
 /** What a Slice takes along one axis: `count` elements from `start` on, `step` apart. */
@@ -28,18 +28,15 @@ export const slice: Operator = {
 		if (gradient === undefined) return [];
 		const parts = ranges(g.context(node));
 		let spread = gradient;
-		const before: number[] = [];
-		const after: number[] = [];
+		const pads: AxisPads[] = [];
 		for (const { axis, extent, start, step, count } of parts) {
 			if (step < 0) spread = reversed(g, spread, axis);
 			spread = spreadOut(g, spread, axis, Math.abs(step));
 			const first = step < 0 ? start + (count - 1) * step : start;
-			before.push(first);
-			after.push(extent - first - count * Math.abs(step));
+			pads.push({ axis, before: first, after: extent - first - count * Math.abs(step) });
 		}
-		const axes = g.ints(parts.map((p) => p.axis));
 		// Where the last step reaches over the end, the padding is negative: Pad cuts there.
-		return [g.add("Pad", [spread, g.ints([...before, ...after]), numberLike(g, gradient, 0), axes])];
+		return [padAxes(g, spread, pads)];
 	},
 };
 
@@ -78,7 +75,7 @@ export function reversed(g: GraphBuilder, value: Value, axis: number): Value {
 function spreadOut(g: GraphBuilder, value: Value, axis: number, step: number): Value {
 	if (step === 1) return value;
 	const column = g.add("Unsqueeze", [value, g.ints([axis + 1])]);
-	const padded = g.add("Pad", [column, g.ints([0, step - 1]), numberLike(g, value, 0), g.ints([axis + 1])]);
+	const padded = padAxes(g, column, [{ axis: axis + 1, before: 0, after: step - 1 }]);
 	const shape: Shape = value.shape.map((d, i) => (i === axis ? (d as number) * step : d));
 	return reshapeTo(g, padded, { shape });
 }

@@ -111,12 +111,23 @@ export function kernelOffsets(kernel: readonly number[]): readonly (readonly num
  * all places of the window, [B,C,...places]. Outside the image the pixels are `outside`.
  */
 export function pixelsUnderKernel(g: GraphBuilder, image: Value, window: Window, outside = 0): readonly Value[] {
-	const axes = window.image.map((_, i) => i + 2);
-	const padded = padSpatial(g, image, window.padsBegin, trailingPads(window), outside);
+	return pixelsOfPadded(g, padForWindow(g, image, window, outside), window, 2);
+}
+
+/** The image with `outside` around it, as far as the window reaches. */
+export function padForWindow(g: GraphBuilder, image: Value, window: Window, outside = 0): Value {
+	return padSpatial(g, image, window.padsBegin, trailingPads(window), outside);
+}
+
+/** As `pixelsUnderKernel`, of an image that is padded already and whose spatial axes begin at `firstAxis`. */
+export function pixelsOfPadded(g: GraphBuilder, padded: Value, window: Window, firstAxis: number): readonly Value[] {
+	const axes = window.image.map((_, i) => i + firstAxis);
 	return kernelOffsets(window.kernel).map((offset) => {
 		const starts = offset.map((o, i) => o * (window.dilations[i] as number));
 		const ends = starts.map((s, i) => s + ((window.places[i] as number) - 1) * (window.strides[i] as number) + 1);
-		const whole = starts.every((s, i) => s === 0 && ends[i] === padded.shape[i + 2] && window.strides[i] === 1);
+		const whole = starts.every(
+			(s, i) => s === 0 && ends[i] === padded.shape[axes[i] as number] && window.strides[i] === 1,
+		);
 		if (whole) return padded;
 		return g.add("Slice", [padded, g.ints(starts), g.ints(ends), g.ints(axes), g.ints(window.strides)]);
 	});
