@@ -41,6 +41,8 @@ export const cloudLimits = {
 	journalSyncIntervalMs: 50,
 	/** Milliseconds after which the aggregator tries a full disk again. */
 	journalRetryMs: 1000,
+	/** Checkpoints kept, the newest and those before it. */
+	checkpointsKept: 3,
 	/** Devices the aggregator knows at a time. */
 	maxDevices: 4096,
 	/** Samples of one training step of one device. */

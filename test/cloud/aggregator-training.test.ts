@@ -141,7 +141,7 @@ test("a run goes on from its checkpoint", async (t) => {
 		settings: { rounds: 2 },
 	});
 	const events = resumed.events();
-	t.deepEqual((await events.next()).value, { type: "resumed", round: 2, sameRuntime: true });
+	t.deepEqual((await events.next()).value, { type: "resumed", round: 2, sameRuntime: true, damaged: 0 });
 	const again = await resumed.result;
 	t.is(again.rounds, 2);
 	t.is(again.bestRound, first.bestRound);
@@ -158,7 +158,7 @@ test("a run goes on from its checkpoint", async (t) => {
 	});
 	t.deepEqual(
 		(await otherThreads.events().next()).value,
-		{ type: "resumed", round: 2, sameRuntime: false },
+		{ type: "resumed", round: 2, sameRuntime: false, damaged: 0 },
 		"threads change the last bits",
 	);
 	await otherThreads.close();

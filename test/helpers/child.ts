@@ -22,6 +22,10 @@ export class Child implements AsyncDisposable {
 		});
 	}
 
+	get pid(): number {
+		return this.#process.pid as number;
+	}
+
 	/** The next message of this type; those before it are dropped. */
 	async next<T extends object = object>(type: string): Promise<T> {
 		for (;;) {

@@ -5,7 +5,7 @@ import type { Broker } from "../broker/broker.js";
 import { cloudLimits } from "../limits.js";
 import { BatchIntake } from "./batch-intake.js";
 import { Changed } from "./changed.js";
-import { readIfPresent, writeAtomically } from "./checkpoint.js";
+import { readNewestCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import type { AggregatorContext } from "./context.js";
 import type { DecisionWeights } from "./decisions.js";
 import { Downlink } from "./downlink.js";
@@ -114,6 +114,8 @@ export class Aggregator implements AsyncDisposable {
 	readonly #reading: Promise<void>;
 	#decisions: DecisionWeights;
 	#trained: TrainedWeights | undefined;
+	/** Places in the log of the checkpoints that are kept. */
+	readonly #places: number[] = [];
 	#samples = 0;
 	#startedAt: number | undefined;
 	#reject: (error: unknown) => void = () => undefined;
@@ -127,8 +129,8 @@ export class Aggregator implements AsyncDisposable {
 			run: RunIdentity;
 			state: TrainingState;
 			history: RunHistory;
-			/** Runtime that wrote the checkpoint `state` comes from. */
-			writtenBy: string | undefined;
+			/** Of the checkpoint that `state` comes from. */
+			resumed: { readonly runtime: string; readonly damaged: number } | undefined;
 		},
 	) {
 		const { artifact, broker } = options;
@@ -191,7 +193,7 @@ export class Aggregator implements AsyncDisposable {
 		this.result = new Promise((resolve, reject) => {
 			this.#reject = reject;
 			// Whoever started the aggregator can read events before there are any.
-			setImmediate(() => this.#train(parts.writtenBy).then(resolve, (error) => this.#fail(error)));
+			setImmediate(() => this.#train(parts.resumed).then(resolve, (error) => this.#fail(error)));
 		});
 		this.result.catch(() => undefined);
 		if (options.signal?.aborted) this.stop();
@@ -208,8 +210,11 @@ export class Aggregator implements AsyncDisposable {
 		const { classWeights, smashedDtype, gradientDtype } = settings;
 		const client = await clientArtifact(await clientHalf(artifact));
 		const run = { artifact: await artifactDigest(artifact), runtime: engine(options) };
-		const checkpoint = checkpointFile === undefined ? undefined : await readIfPresent(checkpointFile);
-		const resumed = checkpoint && decodeState(checkpoint, run);
+		const newest =
+			checkpointFile === undefined
+				? undefined
+				: await readNewestCheckpoint(checkpointFile, (bytes) => decodeState(bytes, run));
+		const resumed = newest?.checkpoint;
 		const dtypes = [smashedDtype, gradientDtype];
 		const server = await ServerSegment.load(artifact, runtime, { threads: options.threads ?? 1, classWeights, dtypes });
 		const state = resumed?.state ?? initialState(artifact);
@@ -221,7 +226,14 @@ export class Aggregator implements AsyncDisposable {
 		const history = log.durable
 			? await RunHistory.load({ log, clock, maxMessageBytes, readOnly }, from)
 			: RunHistory.none({ log, clock, maxMessageBytes, readOnly });
-		return new Aggregator(options, settings, { server, client, run, state, history, writtenBy: resumed?.runtime });
+		return new Aggregator(options, settings, {
+			server,
+			client,
+			run,
+			state,
+			history,
+			resumed: resumed && { runtime: resumed.runtime, damaged: newest?.damaged ?? 0 },
+		});
 	}
 
 	/** Progress from now on, for any number of readers. `end` is the last one of training; the iterator ends at `close`. */
@@ -248,7 +260,7 @@ export class Aggregator implements AsyncDisposable {
 		const { state } = this.#training;
 		try {
 			const { log } = this.#options.broker;
-			await writeAtomically(file, encodeState(state, this.#run, { id: log.id, position: log.durable ? log.end : 0 }));
+			await writeCheckpoint(file, encodeState(state, this.#run, { id: log.id, position: log.durable ? log.end : 0 }));
 		} catch (cause) {
 			throw new DataError("PSGL_CHECKPOINT_WRITE", {
 				what: `cannot write the checkpoint ${file}`,
@@ -275,10 +287,11 @@ export class Aggregator implements AsyncDisposable {
 		await this.close();
 	}
 
-	async #train(writtenBy: string | undefined): Promise<AggregatorResult> {
+	async #train(resumed: { readonly runtime: string; readonly damaged: number } | undefined): Promise<AggregatorResult> {
 		const { artifact, runtime } = this.#options;
-		if (writtenBy !== undefined) {
-			this.#emit({ type: "resumed", round: this.round, sameRuntime: writtenBy === engine(this.#options) });
+		if (resumed !== undefined) {
+			const { runtime: writtenBy, damaged } = resumed;
+			this.#emit({ type: "resumed", round: this.round, sameRuntime: writtenBy === engine(this.#options), damaged });
 		}
 		const trained = await this.#training.run();
 		const seconds = this.#startedAt === undefined ? 0 : (this.#clock.now() - this.#startedAt) / 1000;
@@ -309,7 +322,12 @@ export class Aggregator implements AsyncDisposable {
 		if (checkpointFile === undefined || !this.#context.history.isLive) return;
 		const { end } = broker.log;
 		await this.checkpoint(checkpointFile);
-		if (broker.log.durable && !keepLog) broker.log.release(end);
+		this.#places.push(end);
+		// The oldest checkpoint that is kept needs what came after it.
+		if (this.#places.length > cloudLimits.checkpointsKept) this.#places.shift();
+		const [oldest = 0] = this.#places;
+		const full = this.#places.length === cloudLimits.checkpointsKept;
+		if (broker.log.durable && full && !keepLog) broker.log.release(oldest);
 	}
 
 	#onRead(position: number): void {

@@ -56,10 +56,10 @@ export type AggregatorEvent =
 	/** A device got the client half of the model. `digest` is its SHA-256 in hex. */
 	| { readonly type: "artifact-sent"; readonly device: string; readonly version: number; readonly digest: string }
 	/**
-	 * Training goes on from a checkpoint. With another engine, version or number of threads than wrote it, the weights are
+	 * Training goes on from a checkpoint, `damaged` newer ones could not be used. With another engine, version or number of threads than wrote it, the weights are
 	 * no longer the same to the last bit as without the interruption.
 	 */
-	| { readonly type: "resumed"; readonly round: number; readonly sameRuntime: boolean }
+	| { readonly type: "resumed"; readonly round: number; readonly sameRuntime: boolean; readonly damaged: number }
 	/** A round was done again as the log tells it. `identical`: with the same weights to the last bit. */
 	| { readonly type: "replayed"; readonly round: number; readonly digest: string; readonly identical: boolean }
 	/** Training waits for devices. */

@@ -4,6 +4,7 @@ import { cloudLimits } from "../limits.js";
 import { decodeEntry } from "../log/entry.js";
 import type { Log } from "../log/log.js";
 import { decodeRecord, type Entries, encodeRecord, type RecordOf, type RunRecord } from "./run-record.js";
+import type { ResolvedSettings } from "./settings.js";
 
 /** What the log tells of one leg. */
 export interface LegHistory {
@@ -183,4 +184,15 @@ export class RunHistory {
 		else if (record.type === "weights") leg.weights.push(record);
 		else leg.outcomes.push(record);
 	}
+}
+
+/** The settings the first round in a log began with; undefined when it tells of none. */
+export async function recordedSettings(log: Log): Promise<ResolvedSettings | undefined> {
+	if (log.start >= log.openedAt) return undefined;
+	for await (const { position, bytes } of log.read(log.start)) {
+		const record = decodeRecord(bytes);
+		if (record?.type === "round") return record.settings;
+		if (position === log.openedAt - 1) break;
+	}
+	return undefined;
 }

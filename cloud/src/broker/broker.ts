@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
-import { type Clock, LimitError, ProtocolError, systemClock } from "@psgl/sdk";
-import { deviceTopic } from "@psgl/sdk/protocol";
+import { type Clock, LimitError, ProtocolError, PsglError, systemClock } from "@psgl/sdk";
+import { defaultReceiveLimits, deviceTopic, encodeEnvelope, identify, refuse } from "@psgl/sdk/protocol";
 import { Aedes, type AuthenticateError, type Client, type PublishPacket, type Subscription } from "aedes";
 import type { AedesPersistence } from "aedes-persistence";
 import { cloudLimits as limits } from "../limits.js";
@@ -11,7 +11,7 @@ import { GuardedConnection } from "./guarded-connection.js";
 import { Listener } from "./listener.js";
 import { SendWindow } from "./send-window.js";
 import { type BrokerTls, type CheckedTls, checkTls, isLoopback, plainOutsideLoopback, revokedError } from "./tls.js";
-import { denied, isDeviceId, mayLeaveWill, maySubscribe, uplinkChannel } from "./topic-rules.js";
+import { denied, isDeviceId, mayLeaveWill, maySubscribe, type UplinkChannel, uplinkChannel } from "./topic-rules.js";
 
 // Its types declare a default export that the CommonJS module does not have.
 const memoryPersistence = createRequire(import.meta.url)("aedes-persistence") as () => AedesPersistence;
@@ -228,7 +228,23 @@ class AedesBroker implements Broker {
 				expected: `at most ${limits.maxStatusBytes} bytes`,
 			});
 		}
-		await this.log.append(encodeEntry({ device: id, channel, payload }));
+		try {
+			await this.log.append(encodeEntry({ device: id, channel, payload }));
+		} catch (error) {
+			if (!(error instanceof PsglError) || error.code !== "PSGL_JOURNAL_FULL") throw error;
+			this.#turnAway(client as Client, channel, payload, error);
+		}
+	}
+
+	/**
+	 * There is no room for a message. It is acknowledged all the same, since MQTT 3.1.1 has no refusal but to disconnect; the
+	 * device keeps it until its answer, and this one says to send it again.
+	 */
+	#turnAway(client: Client, channel: UplinkChannel, payload: Uint8Array, error: PsglError): void {
+		this.#refused(client, error);
+		if (channel !== "up") return;
+		const about = identify(payload, { ...defaultReceiveLimits, maxMessageBytes: this.maxMessageBytes });
+		void this.send(client.id, encodeEnvelope(refuse(client.id, error, about, true)));
 	}
 
 	#watch(): void {

@@ -6,6 +6,8 @@ import { ConfigError } from "@psgl/sdk";
 export interface StateFiles {
 	/** The run between two rounds. */
 	readonly checkpoint: string;
+	/** Folder of what devices sent and the aggregator decided. */
+	readonly journal: string;
 	/** The artifact a stopped run started from: a checkpoint goes on from no other. */
 	readonly untrained: string;
 	/** The trained joint artifact. */
@@ -29,6 +31,7 @@ export async function openStateFolder(folder: string): Promise<StateFiles> {
 	}
 	return {
 		checkpoint: join(folder, "training.checkpoint"),
+		journal: join(folder, "journal"),
 		untrained: join(folder, "untrained.psgl"),
 		model: join(folder, "model.psgl"),
 		vanilla: join(folder, "vanilla.psgl"),

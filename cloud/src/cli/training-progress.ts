@@ -83,6 +83,10 @@ export class TrainingProgress {
 				return event.sameRuntime
 					? undefined
 					: "The checkpoint is of another version of ONNX Runtime, or another --threads: the run goes on, but not to the same bits";
+			case "replayed":
+				return event.identical
+					? undefined
+					: `Round ${event.round} came to other weights than the journal says: another version of ONNX Runtime, or another --threads`;
 			case "waiting":
 				return this.#tellWaiting ? `Waiting for devices: ${event.devices} of ${event.needed}` : undefined;
 			case "round":

@@ -7,6 +7,7 @@ import { exportVerb } from "./commands/export.js";
 import { fleetVerb } from "./commands/fleet.js";
 import { inferVerb } from "./commands/infer.js";
 import { provisionVerbs } from "./commands/provision.js";
+import { replayVerb } from "./commands/replay.js";
 import { trailVerifyVerb } from "./commands/trail.js";
 import type { Verb } from "./verb.js";
 
@@ -19,6 +20,7 @@ export const verbs: readonly Verb[] = [
 	inferVerb,
 	compileVerb,
 	exportVerb,
+	replayVerb,
 	...provisionVerbs,
 	trailVerifyVerb,
 	doctorVerb,

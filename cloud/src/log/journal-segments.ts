@@ -1,5 +1,6 @@
 import { open, readdir, readFile, rename, rm, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
+import { syncFolder } from "../sync-folder.js";
 import {
 	decodeRecordHeader,
 	decodeSegmentHeader,
@@ -121,15 +122,6 @@ function safeBytes(bytes: Buffer, broken: number, position: number): number {
 		at = end ?? at + 1;
 	}
 	return safe;
-}
-
-async function syncFolder(folder: string): Promise<void> {
-	const handle = await open(folder, "r");
-	try {
-		await handle.sync();
-	} finally {
-		await handle.close();
-	}
 }
 
 /** Enough of a file for its header. */

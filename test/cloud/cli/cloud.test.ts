@@ -56,6 +56,10 @@ test.serial("cloud trains with a fleet and a device on their own connections, th
 	t.like(decision, { type: "result", source: "aggregator", arrived: 1 });
 	const { manifest } = await decodeArtifact(await readFile(join(folder, "model.psgl")));
 	t.deepEqual(manifest.classes, ["normal", "opacity"]);
+	const replayed = await runCli(["replay", "--json", "--artifact", artifact, "--state", folder]);
+	t.is(replayed.exitCode, 0, replayed.stderr);
+	t.like(replayed.events.at(-1), { type: "result", rounds: 2, bitIdentical: true });
+	t.true((replayed.events.at(-1)?.applied as number) > 0);
 	const again = await runCli(["infer", "--json", "--artifact", join(folder, "model.psgl"), "--input", picture]);
 	const [online] = (decision?.decisions ?? []) as { class: string; probability: number }[];
 	const [offline] = (again.events.at(-1)?.decisions ?? []) as { class: string; probability: number }[];

@@ -35,7 +35,17 @@ export const cloudVerb = defineVerb({
 		seed: seedOption,
 		threads: threadsOption,
 		state: option("DIR", "folder for checkpoints and the trained artifact", z.string().default("psgl-state")),
-		resume: toggle("go on from the checkpoint in the state folder"),
+		resume: toggle("go on with the run in the state folder, where it was"),
+		fsync: option(
+			"WHEN",
+			"when the journal is synced to the disk: always, before a batch is acknowledged, or interval, every 50 ms, faster and without the last ones after a power failure",
+			z.enum(["always", "interval"]).default("always"),
+		),
+		journalKeep: option(
+			"WHAT",
+			"checkpoint: what the oldest of the last three checkpoints needs; all: the whole run, for psgl replay from its beginning",
+			z.enum(["checkpoint", "all"]).default("checkpoint"),
+		),
 		exitWhenTrained: toggle("end when training is over instead of answering requests"),
 	},
 	examples: [

@@ -1,8 +1,11 @@
 import { existsSync } from "node:fs";
 import { ConfigError } from "@psgl/sdk";
+import type { Artifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
-import { Aggregator } from "../../aggregator/aggregator.js";
+import { Aggregator, artifactDigest } from "../../aggregator/aggregator.js";
 import { type Broker, type BrokerEvent, startBroker } from "../../broker/broker.js";
+import { type FileJournal, type Fsync, openFileJournal } from "../../log/file-journal.js";
+import { createMemoryLog } from "../../log/memory-log.js";
 import { AuditTrail } from "../../trail/audit-trail.js";
 import { RunRecorder } from "../../trail/run-recorder.js";
 import { followBrokerTls, readBrokerTls } from "../broker-tls.js";
@@ -31,6 +34,8 @@ interface CloudValues extends OptionValues<typeof trainingOptions> {
 	readonly threads?: number | undefined;
 	readonly state: string;
 	readonly resume: boolean;
+	readonly fsync: Fsync;
+	readonly journalKeep: "checkpoint" | "all";
 	readonly exitWhenTrained: boolean;
 }
 
@@ -47,9 +52,12 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		psgl: version,
 	});
 	const { host, port, pki, plainOutsideLoopback } = options;
+	// Requests for decisions change nothing: a device asks again.
+	const log = options.rounds === 0 ? createMemoryLog() : await openJournal(files, artifact, options, output);
 	await using broker = await startBroker({
 		host,
 		port,
+		log,
 		tls: pki === undefined ? undefined : await readBrokerTls(pki),
 		plainOutsideLoopback,
 		onEvent: (event) => {
@@ -65,6 +73,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		settings: aggregatorSettings(options, options.minDevices),
 		checkpointFile: options.rounds === 0 ? undefined : files.checkpoint,
 		threads: options.threads ?? defaultThreads(),
+		keepLog: options.journalKeep === "all",
 		signal,
 	});
 	void recordAll(aggregator, recorder);
@@ -109,12 +118,28 @@ async function recordAll(aggregator: Aggregator, recorder: RunRecorder): Promise
 
 /** A run that was stopped is not overwritten by accident. @throws ConfigError `PSGL_STATE_EXISTS`. */
 function requireNewState(files: StateFiles, { resume, rounds, state }: CloudValues): void {
-	if (resume || rounds === 0 || !existsSync(files.checkpoint)) return;
+	const there = [files.checkpoint, files.journal].find((file) => existsSync(file));
+	if (resume || rounds === 0 || there === undefined) return;
 	throw new ConfigError("PSGL_STATE_EXISTS", {
-		what: `the state folder ${state} holds the checkpoint of another run`,
-		got: files.checkpoint,
+		what: `the state folder ${state} holds another run`,
+		got: there,
 		remedy: "Go on with it by --resume, choose another folder with --state, or remove the file",
 	});
+}
+
+async function openJournal(
+	files: StateFiles,
+	artifact: Artifact,
+	{ fsync }: CloudValues,
+	output: Output,
+): Promise<FileJournal> {
+	const journal = await openFileJournal({ folder: files.journal, run: await artifactDigest(artifact), fsync });
+	const { torn } = journal;
+	if (torn !== undefined) {
+		const line = `${torn.file}: ${torn.bytes} bytes at its end were being written when the machine stopped, and are cut off`;
+		output.event("journal-torn", { ...torn }, line);
+	}
+	return journal;
 }
 
 function announce(output: Output, broker: Broker, aggregator: Aggregator, { rounds, minDevices }: CloudValues): void {
