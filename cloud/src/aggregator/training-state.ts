@@ -13,7 +13,6 @@ type Vector = Tensor<"float32">;
 /** The best round so far, by its validation. */
 export interface BestRound {
 	readonly round: number;
-	readonly balancedAccuracy: number;
 	readonly loss: number;
 	readonly client: ClientWeights;
 	readonly server: ServerWeights;
@@ -77,7 +76,7 @@ const facts = z.strictObject({
 	averaged: count,
 	/** Place in the log of the run up to which the state is what the log tells. */
 	log: z.strictObject({ id: z.string(), position: count }),
-	best: z.strictObject({ round: count, balancedAccuracy: z.number(), loss: z.number() }).nullable(),
+	best: z.strictObject({ round: count, loss: z.number() }).nullable(),
 });
 
 /** What a checkpoint has to fit. */
@@ -113,7 +112,7 @@ export function encodeState(state: TrainingState, run: RunIdentity, log: LogPlac
 			step: server.step,
 			averaged: average?.legs ?? 0,
 			log,
-			best: best ? { round: best.round, balancedAccuracy: best.balancedAccuracy, loss: best.loss } : null,
+			best: best ? { round: best.round, loss: best.loss } : null,
 		},
 		vectors: {
 			...named("client/", { ...client }),

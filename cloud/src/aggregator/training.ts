@@ -197,7 +197,10 @@ export class Training {
 		}
 	}
 
-	/** Higher balanced accuracy of the decision is better; among equals, lower loss. */
+	/**
+	 * Lower loss of the decision is better. Accuracy would pick lucky rounds: with a hundred validation samples it is off by
+	 * several points.
+	 */
 	#best(
 		round: number,
 		validation: Validation | undefined,
@@ -206,15 +209,11 @@ export class Training {
 		const before = this.#state.best;
 		const decision = validation?.fused;
 		if (decision === undefined) return before;
-		const { balancedAccuracy, loss } = decision;
-		const better =
-			before === undefined ||
-			balancedAccuracy > before.balancedAccuracy ||
-			(balancedAccuracy === before.balancedAccuracy && loss < before.loss);
-		if (!better) return before;
+		const { loss } = decision;
+		if (before !== undefined && loss >= before.loss) return before;
 		const samples = weights.samples.filter((r) => r !== undefined);
 		const { params, stats } = weights.server;
-		return { round, balancedAccuracy, loss, client: weights.client, server: { params, stats }, samples };
+		return { round, loss, client: weights.client, server: { params, stats }, samples };
 	}
 
 	async #finish(reason: EndReason): Promise<TrainedWeights> {
