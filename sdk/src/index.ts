@@ -6,6 +6,7 @@ export { Device, type TrainOptions } from "./device/device.js";
 export type { DeviceData } from "./device/device-data.js";
 export type { DeviceEvent } from "./device/device-event.js";
 export type { DeviceOptions } from "./device/device-options.js";
+export { dropoutSeed } from "./device/dropout-seed.js";
 export type { Decision, InferOptions } from "./device/inference.js";
 export { parseStartUpKit, type StartUpKit } from "./device/start-up-kit.js";
 export {

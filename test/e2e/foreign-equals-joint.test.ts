@@ -4,6 +4,7 @@ import {
 	crossEntropy,
 	defaultOptimiser,
 	differentiate,
+	dropout,
 	encodeModel,
 	GraphBuilder,
 	importModel,
@@ -12,11 +13,13 @@ import {
 	presetDefinition,
 	type Value,
 } from "@psgl/models";
-import { Device, elementCount, type Session, scalar, seededRandom, type Tensor, zeros } from "@psgl/sdk";
+import { Device, dropoutSeed, elementCount, type Session, scalar, seededRandom, type Tensor, zeros } from "@psgl/sdk";
 import { artifactTensor, decodeArtifact, type Manifest } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
-import { loadData } from "@psgl/sdk/sources";
+import { Dataset, loadData } from "@psgl/sdk/sources";
+import test, { type ExecutionContext } from "ava";
 import { startCloud } from "../helpers/cloud.js";
+import { dropoutFile } from "../helpers/dropout-file.js";
 import { sharedPath, withShared } from "../helpers/shared.js";
 
 const rounds = 1;
@@ -24,25 +27,38 @@ const batchSize = 16;
 const seed = 5;
 const learningRate = 0.002;
 
-/** The whole file as one training graph, each weight an input of its own. */
-async function wholeFile(bytes: Uint8Array) {
+/** The whole file as one training graph, each weight an input of its own; masks as device and aggregator draw them. */
+async function wholeFile(bytes: Uint8Array, droppedOnDevice: readonly string[] = []) {
 	const g = new GraphBuilder("whole");
 	const optimiser = optimiserStep(defaultOptimiser);
 	const state: Record<string, Tensor> = {};
 	const weights: Value[] = [];
+	const step = g.input("step", "float32", []);
+	let onDevice: Value | undefined;
 	const outputs = importModel(g, bytes, {
 		input: (_name, dtype, shape) => g.input("x", dtype, ["B", ...shape.slice(1)]),
 		initializer(name, tensor) {
+			// Ratios of dropouts.
+			if (elementCount(tensor.dims) === 1) return g.constant(tensor, name);
 			state[name] = tensor;
 			state[`${name} slots`] = zeros("float32", [optimiser.slotsPerParameter * elementCount(tensor.dims)]);
 			const value = g.input(name, tensor.dtype, tensor.dims);
 			weights.push(value);
 			return value;
 		},
+		dropout(x, { ratio, name }) {
+			if (!droppedOnDevice.includes(name)) {
+				const seed = g.add("Cast", [step], { to: { type: "int", value: 7 } });
+				return dropout(g, x, { ratio, seed, name: `A.${name}` });
+			}
+			onDevice ??= g.input("dropoutSeed", "int64", []);
+			return dropout(g, x, { ratio, seed: onDevice, name });
+		},
 	});
+	const logits = [...outputs.values()][0] as Value;
 	const target = g.input("y", "int64", ["B"]);
-	const [rate, step] = [g.input("learningRate", "float32", []), g.input("step", "float32", [])];
-	const loss = crossEntropy(g, { logits: outputs.get("output") as Value, target });
+	const rate = g.input("learningRate", "float32", []);
+	const loss = crossEntropy(g, { logits, target });
 	const gradients = differentiate(g, [{ value: loss }], weights);
 	for (const [i, weight] of weights.entries()) {
 		const flat = g.ints([-1]);
@@ -82,13 +98,20 @@ function largestDifference(
 	return most;
 }
 
-withShared("a network of an ONNX file trained over MQTT gets the weights of training the whole file", async (t) => {
-	const bytes = await readFile(sharedPath("vectors", "onnx", "lenet_op13.onnx"));
-	const { train } = await loadData(sharedPath("data", "mnist"), { seed });
-	const data = train.subset(Array.from({ length: 160 }, (_, i) => i));
-	const network = importNetwork(bytes, { name: "lenet_op13", cut: ["/MaxPool_output_0"] });
+interface Comparison {
+	readonly bytes: Uint8Array;
+	readonly cut: readonly string[];
+	/** 160 samples. */
+	readonly data: Dataset;
+	/** Names of the dropouts in front of the cut. */
+	readonly droppedOnDevice?: readonly string[];
+}
+
+/** Trains over MQTT and in one graph, on the same batches, and compares the weights. */
+async function compare(t: ExecutionContext, { bytes, cut, data, droppedOnDevice = [] }: Comparison): Promise<void> {
+	const network = importNetwork(bytes, { name: "foreign", cut });
 	const definition = presetDefinition("none", network, data.shape, data.classes);
-	const artifact = await compileArtifact(definition, { name: "lenet", random: seededRandom(1) });
+	const artifact = await compileArtifact(definition, { name: "foreign", random: seededRandom(1) });
 	await using cloud = await startCloud(artifact, {
 		rounds,
 		batchSize,
@@ -109,15 +132,16 @@ withShared("a network of an ONNX file trained over MQTT gets the weights of trai
 	const trained = await decodeArtifact((await cloud.aggregator.result).artifact);
 	t.is(steps, 10);
 
-	const { session, state } = await wholeFile(bytes);
+	const { session, state } = await wholeFile(bytes, droppedOnDevice);
 	const start = { ...state };
+	const random = seededRandom(seed).fork("only");
 	let step = 0;
 	for (let round = 1; round <= rounds; round++) {
-		const order = seededRandom(seed).fork("only").fork(`epoch ${round}`).permutation(data.length);
+		const order = random.fork(`epoch ${round}`).permutation(data.length);
 		for (let from = 0; from < order.length; from += batchSize) {
 			const batch = data.batch(order.subarray(from, from + batchSize));
-			const feeds = { ...batch, learningRate: scalar(learningRate), step: scalar(++step) };
-			await trainStep(session, state, feeds);
+			const seeded = { step: scalar(++step), dropoutSeed: dropoutSeed(random, step) };
+			await trainStep(session, state, { ...batch, learningRate: scalar(learningRate), ...seeded });
 		}
 	}
 	await session.close();
@@ -133,4 +157,22 @@ withShared("a network of an ONNX file trained over MQTT gets the weights of trai
 		t.true(difference <= 1e-5, `${vector} differs by ${difference}`);
 		t.true(largestDifference(flat, segment, prefix, start) > 0.005, `${vector} has moved`);
 	}
+}
+
+withShared("a network of an ONNX file trained over MQTT gets the weights of training the whole file", async (t) => {
+	const bytes = await readFile(sharedPath("vectors", "onnx", "lenet_op13.onnx"));
+	const { train } = await loadData(sharedPath("data", "mnist"), { seed });
+	const data = train.subset(Array.from({ length: 160 }, (_, i) => i));
+	await compare(t, { bytes, cut: ["/MaxPool_output_0"], data });
+});
+
+test.serial("dropout on both sides of the cut drops in training over MQTT what it drops in one graph", async (t) => {
+	const random = seededRandom(9);
+	const data = new Dataset({
+		shape: [1, 12],
+		classes: ["a", "b", "c"],
+		labels: Int32Array.from({ length: 160 }, (_, i) => i % 3),
+		samples: Float32Array.from({ length: 160 * 12 }, () => random.uniform()),
+	});
+	await compare(t, { bytes: dropoutFile(), cut: ["cut"], data, droppedOnDevice: ["Dropout_dropped"] });
 });

@@ -4,7 +4,7 @@ import { robustPerturbation } from "../blocks/robust-perturbation.js";
 import { perturb, saliencyMap } from "../blocks/saliency-map.js";
 import { GraphBuilder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
-import { type BoundSegment, bindSegment, packStatistics } from "../layers/parameter-scope.js";
+import { type BoundSegment, bindSegment, type DropoutSeed, packStatistics } from "../layers/parameter-scope.js";
 import { TrainedParameters } from "../layers/trained-parameters.js";
 import { lossOf, probabilitiesOf, targetShape } from "../losses/loss.js";
 import { batchDim, localHead, type ModelDefinition, type ModelLayout } from "./model-definition.js";
@@ -79,7 +79,7 @@ export function clientTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	const step = g.input("step", "float32", []);
 	const map = definition.map === null ? undefined : g.input("map", "float32", [batchDim, ...definition.inputShape]);
 
-	const scope = client.scope(true);
+	const scope = client.scope(true, dropoutSeed(g));
 	const smashed = definition.network.client(g, scope, clientInput(g, definition, x, map));
 	const robust = definition.robustBudget > 0;
 	const seeds = [{ value: smashed, gradient: cutGradient }];
@@ -126,10 +126,20 @@ function perturbAndForward(
 ): { smashed: Value; map: Value | undefined } {
 	const { g, definition, client } = context;
 	const map = deviceMap(context, x, training);
-	return { smashed: definition.network.client(g, client.scope(training), clientInput(g, definition, x, map)), map };
+	const scope = client.scope(training, training ? dropoutSeed(g) : undefined);
+	return { smashed: definition.network.client(g, scope, clientInput(g, definition, x, map)), map };
 }
 
-/** The map the device puts on its own input, from the local head alone. */
+/** The input `dropoutSeed`, int64 [], which only the graphs of a client segment with dropout have. */
+function dropoutSeed(g: GraphBuilder): DropoutSeed {
+	let seed: Value | undefined;
+	return () => {
+		seed ??= g.input("dropoutSeed", "int64", []);
+		return seed;
+	};
+}
+
+/** The map the device puts on its own input, from the local head alone; of the whole segment, nothing dropped. */
 function deviceMap(context: ClientContext, x: Value, training: boolean): Value | undefined {
 	const { g, definition, client, head } = context;
 	if (definition.map === null) return undefined;

@@ -6,6 +6,7 @@ import type { Graph, Value } from "../graph/graph.js";
 import { type BoundSegment, bindSegment, packStatistics } from "../layers/parameter-scope.js";
 import { TrainedParameters } from "../layers/trained-parameters.js";
 import { lossOf, targetShape } from "../losses/loss.js";
+import { castTo } from "../operators/constants.js";
 import { batchDim, type ModelDefinition, type ModelLayout } from "./model-definition.js";
 import { recover, sharedInputs, stackedScores, streamLogits } from "./server-streams.js";
 import { updateParameters } from "./update-parameters.js";
@@ -43,7 +44,7 @@ export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	const detached = onlyFused
 		? { attacked: g.add("Identity", [smashed]), recovered: g.add("Identity", [recovered]) }
 		: { attacked: smashed, recovered };
-	const scope = server.scope(true);
+	const scope = server.scope(true, () => castTo(g, step, "int64"));
 	const logits = streamLogits(g, definition, scope, {
 		...detached,
 		fusedAttacked: smashed,

@@ -2,6 +2,8 @@ import { ArtifactError, ConfigError, ShapeError, type Tensor } from "@psgl/sdk";
 import { batchDim } from "../compile/model-definition.js";
 import { GraphBuilder } from "../graph/builder.js";
 import { formatShape, type Node, type Shape, staticShape, type Value } from "../graph/graph.js";
+import { allKept } from "../layers/dropout.js";
+import type { FileDropout } from "../onnx/dropout-rule.js";
 import type { ExternalData } from "../onnx/external-data.js";
 import { importModel } from "../onnx/import-model.js";
 import { classifierLogits, openBatch } from "./classifier-logits.js";
@@ -21,10 +23,19 @@ export interface ForeignModel {
 	readonly tensors: ReadonlyMap<string, Value>;
 	/** Values of all that is known before the graph runs, by the value's name. */
 	readonly constants: ReadonlyMap<string, Tensor>;
+	/** What training drops, by the name of the value that stands for it, which outside training drops nothing. */
+	readonly dropouts: ReadonlyMap<string, ForeignDropout>;
 	/** Names of the constants that training changes. */
 	readonly parameters: ReadonlySet<string>;
 	/** What was done to the file that a reader may want to know. */
 	readonly notes: readonly string[];
+}
+
+/** One output of a dropout of the file. */
+export interface ForeignDropout extends FileDropout {
+	/** What elements are dropped of. */
+	readonly x: Value;
+	readonly output: "y" | "kept";
 }
 
 export interface ForeignModelOptions {
@@ -50,6 +61,7 @@ export function readForeignModel(bytes: Uint8Array, { inputShape, external }: Fo
 		initialisers.add(name);
 		return g.constant(value, name);
 	};
+	const dropouts = new Map<string, ForeignDropout>();
 	let fixedBatch = false;
 	const outputs = withAdvice(
 		() =>
@@ -62,7 +74,12 @@ export function readForeignModel(bytes: Uint8Array, { inputShape, external }: Fo
 				},
 				initializer,
 				outsideTraining: true,
-				dropout: "off",
+				dropout(x, dropout) {
+					const [y, kept] = [g.add("Identity", [x]), allKept(g, x)];
+					dropouts.set(y.name, { ...dropout, x, output: "y" });
+					dropouts.set(kept.name, { ...dropout, x, output: "kept" });
+					return { y, kept };
+				},
 				...(external === undefined ? {} : { external }),
 				note: (text) => notes.push(text),
 				// PyTorch writes equal weights once and gives them their other names with Identity; training tells them apart.
@@ -92,6 +109,7 @@ export function readForeignModel(bytes: Uint8Array, { inputShape, external }: Fo
 		classes: logits.shape[1] as number,
 		tensors,
 		constants,
+		dropouts,
 		parameters: trainedTensors(g.nodes, constants, initialisers),
 		notes: [...notes, ...classifier.notes],
 	};

@@ -15,6 +15,7 @@ const keeping: ReadonlySet<string> = new Set([
 	"Concat",
 	"Split",
 	"Slice",
+	"Identity",
 ]);
 
 /** Whether a value of the model can be told to hold no negative numbers. */

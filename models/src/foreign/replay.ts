@@ -8,7 +8,7 @@ import type { ForeignModel } from "./foreign-model.js";
 
 /**
  * Adds nodes of a foreign model to `g`: weights from the scope, starting as the file has them; constants as they are;
- * batch normalisation with running statistics that training moves.
+ * batch normalisation with running statistics that training moves; dropout as the scope has it.
  *
  * @param given values of `g` that stand for values of the model, by the name of the latter
  * @returns the same with the values of all nodes added
@@ -34,6 +34,14 @@ export function replay(
 		return value;
 	};
 	for (const node of nodes) {
+		const [first] = node.outputs;
+		const dropped = first && model.dropouts.get(first.name);
+		if (first !== undefined && dropped !== undefined) {
+			const { ratio, name, output } = dropped;
+			const result = scope.dropout(g, operand(dropped.x) as Value, { ratio, name });
+			known.set(first.name, result[output]);
+			continue;
+		}
 		const running = runningStatistics(model, node);
 		if (running === undefined) {
 			const inputs = node.inputs.map(operand);

@@ -56,6 +56,11 @@ export function dropout(g: GraphBuilder, x: Value, { ratio, seed, name }: Dropou
 	return { y: g.add("Mul", [x, factors]), kept };
 }
 
+/** The mask of a dropout that drops nothing, bool, same shape as x: no number is greater than itself. */
+export function allKept(g: GraphBuilder, x: Value): Value {
+	return g.add("Not", [g.add("Greater", [x, x])]);
+}
+
 /** 1, 2, ... up to the length in `shape`, an int64 [1]. */
 function positions(g: GraphBuilder, shape: Value): Value {
 	const axis = integer(g, 0);

@@ -2,6 +2,7 @@ import { elementCount } from "@psgl/sdk";
 import { int } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
+import { allKept, type DropoutOptions, type Dropped, dropout } from "./dropout.js";
 import { type Initialiser, type LayoutEntry, ParameterLayout } from "./parameter-layout.js";
 
 /** Parameters and running statistics of one segment. */
@@ -9,6 +10,9 @@ export interface SegmentLayout {
 	readonly params: ParameterLayout;
 	readonly stats: ParameterLayout;
 }
+
+/** Gives the number that dropout masks are drawn from, an int64 []: another one for every step. */
+export type DropoutSeed = () => Value;
 
 type Source = (name: string, shape: readonly number[], initialiser: Initialiser) => Value;
 
@@ -20,13 +24,23 @@ type Source = (name: string, shape: readonly number[], initialiser: Initialiser)
 export class ParameterScope {
 	/** Normalise by the statistics of the batch (and update the running ones) rather than by the running ones. */
 	readonly training: boolean;
+	readonly #dropoutSeed: DropoutSeed | undefined;
 	readonly #prefix: string;
 	readonly #params: Source;
 	readonly #stats: Source;
 	readonly #nextStats: Map<string, Value>;
 
-	constructor(training: boolean, params: Source, stats: Source, prefix = "", nextStats = new Map<string, Value>()) {
+	/** @param dropoutSeed left out: nothing is dropped. */
+	constructor(
+		training: boolean,
+		params: Source,
+		stats: Source,
+		dropoutSeed?: DropoutSeed,
+		prefix = "",
+		nextStats = new Map<string, Value>(),
+	) {
 		this.training = training;
+		this.#dropoutSeed = dropoutSeed;
 		this.#params = params;
 		this.#stats = stats;
 		this.#prefix = prefix;
@@ -35,7 +49,8 @@ export class ParameterScope {
 
 	/** The scope of a part of the network. */
 	within(name: string): ParameterScope {
-		return new ParameterScope(this.training, this.#params, this.#stats, `${this.#prefix}${name}.`, this.#nextStats);
+		const prefix = `${this.#prefix}${name}.`;
+		return new ParameterScope(this.training, this.#params, this.#stats, this.#dropoutSeed, prefix, this.#nextStats);
 	}
 
 	/** A trained tensor. */
@@ -46,6 +61,12 @@ export class ParameterScope {
 	/** A running statistic, which training updates without a gradient. */
 	statistic(name: string, shape: readonly number[], initialiser: Initialiser): Value {
 		return this.#stats(this.#prefix + name, shape, initialiser);
+	}
+
+	/** Dropout of x [B,...] by a mask of its own name and the step's seed; x itself where the pass drops nothing. */
+	dropout(g: GraphBuilder, x: Value, { ratio, name }: Omit<DropoutOptions, "seed">): Dropped {
+		if (this.#dropoutSeed === undefined) return { y: x, kept: allKept(g, x) };
+		return dropout(g, x, { ratio, seed: this.#dropoutSeed(), name: this.#prefix + name });
 	}
 
 	/** Records what a running statistic becomes after this batch. */
@@ -79,8 +100,11 @@ export interface BoundSegment {
 	/** Value of each entry of `layout.params`, in that order. */
 	readonly values: readonly Value[];
 	readonly statistics: readonly Value[];
-	/** A scope for one pass through the network; several passes share the parameters, not the statistics' updates. */
-	scope(training: boolean): ParameterScope;
+	/**
+	 * A scope for one pass through the network; several passes share the parameters, not the statistics' updates.
+	 * @param dropoutSeed left out: nothing is dropped.
+	 */
+	scope(training: boolean, dropoutSeed?: DropoutSeed): ParameterScope;
 }
 
 /** Cuts `params` [P] and `stats` [Q] into the tensors of `layout`. */
@@ -95,8 +119,13 @@ export function bindSegment(g: GraphBuilder, layout: SegmentLayout, params: Valu
 		layout,
 		values,
 		statistics,
-		scope: (training) =>
-			new ParameterScope(training, lookup(layout.params.entries, values), lookup(layout.stats.entries, statistics)),
+		scope: (training, dropoutSeed) =>
+			new ParameterScope(
+				training,
+				lookup(layout.params.entries, values),
+				lookup(layout.stats.entries, statistics),
+				dropoutSeed,
+			),
 	};
 }
 

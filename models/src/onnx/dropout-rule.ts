@@ -2,12 +2,21 @@ import { ArtifactError } from "@psgl/sdk";
 import { numberAttribute } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { dropout } from "../layers/dropout.js";
+import { allKept, type Dropped, dropout } from "../layers/dropout.js";
 import { requiredInput } from "../operators/operator.js";
 import type { ReadNode } from "./normalise-opset.js";
 
-/** What a Dropout in training mode does: nothing (`off`), or drop by masks drawn from a seed, an int64 []. */
-export type DropoutTreatment = "off" | Value;
+/** A dropout of a file: `ratio` of the elements are dropped, `name` tells it apart from others. */
+export interface FileDropout {
+	readonly ratio: number;
+	readonly name: string;
+}
+
+/**
+ * What a Dropout in training mode does: nothing (`off`), drop by masks drawn from a seed, an int64 [], or what a
+ * function makes of it.
+ */
+export type DropoutTreatment = "off" | Value | ((x: Value, dropout: FileDropout) => Dropped);
 
 /**
  * Dropout outside training passes its input on, in training mode it is treated as asked for. Its `seed` attribute takes
@@ -23,8 +32,7 @@ export function readDropout(
 	// What cannot be read may be true.
 	const training = node.inputs[2] === undefined ? 0 : Number(g.constantOf(node.inputs[2])?.data[0] ?? 1);
 	if (training === 0 || treatment === "off") {
-		// Whoever reads a mask that drops nothing gets one: no number is greater than itself.
-		return node.outputCount === 1 ? [x] : [x, g.add("Not", [g.add("Greater", [x, x])])];
+		return node.outputCount === 1 ? [x] : [x, allKept(g, x)];
 	}
 	const ratio = node.inputs[1] === undefined ? 0.5 : Number(g.constantOf(node.inputs[1])?.data[0] ?? Number.NaN);
 	if (treatment === undefined || !(ratio >= 0 && ratio < 1)) {
@@ -37,6 +45,7 @@ export function readDropout(
 	}
 	const seed = numberAttribute(node.attributes, "seed", Number.NaN);
 	const name = Number.isNaN(seed) ? node.name : `seed ${seed}`;
-	const { y, kept } = dropout(g, x, { ratio, seed: treatment, name });
+	const { y, kept } =
+		typeof treatment === "function" ? treatment(x, { ratio, name }) : dropout(g, x, { ratio, seed: treatment, name });
 	return [y, kept];
 }

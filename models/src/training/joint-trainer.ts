@@ -1,4 +1,4 @@
-import { type Random, type Runtime, type Session, scalar, type Tensor, zeros } from "@psgl/sdk";
+import { dropoutSeed, type Random, type Runtime, type Session, scalar, type Tensor, zeros } from "@psgl/sdk";
 import { type Artifact, artifactGraph, artifactTensor, type Manifest, optimiserStateLength } from "@psgl/sdk/artifact";
 import type { Dataset } from "@psgl/sdk/sources";
 import { equalClassWeights } from "../compile/server-streams.js";
@@ -101,7 +101,8 @@ export class JointTrainer implements AsyncDisposable {
 		s.step += 1;
 		const step = scalar(s.step);
 		const delta = this.#deltaOf(data, x, indices);
-		const client = { x, delta, params: s.params, stats: s.stats, head: s.head };
+		const seed = dropoutSeed(this.#random, s.step);
+		const client = { x, delta, params: s.params, stats: s.stats, head: s.head, dropoutSeed: seed };
 		const budget = scalar(this.#manifest.map?.budget ?? 0);
 		const forward = await this.#forward.run({ ...client, budget });
 		const server = await this.#serverTrain.run({

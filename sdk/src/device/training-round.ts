@@ -5,6 +5,7 @@ import { scalar, type Tensor } from "../tensor.js";
 import { limitBatches, trainingBatches } from "./batches.js";
 import type { DeviceEvent } from "./device-event.js";
 import type { DeviceChanges } from "./device-records.js";
+import { dropoutSeed } from "./dropout-seed.js";
 import { type ClientModel, deviceRandom } from "./enrolment.js";
 import { exchange, type Training, type Unanswered } from "./exchange.js";
 import type { RoundProgress } from "./round-progress.js";
@@ -115,6 +116,8 @@ async function* trainingStep(
 		...state.feeds(),
 		x,
 		budget: scalar(welcome.mapBudget),
+		// Steps made, not batches sent, so that a batch computed again after a crash drops what it dropped before.
+		dropoutSeed: dropoutSeed(deviceRandom(welcome, training.id), state.steps + 1),
 		...(manifest.robustBudget > 0 && {
 			delta: perturbations?.read(indices) ?? { ...x, data: new Float32Array(x.data.length) },
 		}),
