@@ -33,8 +33,11 @@ export interface ChaosResult {
 
 interface CloudMessage extends Told {
 	readonly url?: string;
-	readonly rounds?: number;
-	readonly counts?: AggregatorResult["counts"];
+}
+
+interface CloudResult extends Told, Pick<AggregatorResult, "rounds" | "counts"> {
+	/** SHA-256 (hex) of what was learned. */
+	readonly weights: string;
 }
 
 interface DeviceMessage extends Told {
@@ -83,7 +86,7 @@ class Chaos {
 	/** Answered batches, by device, round and number; how often a device took the answer. */
 	readonly #answered = new Map<string, number>();
 	readonly #devices: Participant<DeviceMessage>[] = [];
-	#result: Required<Pick<CloudMessage, "rounds" | "counts">> | undefined;
+	#result: CloudResult | undefined;
 	#failure: Error | undefined;
 	#wake = () => {};
 
@@ -106,9 +109,7 @@ class Chaos {
 			signsOfLife: ["step"],
 			onMessage: (message) => {
 				if (message.url !== undefined) port = Number(new URL(message.url).port);
-				if (message.rounds !== undefined && message.counts !== undefined) {
-					this.#result = { rounds: message.rounds, counts: message.counts };
-				}
+				if (message.type === "result") this.#result = message as CloudResult;
 				this.#wake();
 			},
 			onEnd: (code) => {
@@ -175,7 +176,7 @@ class Chaos {
 	}
 
 	#report(faultCounts: LinkCounts): ChaosResult {
-		const { rounds, counts } = this.#result as Required<Pick<CloudMessage, "rounds" | "counts">>;
+		const { rounds, counts } = this.#result as CloudResult;
 		const recovery = this.#devices.flatMap((device) => device.recoverySeconds).sort((a, b) => a - b);
 		const twice = [...this.#answered.values()].filter((times) => times > 1).length;
 		return {
