@@ -15,6 +15,7 @@ export { type BatchIdentity, Ledger, type LedgerCounts, type Verdict } from "./a
 export { legsOf, type Share } from "./aggregator/legs.js";
 export { Reservoir } from "./aggregator/reservoir.js";
 export type { RosterDevice } from "./aggregator/roster.js";
+export { decodeRecord, type RunRecord } from "./aggregator/run-record.js";
 export { type AggregatorSettings, type ResolvedSettings, resolveSettings } from "./aggregator/settings.js";
 export { averagesWeights, extendAverage, type WeightAverage } from "./aggregator/weight-average.js";
 export { type Broker, type BrokerEvent, type BrokerOptions, startBroker } from "./broker/broker.js";

@@ -8,10 +8,12 @@ import type { CloudProcessOptions } from "./cloud-process.js";
 import { chaosDeviceName } from "./data.js";
 import type { DeviceProcessOptions } from "./device-process.js";
 import { Participant, type Told } from "./participant.js";
+import { replayJournal } from "./replay-journal.js";
 
 export interface ChaosOptions {
 	readonly kills: number;
 	readonly devices: number;
+	/** Decides who is killed when, and what the links do. */
 	readonly seed: number;
 	/** Called with a line now and then. */
 	readonly onProgress?: ((line: string) => void) | undefined;
@@ -21,10 +23,12 @@ export interface ChaosResult {
 	readonly kills: number;
 	/** Different training batches whose answer a device got. */
 	readonly acknowledged: number;
-	/** Of these, and of those the aggregator took, the ones that had no effect. */
+	/** Of these, the ones no optimiser step was made with, by the journal; and those the aggregator itself misses. */
 	readonly lost: number;
-	/** Batches with two effects, on the aggregator or on a device. */
+	/** Batches two optimiser steps were made with, or whose answer a device took twice. */
 	readonly doubled: number;
+	/** An undisturbed replay of the journal gives the trained weights to the last bit. */
+	readonly bitIdentical: boolean;
 	/** 99th percentile of the seconds from a kill until the process works again. */
 	readonly recoverySecondsP99: number;
 	readonly rounds: number;
@@ -57,6 +61,12 @@ const faults: LinkFaults = {
 
 const dayMs = 24 * 3600 * 1000;
 
+/** Share of kills that hit broker and aggregator, which every device feels. */
+const cloudShare = 0.2;
+
+/** Longest wait between two kills, milliseconds. */
+const longestPauseMs = 1000;
+
 /** Processes that may be down at a time: with all of them down nothing could go wrong any more. */
 const downAtOnce = 3;
 
@@ -85,6 +95,9 @@ class Chaos {
 	readonly #random;
 	/** Answered batches, by device, round and number; how often a device took the answer. */
 	readonly #answered = new Map<string, number>();
+	/** Rounds the cloud has told the end of. */
+	#rounds = 0;
+	#cloud: Participant<CloudMessage> | undefined;
 	readonly #devices: Participant<DeviceMessage>[] = [];
 	#result: CloudResult | undefined;
 	#failure: Error | undefined;
@@ -97,7 +110,31 @@ class Chaos {
 	}
 
 	async run(): Promise<ChaosResult> {
-		const { kills } = this.#options;
+		const { kills, devices } = this.#options;
+		try {
+			const { cloud, port } = await this.#startCloud();
+			const random = this.#random.fork("links");
+			await using link = await FaultyLink.start({ port, faults, random, clock: systemClock });
+			for (let i = 0; i < devices; i++) this.#startDevice(i, link.url);
+			await this.#until(() => this.#answered.size > 0);
+			for (let kill = 1; kill <= kills; kill++) await this.#killOne(kill);
+			link.faulty = false;
+			// A whole round, so that what the weights are made of holds everything before.
+			const before = this.#rounds;
+			await this.#until(() => this.#all.every((each) => !each.recovering) && this.#rounds > before);
+			cloud.send({ type: "stop" });
+			await this.#until(() => this.#result !== undefined && this.#all.every((each) => !each.running));
+			return await this.#report(link.counts);
+		} finally {
+			await Promise.all(this.#all.map((participant) => participant.end()));
+		}
+	}
+
+	get #all(): readonly Participant<never>[] {
+		return this.#cloud === undefined ? this.#devices : [this.#cloud, ...this.#devices];
+	}
+
+	async #startCloud() {
 		let port = 0;
 		const cloud = new Participant<CloudMessage>({
 			file: "cloud-process.js",
@@ -106,32 +143,21 @@ class Chaos {
 				folder: join(this.#folder, "cloud"),
 				settings: { ...settings, minDevices: this.#options.devices },
 			}),
-			signsOfLife: ["step"],
+			signsOfLife: ["step", "round", "result"],
 			onMessage: (message) => {
 				if (message.url !== undefined) port = Number(new URL(message.url).port);
+				if (message.type === "round") this.#rounds++;
 				if (message.type === "result") this.#result = message as CloudResult;
 				this.#wake();
 			},
 			onEnd: (code) => {
-				if (this.#result === undefined) this.#fail(`the cloud's process ended with ${code}`);
+				if (code !== 0) this.#fail(`the cloud's process ended with ${code}`);
+				this.#wake();
 			},
 		});
-		try {
-			await this.#until(() => port !== 0);
-			const random = this.#random.fork("links");
-			await using link = await FaultyLink.start({ port, faults, random, clock: systemClock });
-			for (let i = 0; i < this.#options.devices; i++) this.#startDevice(i, link.url);
-			await this.#until(() => this.#answered.size > 0);
-			for (let kill = 1; kill <= kills; kill++) await this.#killOne(kill);
-			link.faulty = false;
-			const before = this.#answered.size;
-			await this.#until(() => this.#devices.every((d) => !d.recovering) && this.#answered.size > before);
-			cloud.send({ type: "stop" });
-			await this.#until(() => this.#result !== undefined && this.#devices.every((device) => !device.running));
-			return this.#report(link.counts);
-		} finally {
-			await Promise.all([cloud, ...this.#devices].map((participant) => participant.end()));
-		}
+		this.#cloud = cloud;
+		await this.#until(() => port !== 0);
+		return { cloud, port };
 	}
 
 	#startDevice(index: number, url: string): void {
@@ -167,23 +193,27 @@ class Chaos {
 
 	/** Kills a process that works, at a moment that has nothing to do with what it does. */
 	async #killOne(kill: number): Promise<void> {
-		await this.#until(() => this.#devices.filter((device) => device.recovering).length < downAtOnce);
-		await systemClock.sleep(this.#random.uniform() * 500);
+		await this.#until(() => this.#all.filter((each) => each.recovering).length < downAtOnce);
+		await systemClock.sleep(this.#random.uniform() * longestPauseMs);
+		const cloud = this.#random.uniform() < cloudShare ? this.#cloud : undefined;
 		const candidates = this.#devices.filter((device) => !device.recovering);
-		const victim = candidates[this.#random.integer(candidates.length)];
-		await victim?.kill();
+		const device = candidates[this.#random.integer(candidates.length)];
+		await (cloud === undefined || cloud.recovering ? device : cloud)?.kill();
 		if (kill % 10 === 0) this.#options.onProgress?.(`${kill} kills, ${this.#answered.size} batches answered`);
 	}
 
-	#report(faultCounts: LinkCounts): ChaosResult {
-		const { rounds, counts } = this.#result as CloudResult;
-		const recovery = this.#devices.flatMap((device) => device.recoverySeconds).sort((a, b) => a - b);
-		const twice = [...this.#answered.values()].filter((times) => times > 1).length;
+	async #report(faultCounts: LinkCounts): Promise<ChaosResult> {
+		const { rounds, counts, weights } = this.#result as CloudResult;
+		const replay = await replayJournal(join(this.#folder, "cloud", "journal"), settings);
+		const recovery = this.#all.flatMap((each) => each.recoverySeconds).sort((a, b) => a - b);
+		const missing = [...this.#answered.keys()].filter((batch) => !replay.steps.has(batch)).length;
+		const more = (times: ReadonlyMap<string, number>) => [...times.values()].filter((count) => count > 1).length;
 		return {
 			kills: this.#options.kills,
 			acknowledged: this.#answered.size,
-			lost: counts.lost + Math.max(0, this.#answered.size - counts.applied),
-			doubled: counts.doubled + twice,
+			lost: counts.lost + missing,
+			doubled: counts.doubled + more(replay.steps) + more(this.#answered),
+			bitIdentical: replay.weights === weights,
 			recoverySecondsP99: recovery[Math.ceil(0.99 * recovery.length) - 1] ?? 0,
 			rounds,
 			faults: faultCounts,

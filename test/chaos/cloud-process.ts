@@ -1,3 +1,5 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import type { AggregatorSettings } from "@psgl/cloud";
 import { startCloud } from "../helpers/cloud.js";
 import { smallModel } from "../helpers/small-model.js";
@@ -6,21 +8,30 @@ import { weightsDigest } from "./weights-digest.js";
 /** What the cloud's process is told, as JSON. */
 export interface CloudProcessOptions {
 	readonly port: number;
+	/** Of its journal and checkpoint. */
 	readonly folder: string;
 	readonly settings: AggregatorSettings;
 }
 
 /** Broker and aggregator in a process of their own; any message from the parent ends training. */
 process.on("disconnect", () => process.exit());
-const { port, settings } = JSON.parse(process.argv[2] ?? "{}") as CloudProcessOptions;
+const { port, folder, settings } = JSON.parse(process.argv[2] ?? "{}") as CloudProcessOptions;
 const { joint } = await smallModel("robust");
-await using cloud = await startCloud(joint, settings, { port });
-process.on("message", () => cloud.aggregator.stop());
-process.send?.({ type: "listening", url: cloud.url });
-for await (const event of cloud.aggregator.events()) {
-	process.send?.(event);
-	if (event.type === "end") break;
+await mkdir(folder, { recursive: true });
+{
+	await using cloud = await startCloud(joint, settings, {
+		port,
+		journal: join(folder, "journal"),
+		checkpointFile: join(folder, "checkpoint"),
+	});
+	process.on("message", () => cloud.aggregator.stop());
+	process.send?.({ type: "listening", url: cloud.url });
+	for await (const event of cloud.aggregator.events()) {
+		process.send?.(event);
+		if (event.type === "end") break;
+	}
+	const { rounds, counts, artifact } = await cloud.aggregator.result;
+	const result = { type: "result", rounds, counts, weights: await weightsDigest(artifact) };
+	await new Promise((sent) => process.send?.(result, sent));
 }
-const { rounds, counts, artifact } = await cloud.aggregator.result;
-const result = { type: "result", rounds, counts, weights: await weightsDigest(artifact) };
-await new Promise((sent) => process.send?.(result, sent));
+process.disconnect();

@@ -16,4 +16,4 @@ const result = await runChaos({
 	onProgress: (line) => console.error(line),
 });
 console.log(JSON.stringify(result));
-process.exitCode = result.lost === 0 && result.doubled === 0 ? 0 : 1;
+process.exitCode = result.lost === 0 && result.doubled === 0 && result.bitIdentical ? 0 : 1;
