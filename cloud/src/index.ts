@@ -1,10 +1,5 @@
-export {
-	Aggregator,
-	type AggregatorCounts,
-	type AggregatorOptions,
-	type AggregatorResult,
-	artifactDigest,
-} from "./aggregator/aggregator.js";
+export { Aggregator, artifactDigest } from "./aggregator/aggregator.js";
+export type { AggregatorCounts, AggregatorOptions, AggregatorResult } from "./aggregator/aggregator-options.js";
 export { type Weighted, weightedAverage } from "./aggregator/averaging.js";
 export { type AuditResult, BatchAudit } from "./aggregator/batch-audit.js";
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, writeAtomically } from "./aggregator/checkpoint.js";

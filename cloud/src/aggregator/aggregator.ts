@@ -1,8 +1,8 @@
 import { clientHalf } from "@psgl/models";
-import { type Clock, ConfigError, DataError, type Runtime, systemClock } from "@psgl/sdk";
+import { type Clock, ConfigError, DataError, systemClock } from "@psgl/sdk";
 import { type Artifact, sha256 } from "@psgl/sdk/artifact";
-import type { Broker } from "../broker/broker.js";
 import { cloudLimits } from "../limits.js";
+import type { AggregatorOptions, AggregatorResult } from "./aggregator-options.js";
 import { BatchIntake } from "./batch-intake.js";
 import { Changed } from "./changed.js";
 import { readNewestCheckpoint, writeCheckpoint } from "./checkpoint.js";
@@ -11,13 +11,13 @@ import type { DecisionWeights } from "./decisions.js";
 import { Downlink } from "./downlink.js";
 import { type ClientArtifact, clientArtifact } from "./enrolment.js";
 import { EventBuffer } from "./event-buffer.js";
-import type { AggregatorEvent, EndReason, RoundReport, Traffic, Validation } from "./events.js";
+import type { AggregatorEvent, RoundReport, Traffic } from "./events.js";
 import { artifactPrior, fitPrior, trainedArtifact } from "./final-artifact.js";
 import { FrontDesk } from "./front-desk.js";
 import { Roster } from "./roster.js";
 import { RunHistory } from "./run-history.js";
 import { ServerSegment } from "./server-segment.js";
-import { type AggregatorSettings, type ResolvedSettings, resolveSettings } from "./settings.js";
+import { type ResolvedSettings, resolveSettings } from "./settings.js";
 import { type TrainedWeights, Training } from "./training.js";
 import {
 	decodeState,
@@ -28,61 +28,6 @@ import {
 	type TrainingState,
 } from "./training-state.js";
 import { Uplink } from "./uplink.js";
-
-export interface AggregatorOptions {
-	/** A joint artifact. Only its client half goes to devices. */
-	readonly artifact: Artifact;
-	/** Runs the server segment: `nodeRuntime` of `@psgl/sdk/runtime/node`. */
-	readonly runtime: Runtime;
-	/** The link to the devices, and the log of what they send. The aggregator does not close it. */
-	readonly broker: Pick<Broker, "log" | "maxMessageBytes" | "send">;
-	readonly settings?: AggregatorSettings | undefined;
-	/** Written after every round; when it exists, training goes on from it. Default: none. */
-	readonly checkpointFile?: string | undefined;
-	/** Threads of the server segment. Default 1. */
-	readonly threads?: number | undefined;
-	/** Only do again what the log tells, write nothing, and stop where it ends. Default false. */
-	readonly replayOnly?: boolean | undefined;
-	/** Keep the whole log instead of what the oldest checkpoint needs. Default false. */
-	readonly keepLog?: boolean | undefined;
-	readonly clock?: Clock | undefined;
-	/** Aborting it is `stop`. */
-	readonly signal?: AbortSignal | undefined;
-}
-
-/** What training ended with. */
-export interface AggregatorResult {
-	readonly reason: EndReason;
-	/** Rounds finished. */
-	readonly rounds: number;
-	/** Round whose weights these are. */
-	readonly bestRound: number;
-	/** Of these weights, where it was measured in this process. */
-	readonly validation: Validation | undefined;
-	/** The joint artifact with the trained weights, one version on. */
-	readonly artifact: Uint8Array;
-	readonly counts: AggregatorCounts;
-	readonly traffic: Traffic;
-	/** From the first round's start. */
-	readonly seconds: number;
-}
-
-export interface AggregatorCounts {
-	/** Different training batches that came in. */
-	readonly received: number;
-	/** Of these, the ones that took effect on the weights. */
-	readonly applied: number;
-	/** Of these, the ones that were answered with a refusal. */
-	readonly refused: number;
-	/** Copies of batches; they had no effect. */
-	readonly duplicates: number;
-	/** Acknowledged batches neither applied nor refused. */
-	readonly lost: number;
-	/** Batches that took effect more than once. */
-	readonly doubled: number;
-	/** Samples of the applied batches. */
-	readonly samples: number;
-}
 
 /**
  * The cloud's half of psgl: trains the server segment together with the devices, and decides.

@@ -7,6 +7,7 @@ import {
 	type Expired,
 	identify,
 	type MessageIdentity,
+	protocolLimits,
 	type Received,
 } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
@@ -115,6 +116,8 @@ export class Uplink {
 		const input = this.#input(device, fail);
 		this.#bytes += payload.byteLength;
 		input.bytes += payload.byteLength;
+		// More chunks than a device may have under way are copies without end.
+		if (input.entries.length >= protocolLimits.maxPartialMessages * protocolLimits.maxChunks) input.assembler.clear();
 		if (input.assembler.incomplete === 0) input.entries = [];
 		input.entries.push(position);
 		let received: Received<DeviceMessage> | undefined;

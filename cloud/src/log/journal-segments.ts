@@ -92,6 +92,7 @@ export async function repairTail(segment: Segment): Promise<{ end: number; torn:
 	for (let next = recordEnd(bytes, at, position); next !== undefined; next = recordEnd(bytes, at, position)) {
 		at = next;
 		position++;
+		segment.offsets.push(at);
 	}
 	if (at === bytes.length) return { end: position, torn: undefined };
 	if (safeBytes(bytes, at, position) > at) throw journalDamaged(segment.file, `a broken record at byte ${at}`);

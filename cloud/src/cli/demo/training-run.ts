@@ -1,6 +1,6 @@
 import type { ModelDefinition } from "@psgl/models";
 import type { Artifact } from "@psgl/sdk/artifact";
-import type { AggregatorResult } from "../../aggregator/aggregator.js";
+import type { AggregatorResult } from "../../aggregator/aggregator-options.js";
 import type { RoundReport } from "../../aggregator/events.js";
 
 /** A system trained over MQTT. */
