@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { startBroker } from "@psgl/cloud";
 import { decodeArtifact } from "@psgl/sdk/artifact";
+import { openDeviceStore } from "@psgl/sdk/store";
 import test from "ava";
 import { type CliResult, runCli } from "../../helpers/run-cli.js";
 import { temporaryFolder } from "../../helpers/temporary-folder.js";
@@ -16,6 +17,7 @@ async function compiled(folder: string): Promise<string> {
 test.serial("cloud trains with a fleet and a device on their own connections, then answers infer", async (t) => {
 	const folder = await temporaryFolder(t);
 	const artifact = await compiled(folder);
+	const kept = join(folder, "ward-3");
 	const picture = join(folder, "picture.png");
 	await writeFile(
 		picture,
@@ -34,7 +36,9 @@ test.serial("cloud trains with a fleet and a device on their own connections, th
 			onEvent: (event, child) => {
 				if (event.type === "listening") {
 					others.push(runCli(`fleet --json --url ${event.url} --devices 2 --samples 80`.split(" ")));
-					others.push(runCli(`device --json --url ${event.url} --id ward-3 --samples 120 --split 3/3`.split(" ")));
+					others.push(
+						runCli(`device --json --url ${event.url} --id ward-3 --samples 120 --split 3/3 --state ${kept}`.split(" ")),
+					);
 				}
 				if (event.type === "serving") {
 					inferred = runCli(["infer", "--json", "--url", event.url as string, "--input", picture]);
@@ -51,6 +55,18 @@ test.serial("cloud trains with a fleet and a device on their own connections, th
 	t.is(device?.exitCode, 0, device?.stderr);
 	t.like(device?.events.at(-1), { type: "result", device: "ward-3" });
 	t.true((device?.events.at(-1)?.steps as number) > 0);
+	await using store = await openDeviceStore(kept);
+	const records = await store.keys("");
+	t.true(records.includes("artifact") && records.includes("client"), "the device has kept its model");
+	t.false(
+		records.some((name) => name.startsWith("outbox/")),
+		"everything has its answer",
+	);
+	const second = await runCli(
+		`device --json --url mqtt://127.0.0.1:1 --id ward-3 --samples 80 --state ${kept}`.split(" "),
+	);
+	t.is(second.exitCode, 2);
+	t.like(second.events.at(-1), { type: "error", code: "PSGL_STORE_LOCKED" });
 
 	const decision = (await inferred)?.events.at(-1);
 	t.like(decision, { type: "result", source: "aggregator", arrived: 1 });
