@@ -102,3 +102,45 @@ test("a device with a store, killed again and again: the trained model is the sa
 	t.like(disturbed.counts, { received: 24, applied: 24, refused: 0, lost: 0, doubled: 0 });
 	t.deepEqual(disturbed.artifact, undisturbed.artifact);
 });
+
+test("a device with a store that comes back rounds later gives up its old round and trains with the new weights", async (t) => {
+	const folder = await temporaryFolder(t);
+	const { joint } = await smallModel();
+	const settings = { rounds: 4, minDevices: 2, batchSize: 4, averageEvery: 0, stepTimeoutMs: 1_000 };
+	await using cloud = await startCloud(joint, settings);
+	await using first = new Child("device-process.js", [cloud.url, "killed", folder]);
+	await using steady = await Device.connect({
+		url: cloud.url,
+		id: "steady",
+		runtime: nodeRuntime,
+		data: { train: smallDataset(24), validation: smallDataset(8, 2) },
+	});
+	let open: () => void = () => undefined;
+	const gate = new Promise<void>((resolve) => {
+		open = resolve;
+	});
+	let round = 0;
+	const held = async function* () {
+		for await (const event of steady.train()) {
+			yield event;
+			if (event.type === "round") round = event.epoch;
+			// In the third round it waits for the one that was away.
+			if (event.type === "step" && round >= 3) await gate;
+		}
+	};
+	const events = new EventReader<DeviceEvent>(held());
+	await first.next("step");
+	await first.kill();
+	for (let rounds = 0; rounds < 2; rounds++) await cloud.events.next("round");
+	await using second = new Child("device-process.js", [cloud.url, "killed", folder]);
+	await second.next("welcome");
+	open();
+	const { counts, reason } = await cloud.aggregator.result;
+	await events.done;
+	await second.next("end");
+	t.is(reason, "finished");
+	t.like(counts, { lost: 0, doubled: 0 });
+	const trained = cloud.events.events.filter((event) => event.type === "round").map((each) => each.devicesTrained);
+	t.is(trained.at(-1), 2, "it takes part again");
+	t.deepEqual(trained.slice(0, 2), [1, 1], "two rounds went on without it");
+});
