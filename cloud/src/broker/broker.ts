@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { type Clock, LimitError, ProtocolError, PsglError, systemClock } from "@psgl/sdk";
+import { type Clock, LimitError, PsglError, systemClock } from "@psgl/sdk";
 import { defaultReceiveLimits, deviceTopic, encodeEnvelope, identify, refuse } from "@psgl/sdk/protocol";
 import { Aedes, type AuthenticateError, type Client, type PublishPacket, type Subscription } from "aedes";
 import type { AedesPersistence } from "aedes-persistence";
@@ -9,9 +9,10 @@ import type { Log } from "../log/log.js";
 import { createMemoryLog } from "../log/memory-log.js";
 import { GuardedConnection } from "./guarded-connection.js";
 import { Listener } from "./listener.js";
+import { publishChannel } from "./publish-rules.js";
 import { SendWindow } from "./send-window.js";
 import { type BrokerTls, type CheckedTls, checkTls, isLoopback, plainOutsideLoopback, revokedError } from "./tls.js";
-import { denied, isDeviceId, mayLeaveWill, maySubscribe, type UplinkChannel, uplinkChannel } from "./topic-rules.js";
+import { denied, isDeviceId, mayLeaveWill, maySubscribe, type UplinkChannel } from "./topic-rules.js";
 
 // Its types declare a default export that the CommonJS module does not have.
 const memoryPersistence = createRequire(import.meta.url)("aedes-persistence") as () => AedesPersistence;
@@ -209,25 +210,8 @@ class AedesBroker implements Broker {
 	/** Appends to the log before aedes acknowledges; an error closes the connection, and the device sends again. */
 	async #accept(client: Client | null, packet: PublishPacket): Promise<void> {
 		const id = client?.id ?? "";
-		const channel = uplinkChannel(id, packet.topic);
-		if (channel === undefined) throw denied(id, "publish on", packet.topic);
-		if (packet.qos !== 1) {
-			throw new ProtocolError("PSGL_BROKER_QOS", {
-				what: `client ${id} published at another quality of service`,
-				got: `QoS ${packet.qos}`,
-				expected: "QoS 1",
-				remedy: "Publish at QoS 1; see docs/protocol.md",
-			});
-		}
+		const channel = publishChannel(id, packet);
 		const payload = packet.payload as Buffer;
-		if (channel === "up") packet.retain = false;
-		else if (payload.length > limits.maxStatusBytes) {
-			throw new LimitError("PSGL_BROKER_STATUS_TOO_LARGE", {
-				what: `client ${id} published a status that is too long`,
-				got: `${payload.length} bytes`,
-				expected: `at most ${limits.maxStatusBytes} bytes`,
-			});
-		}
 		try {
 			await this.log.append(encodeEntry({ device: id, channel, payload }));
 		} catch (error) {
