@@ -2,13 +2,17 @@ import protobuf from "protobufjs/light.js";
 
 type Message = (writer: protobuf.Writer) => void;
 
-/** An attribute as an exporter writes it: one integer, several, a number, a text, or a constant tensor of int64. */
+/** An attribute as an exporter writes it: one integer, several, a number, a text, a constant tensor of int64, a graph. */
 export type FileAttribute =
 	| { i: number }
 	| { ints: readonly number[] }
 	| { f: number }
 	| { s: string }
-	| { tensor: readonly number[] };
+	| { tensor: readonly number[] }
+	| { graph: FileGraph };
+
+/** A branch of an If. */
+export type FileGraph = Pick<OnnxFile, "nodes" | "outputs" | "floats">;
 
 export interface FileNode {
 	readonly type: string;
@@ -45,15 +49,12 @@ export interface OnnxFile {
  * test.
  */
 export function onnxFile(file: OnnxFile): Uint8Array {
-	const { floats = {}, external = {}, halves = {}, sparse = false } = file;
+	const { external = {}, halves = {}, sparse = false } = file;
 	const graph: Message = (w) => {
-		for (const node of file.nodes) message(w, 1, (n) => writeNode(n, node));
-		text(w, 2, "graph");
-		for (const [name, values] of Object.entries(floats)) message(w, 5, (t) => writeFloats(t, name, values));
+		writeGraph(w, file);
 		for (const [name, tensor] of Object.entries(external)) message(w, 5, (t) => writeExternal(t, name, tensor));
 		for (const [name, patterns] of Object.entries(halves)) message(w, 5, (t) => writeHalves(t, name, patterns));
 		for (const [name, shape] of Object.entries(file.inputs)) message(w, 11, (i) => writeInput(i, name, shape));
-		for (const name of file.outputs) message(w, 12, (o) => text(o, 1, name));
 		if (sparse) message(w, 15, (s) => message(s, 1, (values) => writeFloats(values, "sparse", [1])));
 	};
 	const writer = protobuf.Writer.create();
@@ -61,6 +62,13 @@ export function onnxFile(file: OnnxFile): Uint8Array {
 	message(writer, 7, graph);
 	message(writer, 8, (o) => integer(o, 2, file.opset));
 	return writer.finish();
+}
+
+function writeGraph(w: protobuf.Writer, { nodes, outputs, floats = {} }: FileGraph): void {
+	for (const node of nodes) message(w, 1, (n) => writeNode(n, node));
+	text(w, 2, "graph");
+	for (const [name, values] of Object.entries(floats)) message(w, 5, (t) => writeFloats(t, name, values));
+	for (const name of outputs) message(w, 12, (o) => text(o, 1, name));
 }
 
 const integer = (w: protobuf.Writer, field: number, value: number) => w.uint32(field << 3).int64(value);
@@ -94,6 +102,9 @@ function writeAttribute(w: protobuf.Writer, name: string, attribute: FileAttribu
 	} else if ("ints" in attribute) {
 		for (const value of attribute.ints) integer(w, 8, value);
 		integer(w, 20, 7);
+	} else if ("graph" in attribute) {
+		message(w, 6, (g) => writeGraph(g, attribute.graph));
+		integer(w, 20, 5);
 	} else {
 		const { tensor } = attribute;
 		message(w, 5, (t) => {

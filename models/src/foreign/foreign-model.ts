@@ -6,6 +6,7 @@ import { allKept } from "../layers/dropout.js";
 import type { FileDropout } from "../onnx/dropout-rule.js";
 import type { ExternalData } from "../onnx/external-data.js";
 import { importModel } from "../onnx/import-model.js";
+import { checkElementTypes } from "./check-element-types.js";
 import { classifierLogits, openBatch } from "./classifier-logits.js";
 import { trainedTensors } from "./trained-tensors.js";
 
@@ -101,6 +102,7 @@ export function readForeignModel(bytes: Uint8Array, { inputShape, external }: Fo
 		const tensor = value && g.constantOf(value);
 		if (value !== undefined && tensor !== undefined) constants.set(value.name, tensor);
 	}
+	checkElementTypes(g.nodes, input, constants, initialisers);
 	return {
 		nodes: g.nodes,
 		input,

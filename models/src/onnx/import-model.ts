@@ -7,11 +7,12 @@ import type { DropoutTreatment } from "./dropout-rule.js";
 import type { ExternalData } from "./external-data.js";
 import { foldIntegers, foldShape, type KnownIntegers } from "./fold-shapes.js";
 import { hasHalfWeights, widened, widenedAttributes, widenedType } from "./half-precision.js";
+import { dataDependent, duplicate, dynamicShape, undefinedValue } from "./import-errors.js";
 import { normaliseNode } from "./normalise-opset.js";
 import { inputType, opsetOf, parseModel } from "./parse-model.js";
 import { readAttributes } from "./read-attributes.js";
 import { tensorFromProto } from "./read-tensor.js";
-import type { GraphProto, NodeProto } from "./schema.js";
+import type { GraphProto, NodeProto, TensorProto } from "./schema.js";
 import { nodeName, sortNodes } from "./sort-nodes.js";
 
 /** How the importing graph takes up what the file declares. */
@@ -57,8 +58,7 @@ export function importModel(g: GraphBuilder, bytes: Uint8Array, bindings: Import
 		const name = proto.name ?? "";
 		if (given.has(name)) throw duplicate(name);
 		given.add(name);
-		const tensor = tensorFromProto(proto, name, bindings.external);
-		importer.define(name, bindings.initializer(name, widen ? widened(tensor) : tensor));
+		importer.initializer(name, proto);
 	}
 	for (const info of graph.input ?? []) {
 		// Older files list initialisers among the inputs.
@@ -71,8 +71,8 @@ export function importModel(g: GraphBuilder, bytes: Uint8Array, bindings: Import
 	return new Map((graph.output ?? []).map(({ name }) => [name, importer.value(name, "an output of the model")]));
 }
 
-/** Operators that run sub-graphs as the data have it. */
-const controlFlow: ReadonlySet<string> = new Set(["If", "Loop", "Scan"]);
+/** Operators that run sub-graphs as often as the data have it. */
+const controlFlow: ReadonlySet<string> = new Set(["Loop", "Scan"]);
 
 /** Values of the largest integer constant that shape computations are looked for in. */
 const largestFolded = 4096;
@@ -111,6 +111,11 @@ class Importer {
 		}
 	}
 
+	initializer(name: string, proto: TensorProto): void {
+		const tensor = tensorFromProto(proto, name, this.#bindings.external);
+		this.define(name, this.#bindings.initializer(name, this.#widen ? widened(tensor) : tensor));
+	}
+
 	/** The value called `name` in the file. */
 	value(name: string, reader: string): Value {
 		const known = this.#values.get(name);
@@ -133,6 +138,10 @@ class Importer {
 				remedy: "Export the model with standard operators only",
 			});
 		}
+		if (proto.opType === "If") {
+			this.#branch(proto);
+			return;
+		}
 		if (controlFlow.has(proto.opType)) throw dataDependent(proto);
 		const written = readAttributes(proto.attribute ?? []);
 		const attributes = this.#widen ? widenedAttributes(written) : written;
@@ -151,6 +160,29 @@ class Importer {
 			"type" in node ? this.#g.addMany(node.type, node.inputs, node.outputCount, node.attributes, node.name) : node;
 		outputs.forEach((output, i) => {
 			if (output !== "" && results[i] !== undefined) this.define(output, results[i]);
+		});
+	}
+
+	/** The branch of an If whose condition is known, in the place of the node. */
+	#branch(proto: NodeProto): void {
+		const condition = this.#integers.get(proto.input?.[0] ?? "")?.values[0];
+		if (typeof condition !== "number") throw dataDependent(proto);
+		const wanted = condition === 0 ? "else_branch" : "then_branch";
+		const branch = proto.attribute?.find(({ name }) => name === wanted)?.g ?? {};
+		const given = new Set<string>();
+		for (const initializer of branch.initializer ?? []) {
+			const name = initializer.name ?? "";
+			if (this.has(name)) throw duplicate(name);
+			given.add(name);
+			this.initializer(name, initializer);
+		}
+		for (const node of sortNodes(branch.node ?? [], given)) this.node(node);
+		(proto.output ?? []).forEach((output, i) => {
+			const name = branch.output?.[i]?.name ?? "";
+			const integers = this.#integers.get(name);
+			if (integers !== undefined) this.#integers.set(output, integers);
+			if (integers === undefined || this.has(name))
+				this.define(output, this.value(name, `node ${nodeName(proto)} (If)`));
 		});
 	}
 
@@ -250,37 +282,5 @@ function constantTensor(attributes: Attributes, name: string): Tensor {
 	throw new ArtifactError("PSGL_ONNX_DTYPE", {
 		what: `constant ${name} holds no tensor of numbers`,
 		got: Object.keys(attributes).join(", "),
-	});
-}
-
-function duplicate(name: string): ArtifactError {
-	return new ArtifactError("PSGL_ONNX_DUPLICATE", {
-		what: `two parts of the model give a value of one name: ${name}`,
-		got: "two initialisers",
-		remedy: "Rename one of them; onnx.checker finds such names",
-	});
-}
-
-function dataDependent(node: NodeProto): ArtifactError {
-	return new ArtifactError("PSGL_ONNX_CONTROL_FLOW", {
-		what: `node ${nodeName(node)} (${node.opType}) is control flow, which can be neither cut nor differentiated`,
-		got: node.opType,
-		remedy: "Export a traced model of fixed shapes with torch.onnx.export, so that branches and loops are written out",
-	});
-}
-
-function undefinedValue(name: string, reader: string): ArtifactError {
-	return new ArtifactError("PSGL_ONNX_CORRUPT", {
-		what: `${reader} reads a value nothing computes`,
-		got: name,
-		remedy: "Check the file with onnx.checker",
-	});
-}
-
-function dynamicShape(name: string, reader: string, { values }: KnownIntegers): ArtifactError {
-	return new ArtifactError("PSGL_ONNX_DYNAMIC_SHAPE", {
-		what: `${reader} needs a shape that is only known when the graph runs`,
-		got: `${name} = [${values.join(",")}]`,
-		remedy: "Export the model with fixed sizes in all axes but the batch",
 	});
 }

@@ -44,6 +44,7 @@ const root = protobuf.Root.fromJSON({
 				i: { type: "int64", id: 3 },
 				s: { type: "bytes", id: 4 },
 				t: { type: "TensorProto", id: 5 },
+				g: { type: "GraphProto", id: 6 },
 				floats: { rule: "repeated", type: "float", id: 7 },
 				ints: { rule: "repeated", type: "int64", id: 8 },
 				strings: { rule: "repeated", type: "bytes", id: 9 },
@@ -101,6 +102,8 @@ export interface AttributeProto {
 	i?: Int64;
 	s?: Uint8Array;
 	t?: TensorProto;
+	/** A branch of If, a body of Loop or Scan. */
+	g?: GraphProto;
 	floats?: number[];
 	ints?: Int64[];
 	strings?: Uint8Array[];

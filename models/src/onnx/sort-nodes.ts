@@ -4,6 +4,17 @@ import type { NodeProto } from "./schema.js";
 /** What a message calls a node: its name, or its operator and what it computes. */
 export const nodeName = (node: NodeProto) => node.name || `${node.opType}_${node.output?.[0] ?? ""}`;
 
+/** Names a node reads: its inputs, and what the branches of an If read from outside. */
+function reads(node: NodeProto): readonly string[] {
+	const graphs = (node.attribute ?? []).flatMap(({ g }) => g ?? []);
+	if (graphs.length === 0) return node.input ?? [];
+	const inner = graphs.flatMap((graph) => [
+		...(graph.node ?? []).flatMap(reads),
+		...(graph.output ?? []).map(({ name }) => name),
+	]);
+	return [...(node.input ?? []), ...inner];
+}
+
 /**
  * The nodes of a file in an order in which they can run, which is the given one where that can.
  *
@@ -33,11 +44,11 @@ export function sortNodes(nodes: readonly NodeProto[], given: Iterable<string>):
 	for (const root of nodes) {
 		if (state.has(root)) continue;
 		// Depth first without recursion: a network may be deeper than the stack.
-		const path: { readonly node: NodeProto; next: number }[] = [{ node: root, next: 0 }];
+		const path: Step[] = [{ node: root, reads: reads(root), next: 0 }];
 		state.set(root, "open");
 		while (path.length > 0) {
-			const step = path[path.length - 1] as { readonly node: NodeProto; next: number };
-			const input = step.node.input?.[step.next++];
+			const step = path[path.length - 1] as Step;
+			const input = step.reads[step.next++];
 			if (input === undefined) {
 				state.set(step.node, "done");
 				sorted.push(step.node);
@@ -52,10 +63,17 @@ export function sortNodes(nodes: readonly NodeProto[], given: Iterable<string>):
 					producer,
 				);
 			state.set(producer, "open");
-			path.push({ node: producer, next: 0 });
+			path.push({ node: producer, reads: reads(producer), next: 0 });
 		}
 	}
 	return sorted;
+}
+
+/** A node on the way from a reader to what it reads. */
+interface Step {
+	readonly node: NodeProto;
+	readonly reads: readonly string[];
+	next: number;
 }
 
 function cyclic(path: readonly NodeProto[], start: NodeProto): ArtifactError {

@@ -1,5 +1,14 @@
 import { readFile } from "node:fs/promises";
-import { compileArtifact, importNetwork, presetDefinition, privacyModes } from "@psgl/models";
+import {
+	compileArtifact,
+	encodeModel,
+	GraphBuilder,
+	importModel,
+	importNetwork,
+	presetDefinition,
+	privacyModes,
+	type Value,
+} from "@psgl/models";
 import { ConfigError, PsglError, seededRandom, type Tensor, tensor } from "@psgl/sdk";
 import { artifactTensor } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
@@ -26,6 +35,46 @@ const cuts: readonly (readonly [string, readonly string[], readonly number[]])[]
 	["ecg1d_op13", ["/MaxPool_output_0"], [16, 90]],
 ];
 
+/**
+ * What PyTorch would add to the running statistics of each batch normalisation: mean and unbiased variance of each
+ * channel, computed here of what the file's graph feeds it with.
+ */
+async function batchStatistics(bytes: Uint8Array, x: Tensor) {
+	const normalisations = (g: GraphBuilder, outsideTraining: boolean) => {
+		importModel(g, bytes, {
+			input: (name, dtype, shape) => g.input(name, dtype, shape),
+			initializer: (name, value) => g.constant(value, name),
+			outsideTraining,
+		});
+		return g.nodes.filter((node) => node.type === "BatchNormalization");
+	};
+	const g = new GraphBuilder("statistics");
+	normalisations(g, false).forEach((node, i) => {
+		g.output(String(i), node.inputs[0] as Value);
+	});
+	const names = normalisations(new GraphBuilder("names"), true).map(
+		(node) => [node.inputs[3]?.name ?? "", node.inputs[4]?.name ?? ""] as const,
+	);
+	await using session = await nodeRuntime.load(encodeModel(g.build()));
+	const got = await session.run({ [session.inputNames[0] as string]: x });
+	return names.map(([meanName, varianceName], index) => {
+		const { data, dims } = got[String(index)] as Tensor<"float32">;
+		const [samples = 0, channels = 0, ...spatial] = dims;
+		const size = spatial.reduce((a, b) => a * b, 1);
+		const count = samples * size;
+		const ofChannel = (c: number, f: (v: number) => number) => {
+			let sum = 0;
+			for (let n = 0; n < samples; n++) {
+				for (const v of data.subarray((n * channels + c) * size, (n * channels + c + 1) * size)) sum += f(v);
+			}
+			return sum;
+		};
+		const mean = Array.from({ length: channels }, (_, c) => ofChannel(c, (v) => v) / count);
+		const variance = mean.map((m, c) => ofChannel(c, (v) => (v - m) ** 2) / (count - 1));
+		return { mean: { name: meanName, values: mean }, variance: { name: varianceName, values: variance } };
+	});
+}
+
 for (const [name, cut, smashedShape] of cuts) {
 	withShared(`${name} cut at ${cut.join(" and ")} gives what the whole file gives`, async (t) => {
 		const bytes = await modelFile(name);
@@ -43,6 +92,20 @@ for (const [name, cut, smashedShape] of cuts) {
 			const next = got[`next ${key.slice("after.".length)}`] as Tensor;
 			const moved = relativeError(next, golden(key));
 			t.true(moved > 1e-3 && moved < 1, `${key} moves by ${moved}`);
+		}
+		if (statistics.length === 0) return;
+		const batch = await batchStatistics(bytes, golden("in.input"));
+		t.is(2 * batch.length, statistics.length);
+		for (const { mean, variance } of batch) {
+			for (const { name, values } of [mean, variance]) {
+				const before = golden(`after.${name}`);
+				const expected = Array.from(before.data as Float32Array, (v, c) => 0.9 * v + 0.1 * (values[c] as number));
+				const error = relativeError(
+					got[`next ${name}`] as Tensor,
+					tensor("float32", before.dims, Float32Array.from(expected)),
+				);
+				t.true(error < 1e-5, `${name} off by ${error}`);
+			}
 		}
 		t.is(Object.keys(got).filter((key) => key.startsWith("next ")).length, statistics.length);
 	});
@@ -198,6 +261,61 @@ test("open sizes have to be said, and wrong ones are refused", (t) => {
 	t.is(error({}, ["scaled"], [2, 5])?.code, "PSGL_ONNX_INPUT_SHAPE");
 	t.is(error({ inputs: { x: ["N", 2] } }, ["scaled"])?.code, "PSGL_ONNX_INPUT");
 	t.is(error({ inputs: { x: ["N", 2, 1], other: ["N", 2, 1] } }, ["scaled"])?.code, "PSGL_ONNX_INPUT");
+});
+
+test("a part that computes in float64 or float16 is refused, with its node; settings in float64 are not", (t) => {
+	const cast = (input: string, output: string, to: number): FileNode => ({
+		type: "Cast",
+		inputs: [input],
+		outputs: [output],
+		attributes: { to: { i: to } },
+	});
+	const scaled = (...between: readonly FileNode[]) => [
+		branched.nodes[0] as FileNode,
+		...between,
+		...branched.nodes.slice(2),
+	];
+	for (const to of [10, 11]) {
+		const nodes = scaled(
+			cast("flat", "wide", to),
+			cast("scale", "wide scale", to),
+			{ type: "Mul", inputs: ["wide", "wide scale"], outputs: ["product"] },
+			cast("product", "scaled", 1),
+		);
+		const thrown = error({ nodes }, ["scaled"]);
+		t.is(thrown?.code, "PSGL_ONNX_DTYPE");
+		t.regex(thrown?.message ?? "", /Cast_wide \(Cast\).*float(64|16) \[B,2\].*model\.float\(\)/s);
+	}
+	const setting: readonly FileNode[] = [
+		{ type: "Constant", inputs: [], outputs: ["two"], attributes: { value_float: { f: 2 } } },
+		cast("two", "wide two", 11),
+		cast("wide two", "narrow two", 1),
+		{ type: "Mul", inputs: ["flat", "scale"], outputs: ["product"] },
+		{ type: "Mul", inputs: ["product", "narrow two"], outputs: ["scaled"] },
+	];
+	t.is(error({ nodes: scaled(...setting) }, ["scaled"]), undefined);
+});
+
+test("spatial axes the file leaves open are settled by the given shape, in Resize and Reshape too", (t) => {
+	const open = { inputs: { x: ["N", 2, "length"] } };
+	const nodes: readonly FileNode[] = [
+		{ type: "Shape", inputs: ["x"], outputs: ["shape"] },
+		{ type: "Constant", inputs: [], outputs: ["minus"], attributes: { value: { tensor: [-1] } } },
+		{ type: "Constant", inputs: [], outputs: ["from"], attributes: { value: { tensor: [0] } } },
+		{ type: "Constant", inputs: [], outputs: ["to"], attributes: { value: { tensor: [1] } } },
+		{ type: "Slice", inputs: ["shape", "from", "to"], outputs: ["batch"] },
+		{ type: "Concat", inputs: ["batch", "minus"], outputs: ["target"], attributes: { axis: { i: 0 } } },
+		{ type: "Reshape", inputs: ["x", "target"], outputs: ["flat"] },
+		...branched.nodes.slice(1),
+	];
+	t.is(error({ ...open, nodes }, ["scaled"], [2, 1]), undefined);
+	const unsaid = error({ ...open, nodes }, ["scaled"]);
+	t.is(unsaid?.code, "PSGL_ONNX_INPUT_SHAPE");
+	t.regex(unsaid?.message ?? "", /\[N,2,length\].*--input/s);
+	// With another length the weights behind do not fit: both shapes are in the message.
+	const unfit = error({ ...open, nodes }, ["scaled"], [2, 3]);
+	t.is(unfit?.code, "PSGL_SHAPE_MISMATCH");
+	t.regex(unfit?.message ?? "", /\[B,6\] and \[2\]/);
 });
 
 test("control flow is called what it is", (t) => {

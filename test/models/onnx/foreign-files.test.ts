@@ -102,6 +102,60 @@ test("shapes computed in the graph are folded away, the batch stays open", async
 	t.deepEqual((await run({ opset: 15, nodes })).dims, [2, 6]);
 });
 
+/** As PyTorch writes x.squeeze(1): whether the axis can go is asked of the shape. */
+const conditional = (condition: number): FileNode[] => [
+	{
+		type: "If",
+		inputs: ["is wanted"],
+		outputs: ["y"],
+		attributes: {
+			then_branch: {
+				graph: {
+					nodes: [{ type: "Mul", inputs: ["sum", "twos"], outputs: ["product"] }],
+					floats: { twos: [2, 2] },
+					outputs: ["product"],
+				},
+			},
+			else_branch: { graph: { nodes: [{ type: "Neg", inputs: ["sum"], outputs: ["minus"] }], outputs: ["minus"] } },
+		},
+	},
+	// Behind its reader, which reads it only inside of the branches.
+	{ type: "ReduceSum", inputs: ["x"], outputs: ["sum"], attributes: { axes: { ints: [1] }, keepdims: { i: 0 } } },
+	{ type: "Shape", inputs: ["x"], outputs: ["shape"] },
+	{ type: "Constant", inputs: [], outputs: ["one"], attributes: { value_int: { i: 1 } } },
+	{ type: "Constant", inputs: [], outputs: ["extent"], attributes: { value_int: { i: condition } } },
+	{ type: "Gather", inputs: ["shape", "one"], outputs: ["channels"], attributes: { axis: { i: 0 } } },
+	{ type: "Equal", inputs: ["channels", "extent"], outputs: ["is wanted"] },
+];
+
+test("of an If whose condition the shapes decide, the branch it takes stands in its place", async (t) => {
+	const sum = (n: number, i: number) => at(n, 0, i) + at(n, 1, i) + at(n, 2, i);
+	for (const [extent, factor] of [
+		[3, 2],
+		[4, -1],
+	] as const) {
+		const nodes = conditional(extent);
+		const y = await run({ opset: 11, nodes });
+		t.deepEqual(y.dims, [2, 2]);
+		const expected = [sum(0, 0), sum(0, 1), sum(1, 0), sum(1, 1)].map((s) => factor * s);
+		expected.forEach((v, i) => {
+			t.true(Math.abs(Number(y.data[i]) - v) < 1e-6);
+		});
+	}
+});
+
+test("an If whose condition the data decide is refused, and a branch that names something twice", (t) => {
+	const read = (nodes: readonly FileNode[], floats = {}) =>
+		t.throws(() => decodeModel(onnxFile({ opset: 11, inputs: { x: ["N", 3, 2] }, outputs: ["y"], nodes, floats })), {
+			instanceOf: ArtifactError,
+		});
+	const byData = conditional(3).map((n) => (n.type === "Equal" ? { ...n, inputs: ["sum", "sum"] } : n));
+	const error = read(byData);
+	t.is(error?.code, "PSGL_ONNX_CONTROL_FLOW");
+	t.regex(error?.message ?? "", /If_y.*condition/);
+	t.is(read(conditional(3), { twos: [1] })?.code, "PSGL_ONNX_DUPLICATE");
+});
+
 test("initialisers in typed fields, some listed among the inputs", async (t) => {
 	const file = {
 		opset: 13,
