@@ -1,5 +1,7 @@
+import { createMemoryLog, type Log } from "@psgl/cloud";
 import {
 	ClientSegmentCache,
+	ConnectionError,
 	DataError,
 	Device,
 	type DeviceEvent,
@@ -284,4 +286,60 @@ test("a disk that takes no more ends training with an error before anything is s
 	await aggregator.send(gradientFor(batch));
 	t.is((await aggregator.expect("batch")).seq, 1);
 	await after.device.close();
+});
+
+test("power lost with half a batch's chunks sent: all of it comes, with the same bytes, once", async (t) => {
+	const { client } = await smallModel();
+	const records: MemoryRecords = new Map();
+	const log = createMemoryLog();
+	let chunks = 0;
+	let restarted = false;
+	let cut = () => {};
+	const half = new Promise<void>((resolve) => {
+		cut = resolve;
+	});
+	// The broker takes one chunk, and no other before the device's restart.
+	const append: Log["append"] = async (entry, options) => {
+		if (entry.length < 8_000 || restarted || ++chunks < 2) return log.append(entry, options);
+		cut();
+		throw new ConnectionError("PSGL_LOG_CLOSED", { what: "cut off" });
+	};
+	const halting = new Proxy(log, {
+		get: (target, name) => {
+			if (name === "append") return append;
+			const value = Reflect.get(target, name) as unknown;
+			return typeof value === "function" ? value.bind(target) : value;
+		},
+	});
+	const many = { train: smallDataset(400) };
+	await using aggregator = await ScriptedAggregator.start(
+		client,
+		{ batchSize: 400, maxMessageBytes: 16_384 },
+		{ log: halting },
+	);
+	const payloads: Uint8Array[] = [];
+	aggregator.onPayload = (payload) => {
+		if (payload.length > 8_000) payloads.push(payload);
+	};
+	const first = await startDevice(aggregator.url, memoryDeviceStore(records), { data: many });
+	await aggregator.expect("resume");
+	await aggregator.send(trainRound(id));
+	await half;
+	await first.cut();
+	t.is(payloads.length, 1);
+	restarted = true;
+	const second = await startDevice(aggregator.url, memoryDeviceStore(records), { data: many });
+	t.like(await aggregator.expect("resume"), { awaiting: "gradient", seq: 0 });
+	const missing = { code: "PSGL_BATCH_MISSING", what: "not here", retry: true } as const;
+	await aggregator.send({ type: "refused", device: id, of: "batch", epoch: 0, seq: 0, ...missing });
+	const batch = await aggregator.expect("batch");
+	t.is(batch.tensors.labels.data.length, 400);
+	t.true(payloads.length > 3);
+	t.true(
+		payloads.slice(1).some((payload) => Buffer.from(payload).equals(payloads[0] as Uint8Array)),
+		"the chunk that had arrived is the same again",
+	);
+	await aggregator.send(gradientFor(batch));
+	t.is((await aggregator.expect("weights")).samples, 400);
+	await second.device.close();
 });
