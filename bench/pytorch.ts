@@ -1,5 +1,4 @@
-import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
+import { startPython } from "./python-process.js";
 
 /** What is timed; default forward and backward. */
 export type Passes = "forward" | "forward and backward";
@@ -44,33 +43,14 @@ for line in sys.stdin:
 
 /** Starts the system's Python; undefined where it, or PyTorch in it, is missing. */
 export async function startPyTorch(threads: number): Promise<PyTorch | undefined> {
-	const child = spawn("/usr/bin/python3", ["-c", program, String(threads)], {
-		stdio: ["pipe", "pipe", "ignore"],
-		env: { ...process.env, OMP_NUM_THREADS: String(threads) },
-	});
-	child.on("error", () => {});
-	child.stdin.on("error", () => {});
-	const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-	const answer = async (): Promise<unknown> => {
-		const { value, done } = await lines.next();
-		return done ? undefined : JSON.parse(value);
-	};
-	const ask = (request: object): Promise<unknown> => {
-		child.stdin.write(`${JSON.stringify(request)}\n`);
-		return answer();
-	};
-	const version = await answer();
-	if (typeof version !== "string") return undefined;
+	const python = await startPython(threads, ["-c", program, String(threads)]);
+	if (python === undefined) return undefined;
 	return {
-		version,
+		version: python.version,
 		async prepare(inputs, expression, passes = "forward and backward") {
-			await ask({ inputs, expression, passes });
+			await python.ask({ inputs, expression, passes });
 		},
-		time: async (runs) => (await ask({ runs })) as number[],
-		close: () =>
-			new Promise((resolve) => {
-				child.once("exit", () => resolve());
-				child.stdin.end();
-			}),
+		time: async (runs) => (await python.ask({ runs })) as number[],
+		close: () => python.close(),
 	};
 }
