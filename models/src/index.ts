@@ -1,5 +1,38 @@
 export { type GradientMatching, gradientMatching } from "./attacks/gradient-matching.js";
 export { type AttackVariant, fgsm, jsmaAttack, pgd10, type SignAttack, signAttack } from "./attacks/white-box.js";
+export { type Anchors, anchors } from "./audit/anchors.js";
+export {
+	type AttackDescription,
+	type AuditAttackName,
+	auditAttackNames,
+	type InferenceName,
+	inferenceAttacks,
+	isReconstruction,
+	type ReconstructionAttack,
+	type ReconstructionName,
+	reconstructionAttacks,
+} from "./audit/attack-catalogue.js";
+export type { AttackScene, Reconstruction } from "./audit/attack-scene.js";
+export { type AuditBudget, type AuditBudgetName, auditBudgets } from "./audit/audit-budget.js";
+export { type AuditData, auditData, auditLimits } from "./audit/audit-data.js";
+export type { AttackedBoth, AuditEvent, AuditOptions } from "./audit/audit-options.js";
+export type {
+	AuditPictures,
+	AuditResult,
+	InferenceResult,
+	ReconstructionFigures,
+	ReconstructionResult,
+} from "./audit/audit-result.js";
+export { AuditTarget, type AuditTargetOptions, type ReleaseOptions } from "./audit/audit-target.js";
+export { distanceCorrelation } from "./audit/distance-correlation.js";
+export { type LabelInferenceResult, labelInference } from "./audit/label-inference.js";
+export { isWeak, type Leak, type LeakAnchors, leakOf } from "./audit/leak.js";
+export { type LinkageResult, linkage } from "./audit/linkage.js";
+export { type Quality, ReconstructionQuality } from "./audit/reconstruction-quality.js";
+export { runAudit } from "./audit/run-audit.js";
+export { signalCorrelation } from "./audit/signal-correlation.js";
+export { type SimilarityKind, similarityKind } from "./audit/similarity.js";
+export { structuralSimilarity } from "./audit/structural-similarity.js";
 export { differentiate, type Seed } from "./autodiff/differentiate.js";
 export { hessianVectorProduct } from "./autodiff/hessian-vector-product.js";
 export { convSumFusion } from "./blocks/conv-sum-fusion.js";

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cloudLimits } from "@psgl/cloud";
 import { minimumSamplesPerDevice } from "@psgl/firmware-sim";
-import { onnxLimits } from "@psgl/models";
+import { auditLimits, onnxLimits } from "@psgl/models";
 import { maxArtifactBytes } from "@psgl/sdk/artifact";
 import { protocolLimits } from "@psgl/sdk/protocol";
 import { defaultMaxExpandedBytes, heldOutCap, heldOutFraction } from "@psgl/sdk/sources";
@@ -14,6 +14,7 @@ const limits = {
 	"wire protocol": protocolLimits,
 	"broker and aggregator": cloudLimits,
 	"ONNX files": onnxLimits,
+	audit: auditLimits,
 	outbox: outboxLimits,
 	files: { maxArtifactBytes, defaultMaxExpandedBytes, heldOutCap, heldOutFraction, minimumSamplesPerDevice },
 };

@@ -14,7 +14,7 @@ export interface FlatWeights {
 }
 
 export interface CopyOptions {
-	/** Values that stand for inputs of the graph. */
+	/** Values that stand for inputs of the graph, or for what it computes. */
 	readonly given: ReadonlyMap<string, Value>;
 	/** Flat inputs that become a constant for each tensor. */
 	readonly weights: readonly FlatWeights[];
@@ -41,7 +41,7 @@ export function copyGraph(g: GraphBuilder, graph: Graph, options: CopyOptions): 
 		const [first, second] = node.inputs;
 		const flat = first && flats.get(first.name);
 		const [output] = node.outputs as [Value];
-		if (output.name === zero?.value) continue;
+		if (output.name === zero?.value || options.given.has(output.name)) continue;
 		if (node.type === "Split" && flat !== undefined && flat.entries.length > 1) {
 			node.outputs.forEach((part, i) => {
 				const entry = flat.entries[i];

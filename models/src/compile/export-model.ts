@@ -1,10 +1,11 @@
-import { ArtifactError, type Tensor } from "@psgl/sdk";
-import { type Artifact, artifactGraph, artifactTensor, type Manifest } from "@psgl/sdk/artifact";
+import { ArtifactError } from "@psgl/sdk";
+import { type Artifact, artifactGraph } from "@psgl/sdk/artifact";
 import { GraphBuilder } from "../graph/builder.js";
-import type { Graph, Value } from "../graph/graph.js";
+import type { Value } from "../graph/graph.js";
 import { decodeModel } from "../onnx/read.js";
 import { encodeModel } from "../onnx/write.js";
-import { copyGraph, type FlatWeights } from "./copy-graph.js";
+import { copyClientHalf, weightsOf } from "./copy-client-half.js";
+import { copyGraph } from "./copy-graph.js";
 import { batchDim } from "./model-definition.js";
 
 export interface ExportOptions {
@@ -34,7 +35,7 @@ export function exportModel(artifact: Artifact, { stream = "fused", withMap = fa
 	}
 	const g = new GraphBuilder(manifest.name);
 	const x = g.input("x", "float32", [batchDim, ...manifest.inputShape]);
-	const smashed = deviceHalf(g, artifact, x, withMap);
+	const smashed = copyClientHalf(g, artifact, x, withMap ? "own" : "none");
 	const known = copyGraph(g, server, {
 		given: new Map([["smashed", smashed]]),
 		weights: weightsOf(artifact, "server", manifest.server),
@@ -45,46 +46,6 @@ export function exportModel(artifact: Artifact, { stream = "fused", withMap = fa
 	if (alone !== undefined && logits !== undefined) g.output("logits", stackedRow(g, logits, alone));
 	g.output("probabilities", stackedRow(g, known.get("scores") as Value, row));
 	return encodeModel(g.build());
-}
-
-/** Adds the client segment; its smashed data. */
-function deviceHalf(g: GraphBuilder, artifact: Artifact, x: Value, withMap: boolean): Value {
-	const { manifest } = artifact;
-	const client = decodeModel(artifactGraph(artifact, "client/infer"));
-	const given = new Map([["x", x]]);
-	if (manifest.map !== null) given.set("budget", g.scalar(withMap ? manifest.map.budget : 0));
-	const map = withMap ? undefined : behind(client, "map");
-	const known = copyGraph(g, client, {
-		given,
-		weights: [
-			...weightsOf(artifact, "client", manifest.client),
-			flat("head", "head", manifest.head.params, artifactTensor(artifact, "client/head")),
-		],
-		...(map === undefined ? {} : { zero: { value: map.name, like: x } }),
-	});
-	return known.get("smashed") as Value;
-}
-
-/** The value that an output of a graph names. */
-function behind(graph: Graph, output: string): Value | undefined {
-	const node = graph.nodes.find((n) => n.outputs.some((o) => o?.name === output));
-	return node?.type === "Identity" ? node.inputs[0] : undefined;
-}
-
-function weightsOf(artifact: Artifact, half: "client" | "server", segment: Manifest["client"]): FlatWeights[] {
-	return [
-		flat("params", half, segment.params, artifactTensor(artifact, `${half}/params`)),
-		flat("stats", half, segment.stats, artifactTensor(artifact, `${half}/stats`)),
-	];
-}
-
-function flat(
-	input: string,
-	prefix: string,
-	entries: Manifest["client"]["params"],
-	vector: Tensor<"float32">,
-): FlatWeights {
-	return { input, prefix, entries, values: vector.data };
 }
 
 /** Row `index` [B,K] of what was stacked to [B,rows,K]: the stacked value itself, so that the other rows fall away. */

@@ -1,0 +1,69 @@
+import type { Tensor } from "@psgl/sdk";
+import type { InferenceName, ReconstructionName } from "./attack-catalogue.js";
+import type { Leak, LeakAnchors } from "./leak.js";
+import type { SimilarityKind } from "./similarity.js";
+
+/** How near reconstructions come to the originals: means over the victims. */
+export interface ReconstructionFigures {
+	readonly mse: number;
+	/** dB */
+	readonly psnr: number;
+	/** SSIM of pictures, correlation of signals. */
+	readonly similarity: number;
+	/** To the undefended network; undefined where there is none with both halves. */
+	readonly perceptualDistance?: number;
+	/** Share of reconstructions that the undefended network puts in the original's class. */
+	readonly recognised?: number;
+}
+
+export interface ReconstructionResult extends Leak {
+	readonly name: ReconstructionName;
+	/** Victims it was tried on; attacks that optimise each sample take fewer. */
+	readonly victims: number;
+	readonly defended: ReconstructionFigures;
+	readonly undefended: ReconstructionFigures;
+	/** Failed on the undefended network too: its failure here is no success of the defence. */
+	readonly weak: boolean;
+	readonly seconds: number;
+}
+
+export interface InferenceResult {
+	readonly name: InferenceName;
+	/** Top-1 share of linkage, AUC of the label, distance correlation. */
+	readonly value: number;
+	/** The same figure for the undefended network. */
+	readonly undefended?: number;
+	/** What guessing gets. */
+	readonly chance: number;
+	readonly note?: string;
+}
+
+/** Everything an audit found; `audit.json` without the pictures. */
+export interface AuditResult extends Leak {
+	/** False where it was interrupted: attacks are missing. */
+	readonly complete: boolean;
+	/** The attack behind each headline. */
+	readonly worst: { readonly leak?: ReconstructionName; readonly leakBeyondLabel?: ReconstructionName };
+	readonly similarity: SimilarityKind;
+	readonly anchors: LeakAnchors;
+	readonly meanSample: ReconstructionFigures;
+	readonly classMeanSample: ReconstructionFigures;
+	/** Share of the victims themselves that the undefended network recognises. */
+	readonly recognisedOriginals?: number;
+	readonly reconstructions: readonly ReconstructionResult[];
+	readonly inferences: readonly InferenceResult[];
+	readonly victims: number;
+	readonly attackerSamples: number;
+	/** Numbers a release of one sample holds, and its bits on the wire. */
+	readonly release: { readonly values: number; readonly bits: number };
+	readonly notes: readonly string[];
+	readonly pictures: AuditPictures;
+}
+
+/** The first victims: what was, what left, what came back. All [n,...]. */
+export interface AuditPictures {
+	readonly originals: Tensor<"float32">;
+	readonly smashed: Tensor<"float32">;
+	readonly rebuilt: ReadonlyMap<ReconstructionName, Tensor<"float32">>;
+	readonly rebuiltUndefended: ReadonlyMap<ReconstructionName, Tensor<"float32">>;
+}

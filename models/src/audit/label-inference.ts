@@ -1,0 +1,108 @@
+import { type Runtime, scalar, type Tensor, zeros } from "@psgl/sdk";
+import { artifactGraph, artifactTensor, optimiserStateLength } from "@psgl/sdk/artifact";
+import type { Dataset } from "@psgl/sdk/sources";
+import { equalClassWeights } from "../compile/server-streams.js";
+import { areaUnderCurve } from "../evaluation/area-under-curve.js";
+import type { AuditTarget } from "./audit-target.js";
+
+type Real = Tensor<"float32">;
+
+export interface LabelInferenceResult {
+	/** Area under the ROC curve, mean over the classes, of the better of the two attacks; 0.5 for guessing. */
+	readonly auc: number;
+	/** By the length of the gradient (Li et al., ICLR 2022, norm attack); only for two classes. */
+	readonly byNorm: number | undefined;
+	/** By its angle to the mean gradients of the attacker's own samples (ibid., cosine attack). */
+	readonly byDirection: number;
+}
+
+/** Samples of a device's batch. */
+const batchSize = 16;
+
+/**
+ * Reads the labels of victims off the gradients at the cut that the aggregator sends back to their device. The attacker
+ * is a device too and knows its own samples' gradients and labels. `victims` and `own`: samples with one label each.
+ * The aggregator's half has to be there; undefined where a class is missing on either side.
+ */
+export async function labelInference(
+	target: AuditTarget,
+	victims: Dataset,
+	own: Dataset,
+	options: { readonly runtime: Runtime; readonly threads?: number; readonly signal?: AbortSignal | undefined },
+): Promise<LabelInferenceResult | undefined> {
+	const classes = target.manifest.classes.length;
+	const present = (data: Dataset) => new Set(data.labels).size === classes;
+	if (!present(victims) || !present(own)) return undefined;
+	const { artifact } = target;
+	await using session = await options.runtime.load(artifactGraph(artifact, "server/train"), {
+		threads: options.threads ?? 1,
+	});
+	const gradients = async (data: Dataset): Promise<readonly Float32Array[]> => {
+		const found: Float32Array[] = [];
+		// A last batch of one sample has no batch statistics.
+		for (let start = 0; start + 1 < data.length; start += batchSize) {
+			options.signal?.throwIfAborted();
+			const { x, y } = data.batch(range(start, Math.min(start + batchSize, data.length)));
+			const out = await session.run(
+				{
+					smashed: await target.release(x),
+					y,
+					params: artifactTensor(artifact, "server/params"),
+					stats: artifactTensor(artifact, "server/stats"),
+					slots: zeros("float32", [optimiserStateLength(artifact.manifest, "server")]),
+					learningRate: scalar(0),
+					step: scalar(1),
+					classWeights: equalClassWeights(classes),
+				},
+				["cutGradient"],
+			);
+			const count = x.dims[0] as number;
+			const { data: arrived } = await target.arrive(out.cutGradient as Real);
+			const size = arrived.length / count;
+			for (let b = 0; b < count; b++) found.push(arrived.slice(b * size, (b + 1) * size));
+		}
+		return found;
+	};
+	const known = directions(await gradients(own), own.labels, classes);
+	const seen = await gradients(victims);
+	const score = (n: number, label: number) => dot(unit(seen[n] as Float32Array), known[label] as Float32Array);
+	const rest = (n: number, label: number) =>
+		known.reduce((sum, _, other) => (other === label ? sum : sum + score(n, other)), 0) / (classes - 1);
+	const areas = Array.from({ length: classes }, (_, label) =>
+		areaUnderCurve(
+			seen.length,
+			(n) => score(n, label) - rest(n, label),
+			(n) => victims.labels[n] === label,
+		),
+	);
+	const byDirection = areas.reduce((sum, area) => sum + area / classes, 0);
+	const oneWay = areaUnderCurve(
+		seen.length,
+		(n) => norm(seen[n] as Float32Array),
+		(n) => victims.labels[n] === 0,
+	);
+	const byNorm = classes === 2 ? Math.max(oneWay, 1 - oneWay) : undefined;
+	return { auc: Math.max(byDirection, byNorm ?? 0), byNorm, byDirection };
+}
+
+/** Mean direction of each class's gradients. */
+function directions(gradients: readonly Float32Array[], labels: Int32Array, classes: number): readonly Float32Array[] {
+	const sums = Array.from({ length: classes }, () => new Float32Array(gradients[0]?.length ?? 0));
+	gradients.forEach((gradient, n) => {
+		const sum = sums[labels[n] as number] as Float32Array;
+		unit(gradient).forEach((value, i) => {
+			sum[i] = (sum[i] as number) + value;
+		});
+	});
+	return sums.map(unit);
+}
+
+const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
+const norm = (a: Float32Array) => Math.sqrt(dot(a, a));
+
+function unit(a: Float32Array): Float32Array {
+	const length = norm(a) || 1;
+	return a.map((value) => value / length);
+}
+
+const range = (start: number, end: number) => Array.from({ length: end - start }, (_, i) => start + i);

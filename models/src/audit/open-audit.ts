@@ -1,0 +1,253 @@
+import { bytesPerElement, elementCount, type Random, type Tensor } from "@psgl/sdk";
+import type { Artifact } from "@psgl/sdk/artifact";
+import type { Dataset } from "@psgl/sdk/sources";
+import { anchors as anchorSamples } from "./anchors.js";
+import {
+	type AuditAttackName,
+	type InferenceName,
+	isReconstruction,
+	type ReconstructionName,
+	reconstructionAttacks,
+} from "./attack-catalogue.js";
+import type { AttackScene } from "./attack-scene.js";
+import type { AuditData } from "./audit-data.js";
+import type { AttackedBoth, AuditOptions } from "./audit-options.js";
+import type { AuditResult, InferenceResult, ReconstructionFigures, ReconstructionResult } from "./audit-result.js";
+import type { AuditTarget } from "./audit-target.js";
+import { distanceCorrelation } from "./distance-correlation.js";
+import { labelInference } from "./label-inference.js";
+import { isWeak, type LeakAnchors, leakOf } from "./leak.js";
+import { linkage } from "./linkage.js";
+import { perceptualDistance, Recogniser } from "./recogniser.js";
+import { ReconstructionQuality } from "./reconstruction-quality.js";
+import { rows } from "./run-in-batches.js";
+import { similarityKind } from "./similarity.js";
+
+type Real = Tensor<"float32">;
+
+/** Victims shown in a report. */
+const shown = 8;
+
+/** What a defence is measured against. */
+export interface UndefendedNetwork {
+	readonly artifact: Artifact;
+	/** Says so where it is not the same network trained without a defence. */
+	readonly note: string | undefined;
+}
+
+interface AuditParts {
+	readonly target: AuditTarget;
+	readonly undefended: AuditTarget;
+	readonly reference: UndefendedNetwork;
+	readonly parts: AuditData;
+	readonly options: AuditOptions;
+	readonly random: Random;
+}
+
+/** An audit in progress: what both networks sent, and what attacks have found so far. */
+export class OpenAudit implements AsyncDisposable {
+	readonly #in: AuditParts;
+	readonly #quality: ReconstructionQuality;
+	readonly #recogniser: Recogniser | undefined;
+	readonly #originals: Real;
+	readonly #scenes: { readonly defended: AttackScene; readonly undefended: AttackScene };
+	readonly #found: AttackedBoth[] = [];
+	readonly #inferences: InferenceResult[] = [];
+	readonly #rebuilt = new Map<ReconstructionName, Real>();
+	readonly #rebuiltUndefended = new Map<ReconstructionName, Real>();
+
+	private constructor(
+		parts: AuditParts,
+		quality: ReconstructionQuality,
+		recogniser: Recogniser | undefined,
+		originals: Real,
+		scenes: { readonly defended: AttackScene; readonly undefended: AttackScene },
+	) {
+		this.#in = parts;
+		this.#quality = quality;
+		this.#recogniser = recogniser;
+		this.#originals = originals;
+		this.#scenes = scenes;
+	}
+
+	static async open(parts: AuditParts): Promise<OpenAudit> {
+		const { options, target, undefended, random, reference } = parts;
+		const { runtime, threads = 1, budget, signal } = options;
+		const originals = all(parts.parts.victims);
+		const samples = all(parts.parts.attacker);
+		const scene = async (network: AuditTarget): Promise<AttackScene> => ({
+			target: network,
+			samples,
+			pairs: await network.release(samples, { signal }),
+			seen: await network.release(originals, { signal }),
+			budget,
+			runtime,
+			threads,
+			random,
+			signal,
+		});
+		const scenes = { defended: await scene(target), undefended: await scene(undefended) };
+		const quality = await ReconstructionQuality.load(runtime, target.manifest.inputShape, threads);
+		const joint = reference.artifact.manifest.part === "joint" && reference.note === undefined;
+		const recogniser = joint ? await Recogniser.load(reference.artifact, runtime, threads) : undefined;
+		return new OpenAudit(parts, quality, recogniser, originals, scenes);
+	}
+
+	async attack(name: AuditAttackName): Promise<void> {
+		if (isReconstruction(name)) await this.#reconstruct(name);
+		else await this.#infer(name);
+	}
+
+	async result(): Promise<AuditResult> {
+		const { options, parts, target, reference } = this.#in;
+		const { mean, classMean } = anchorSamples(parts.attacker, parts.victims.labels);
+		const meanSample = await this.#figures(mean);
+		const classMeanSample = await this.#figures(classMean);
+		const anchors: LeakAnchors = {
+			mean: meanSample.similarity,
+			classMean: classMeanSample.similarity,
+			undefended: Math.max(...this.#found.map(({ undefended }) => undefended.similarity)),
+		};
+		const reconstructions = this.#found.map((attacked): ReconstructionResult => {
+			const leaks = leakOf(attacked.defended.similarity, anchors);
+			return { ...attacked, ...leaks, weak: isWeak(attacked.undefended.similarity, anchors) };
+		});
+		const worstBy = (key: "leak" | "leakBeyondLabel") =>
+			reconstructions.reduce<ReconstructionResult | undefined>(
+				(worst, one) => (Number.isNaN(one[key]) || (worst && worst[key] >= one[key]) ? worst : one),
+				undefined,
+			);
+		const worst = { leak: worstBy("leak"), leakBeyondLabel: worstBy("leakBeyondLabel") };
+		const values = elementCount(target.manifest.smashedShape);
+		const recognised = await this.#figures(this.#originals);
+		return {
+			complete: this.#found.length + this.#inferences.length === options.attacks.length,
+			leak: worst.leak?.leak ?? Number.NaN,
+			leakBeyondLabel: worst.leakBeyondLabel?.leakBeyondLabel ?? Number.NaN,
+			worst: {
+				...(worst.leak && { leak: worst.leak.name }),
+				...(worst.leakBeyondLabel && { leakBeyondLabel: worst.leakBeyondLabel.name }),
+			},
+			similarity: similarityKind(target.manifest.inputShape),
+			anchors,
+			meanSample,
+			classMeanSample,
+			...(recognised.recognised !== undefined && { recognisedOriginals: recognised.recognised }),
+			reconstructions,
+			inferences: this.#inferences,
+			victims: parts.victims.length,
+			attackerSamples: parts.attacker.length,
+			release: { values, bits: 8 * values * bytesPerElement[options.wire] },
+			notes: [...parts.notes, ...(reference.note === undefined ? [] : [reference.note])],
+			pictures: {
+				originals: first(this.#originals),
+				smashed: first(this.#scenes.defended.seen),
+				rebuilt: this.#rebuilt,
+				rebuiltUndefended: this.#rebuiltUndefended,
+			},
+		};
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.#quality.close();
+		await this.#recogniser?.close();
+	}
+
+	async #reconstruct(name: ReconstructionName): Promise<void> {
+		const { onEvent } = this.#in.options;
+		const attack = reconstructionAttacks[name];
+		const started = performance.now();
+		const run = async (scene: AttackScene, from: number): Promise<Real> => {
+			const onProgress = (share: number) =>
+				onEvent?.({ type: "progress", what: attack.title, share: from + share / 2 });
+			return attack.run({ ...scene, onProgress });
+		};
+		const free = await run(this.#scenes.undefended, 0);
+		const held = await run(this.#scenes.defended, 0.5);
+		const result: AttackedBoth = {
+			name,
+			victims: held.dims[0] as number,
+			defended: await this.#figures(held),
+			undefended: await this.#figures(free),
+			seconds: (performance.now() - started) / 1000,
+		};
+		this.#found.push(result);
+		this.#rebuilt.set(name, first(held));
+		this.#rebuiltUndefended.set(name, first(free));
+		onEvent?.({ type: "finished", result });
+	}
+
+	async #infer(name: InferenceName): Promise<void> {
+		const result = await this.#inference(name);
+		this.#inferences.push(result);
+		this.#in.options.onEvent?.({ type: "finished", result });
+	}
+
+	async #inference(name: InferenceName): Promise<InferenceResult> {
+		const { options, target, undefended, parts } = this.#in;
+		const { runtime, threads = 1, signal } = options;
+		switch (name) {
+			case "linkage": {
+				const x = all(parts.candidates);
+				const link = async (network: AuditTarget) => {
+					const own = await network.release(x, { signal });
+					return linkage(runtime, own, own, threads);
+				};
+				const { top1, chance, candidates } = await link(target);
+				const free = await link(undefended);
+				return { name, value: top1, undefended: free.top1, chance, note: `${candidates} candidates` };
+			}
+			case "distance-correlation": {
+				const { defended, undefended: free } = this.#scenes;
+				const measure = (scene: AttackScene) => distanceCorrelation(runtime, this.#originals, scene.seen, threads);
+				return { name, value: await measure(defended), undefended: await measure(free), chance: 0 };
+			}
+			case "label-gradient": {
+				if (target.manifest.part !== "joint") {
+					return {
+						name,
+						value: Number.NaN,
+						chance: 0.5,
+						note: "needs the joint artifact: gradients come from the aggregator's half",
+					};
+				}
+				if (parts.victims.targets !== undefined) {
+					return { name, value: Number.NaN, chance: 0.5, note: "needs one label a sample" };
+				}
+				const own = parts.attacker.subset(Array.from({ length: Math.min(128, parts.attacker.length) }, (_, i) => i));
+				const found = await labelInference(target, parts.candidates, own, { runtime, threads, signal });
+				const note = found === undefined ? "a class is missing among the victims or the attacker's samples" : undefined;
+				return { name, value: found?.auc ?? Number.NaN, chance: 0.5, ...(note !== undefined && { note }) };
+			}
+		}
+	}
+
+	async #figures(rebuilt: Real): Promise<ReconstructionFigures> {
+		const originals = rows(this.#originals, 0, rebuilt.dims[0] as number);
+		const { mse, psnr, similarity } = await this.#quality.measure(originals, rebuilt);
+		if (this.#recogniser === undefined) return { mse, psnr, similarity };
+		const [a, b] = [await this.#recogniser.look(originals), await this.#recogniser.look(rebuilt)];
+		const { labels } = this.#in.parts.victims;
+		const right = b.decisions.reduce((sum, decision, n) => sum + (decision === labels[n] ? 1 : 0), 0);
+		return {
+			mse,
+			psnr,
+			similarity,
+			perceptualDistance: perceptualDistance(a, b),
+			recognised: right / b.decisions.length,
+		};
+	}
+}
+
+function all(dataset: Dataset): Real {
+	return dataset.batch(Array.from({ length: dataset.length }, (_, i) => i)).x;
+}
+
+function first(x: Real): Real {
+	const count = Math.min(shown, x.dims[0] as number);
+	return {
+		...x,
+		dims: [count, ...x.dims.slice(1)],
+		data: x.data.slice(0, (count * x.data.length) / (x.dims[0] as number)),
+	};
+}

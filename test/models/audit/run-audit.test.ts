@@ -1,0 +1,130 @@
+import { auditAttackNames, clientHalf, runAudit } from "@psgl/models";
+import { seededRandom } from "@psgl/sdk";
+import { decodeArtifact } from "@psgl/sdk/artifact";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { type DataSplits, Dataset } from "@psgl/sdk/sources";
+import test from "ava";
+import { smallModel } from "../../helpers/small-model.js";
+import { trainedModel } from "../../helpers/trained-model.js";
+
+const budget = {
+	victims: 16,
+	optimisedVictims: 4,
+	attackerSamples: 160,
+	kernelSamples: 120,
+	decoderSteps: 60,
+	inversionSteps: 120,
+	undefendedSteps: 20,
+	candidates: 40,
+};
+
+const options = { runtime: nodeRuntime, seed: 1, budget, attacks: auditAttackNames, wire: "float16" } as const;
+
+test("an audit of a network without a defence finds as much in it as in the undefended one", async (t) => {
+	const { artifact, data } = await trainedModel("none", { epochs: 1 });
+	const finished: string[] = [];
+	const result = await runAudit(artifact, data, {
+		...options,
+		undefended: artifact,
+		onEvent: (event) => event.type === "finished" && finished.push(event.result.name),
+	});
+	t.true(result.complete);
+	t.deepEqual(finished, [...auditAttackNames]);
+	t.true(result.leak > 0.9 && result.leak < 1.1, `${result.leak}`);
+	t.true(result.leakBeyondLabel > 0.9, `${result.leakBeyondLabel}`);
+	const { anchors, pictures } = result;
+	t.true(anchors.undefended > anchors.mean + 0.1, JSON.stringify(anchors));
+	for (const { name, defended, undefended, victims } of result.reconstructions) {
+		t.true(Math.abs(defended.similarity - undefended.similarity) < 0.1, `${name}: float16 hides next to nothing`);
+		t.true(defended.recognised !== undefined && defended.recognised >= 0 && defended.recognised <= 1);
+		t.is(victims, name === "white-box" ? 4 : 16);
+		const rebuilt = pictures.rebuilt.get(name);
+		t.true(rebuilt?.data.every((value) => value >= 0 && value <= 1));
+	}
+	const linkage = result.inferences.find(({ name }) => name === "linkage");
+	t.is(linkage?.chance, 1 / 40);
+	t.true((linkage?.value ?? 0) > 0.9);
+	t.is(result.release.bits, 16 * result.release.values);
+});
+
+test("the same seed gives the same audit", async (t) => {
+	const { joint } = await smallModel("paper");
+	const data = drawnSplits();
+	const run = () => runAudit(joint, data, { ...options, attacks: ["kernel-ridge", "white-box", "linkage"] });
+	const [first, second] = [await run(), await run()];
+	t.is(first.leak, second.leak);
+	t.deepEqual(
+		first.reconstructions.map(({ seconds: _, ...figures }) => figures),
+		second.reconstructions.map(({ seconds: _, ...figures }) => figures),
+	);
+	t.deepEqual(first.inferences, second.inferences);
+});
+
+test("an interrupted audit keeps the attacks that are finished", async (t) => {
+	const { joint } = await smallModel("paper");
+	const stop = new AbortController();
+	const result = await runAudit(joint, drawnSplits(), {
+		...options,
+		attacks: ["kernel-ridge", "decoder", "linkage"],
+		signal: stop.signal,
+		onEvent: (event) => {
+			if (event.type === "progress" && event.what.startsWith("adaptive decoder")) stop.abort();
+		},
+	});
+	t.false(result.complete);
+	t.deepEqual(
+		result.reconstructions.map(({ name }) => name),
+		["kernel-ridge"],
+	);
+	t.deepEqual(result.inferences, []);
+});
+
+test("an attacker who has the victims, too few samples, another shape and a half without a client are refused", async (t) => {
+	const { joint } = await smallModel("none");
+	const data = drawnSplits();
+	const shared = { ...data, train: data.test };
+	await t.throwsAsync(runAudit(joint, data, { ...options, attackerData: shared }), { code: "PSGL_AUDIT_OVERLAP" });
+	const few = { ...data, test: data.test.subset([0, 1, 2]) };
+	await t.throwsAsync(runAudit(joint, few, options), { code: "PSGL_AUDIT_SAMPLES" });
+	const { data: phantoms } = await trainedModel("none", { epochs: 0 });
+	await t.throwsAsync(runAudit(joint, phantoms, options), { code: "PSGL_INPUT_SHAPE" });
+	const onlyServer = new Map([...joint.graphs].filter(([name]) => name.startsWith("server/")));
+	await t.throwsAsync(runAudit({ ...joint, graphs: onlyServer }, data, options), { code: "PSGL_ARTIFACT_MEMBER" });
+	const { joint: other } = await smallModel("none", { seed: 2 });
+	const undefended = { ...other, manifest: { ...other.manifest, classes: ["a", "b", "c"] } };
+	await t.throwsAsync(runAudit(joint, data, { ...options, undefended }), { code: "PSGL_AUDIT_UNDEFENDED" });
+});
+
+test("samples that a file has in both parts are taken from the attacker; a client half has no gradients to read", async (t) => {
+	const { joint } = await smallModel("none");
+	const client = await decodeArtifact(await clientHalf(joint));
+	const data = drawnSplits();
+	const samples = data.train.samples.slice() as Float32Array;
+	samples.set((data.test.samples as Float32Array).subarray(0, 128));
+	const { shape, classes, labels } = data.train;
+	const doubled = { ...data, train: new Dataset({ shape, classes, labels, samples }) };
+	const result = await runAudit(client, doubled, { ...options, attacks: ["label-gradient"] });
+	t.regex(result.notes.join(), /2 train samples of drawn are in its test part too/);
+	t.is(result.attackerSamples, 118);
+	t.is(result.inferences[0]?.value, Number.NaN);
+	t.regex(result.inferences[0]?.note ?? "", /needs the joint artifact/);
+	t.true(Number.isNaN(result.leak), "no attack, no figure");
+});
+
+/** Pictures [1,8,8] in two classes, no two alike. */
+function drawnSplits(): DataSplits {
+	const random = seededRandom(3);
+	const part = (count: number): Dataset => {
+		const labels = Int32Array.from({ length: count }, (_, i) => i % 2);
+		const samples = new Float32Array(count * 64);
+		for (let n = 0; n < count; n++) {
+			const [x, y] = [8 * random.uniform(), 8 * random.uniform()];
+			for (let i = 0; i < 64; i++) {
+				const distance = ((i % 8) - x) ** 2 + (Math.floor(i / 8) - y) ** 2;
+				samples[n * 64 + i] = 0.3 * (n % 2) + 0.7 * Math.exp(-distance / 6);
+			}
+		}
+		return new Dataset({ shape: [1, 8, 8], classes: ["dark", "bright"], labels, samples });
+	};
+	return { name: "drawn", synthetic: true, train: part(120), validation: part(20), test: part(50) };
+}
