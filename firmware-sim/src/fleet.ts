@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { ClientSegmentCache, type Clock, Device, type DeviceEvent, type Runtime } from "@psgl/sdk";
 import type { WireDType } from "@psgl/sdk/protocol";
-import type { DataSplits } from "@psgl/sdk/sources";
+import type { DataSplits, Dataset } from "@psgl/sdk/sources";
 import { Channel } from "./channel.js";
 import { type Deal, dealSplits, type Share } from "./deal-splits.js";
 
@@ -64,8 +64,7 @@ export async function* runFleet(options: FleetOptions): AsyncGenerator<FleetEven
 	const { devices, data, deal = "iid", seed, runtime, signal } = options;
 	const shares = dealSplits(data, devices, deal, seed);
 	for (const [i, { train, validation }] of shares.entries()) {
-		const classCounts: number[] = new Array(train.classes.length).fill(0);
-		for (const label of train.labels) classCounts[label] = (classCounts[label] ?? 0) + 1;
+		const classCounts = countClasses(train);
 		const device = deviceName(i, devices);
 		yield { type: "dealt", device, train: train.length, validation: validation?.length ?? 0, classCounts };
 	}
@@ -153,4 +152,15 @@ async function runDevice(options: FleetOptions, member: FleetMember): Promise<vo
 /** `device-1` of 8, `device-01` of 20: in order also as text, which is the order the aggregator steps in. */
 function deviceName(index: number, devices: number): string {
 	return `device-${String(index + 1).padStart(String(devices).length, "0")}`;
+}
+
+/** [K] samples of each class; where several may apply to a sample, it counts for each of them. */
+function countClasses({ classes, labels, targets }: Dataset): number[] {
+	const counts: number[] = new Array(classes.length).fill(0);
+	const count = (label: number, by: number) => {
+		counts[label] = (counts[label] ?? 0) + by;
+	};
+	if (targets === undefined) for (const label of labels) count(label, 1);
+	else for (const [i, mark] of targets.entries()) count(i % classes.length, mark);
+	return counts;
 }

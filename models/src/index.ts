@@ -69,6 +69,7 @@ export { type ExportOptions, exportModel } from "./compile/export-model.js";
 export type { ModelDefinition, ModelLayout } from "./compile/model-definition.js";
 export { defaultOptimiser, type PrivacyMode, presetDefinition, privacyModes } from "./compile/presets.js";
 export { equalClassWeights } from "./compile/server-streams.js";
+export { type DecisionMetrics, decisionMetrics, metricsOn } from "./evaluation/decision-metrics.js";
 export { type DeployedMetricsOptions, deployedMetrics, type RowMetrics } from "./evaluation/deployed-metrics.js";
 export { DeployedSystem, type DeviceOutput } from "./evaluation/deployed-system.js";
 export { type ClassificationMetrics, classificationMetrics } from "./evaluation/metrics.js";

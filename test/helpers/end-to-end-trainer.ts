@@ -1,4 +1,5 @@
 import {
+	binaryCrossEntropy,
 	bindSegment,
 	crossEntropy,
 	differentiate,
@@ -68,7 +69,8 @@ function endToEndGraph(definition: ModelDefinition) {
 	const g = new GraphBuilder("end-to-end");
 	const optimiser = optimiserStep(definition.optimiser);
 	const x = g.input("x", "float32", ["B", ...inputShape]);
-	const target = g.input("y", "int64", ["B"]);
+	const several = definition.loss.kind === "binary-cross-entropy";
+	const target = g.input("y", "int64", several ? ["B", classes.length] : ["B"]);
 	const learningRate = g.input("learningRate", "float32", []);
 	const step = g.input("step", "float32", []);
 	const halves = (["client", "server"] as const).map((name) => {
@@ -82,7 +84,7 @@ function endToEndGraph(definition: ModelDefinition) {
 	const input = definition.packing === "none" ? x : packClientInput(g, x, undefined);
 	const cut = network.client(g, client.scope, input);
 	const logits = network.stream(g, server.scope.within("A"), cut, classes.length);
-	const loss = crossEntropy(g, { logits, target });
+	const loss = (several ? binaryCrossEntropy : crossEntropy)(g, { logits, target });
 	const gradients = differentiate(g, [{ value: loss }], [...client.bound.values, ...server.bound.values]);
 	let taken = 0;
 	for (const { name, params, bound, scope } of halves) {

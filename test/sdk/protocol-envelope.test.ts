@@ -130,6 +130,13 @@ const wrongTensors: Record<string, [header: unknown, bodyBytes: number]> = {
 	"a tensor missing": [batchHeader({ tensors: [smashed] }), 8],
 	"another batch size in the labels": [batchHeader({}, { dims: [1, 2] }), 10],
 	"labels for smashed data": [batchHeader({}, { dtype: "uint8", dims: [8] }), 10],
+	"marks of labels of rank 3": [batchHeader({ tensors: [smashed, { ...labels, dims: [2, 1, 1] }] }), 10],
+	"marks of labels in int32": [
+		batchHeader({ tensors: [smashed, { ...labels, dtype: "int32", dims: [2, 2], bytes: 16 }] }),
+		24,
+	],
+	"marks of no label": [batchHeader({ tensors: [smashed, { ...labels, dims: [2, 0], bytes: 0 }] }), 8],
+	"marks for another number of samples": [batchHeader({ tensors: [smashed, { ...labels, dims: [1, 2] }] }), 10],
 	"an empty batch": [batchHeader({}, { dims: [0, 1], bytes: 0 }), 2],
 	"int8 without its scale": [batchHeader({}, { dtype: "int8", dims: [2, 4] }), 10],
 	"float32 with a scale": [batchHeader({}, { offset: 4, scale: { offset: 0, bytes: 4 } }), 14],

@@ -1,9 +1,10 @@
-import { PsglError, tensor } from "@psgl/sdk";
+import { PsglError, seededRandom, tensor } from "@psgl/sdk";
 import {
 	type BatchMessage,
 	ChunkAssembler,
 	decodeEnvelope,
 	encodeEnvelope,
+	type LabelTensor,
 	type Message,
 	type Received,
 	splitIntoChunks,
@@ -49,16 +50,22 @@ const smashed = fc
 		}
 	});
 
+/** Class indices of samples, or marks of several labels for each. */
+const labelsOf = (samples: number): fc.Arbitrary<LabelTensor> =>
+	fc
+		.record({ label: fc.nat({ max: 255 }), marks: fc.option(fc.integer({ min: 1, max: 40 })), seed: fc.nat() })
+		.map(({ label, marks, seed }) => {
+			if (marks === null) return tensor("uint8", [samples], new Uint8Array(samples).fill(label));
+			const random = seededRandom(seed);
+			const values = Uint8Array.from({ length: samples * marks }, () => random.integer(2));
+			return tensor("uint8", [samples, marks], values);
+		});
+
 const batch: fc.Arbitrary<BatchMessage> = fc
-	.record({ device, epoch: counter, seq: counter, model: counter, smashed, label: fc.nat({ max: 255 }) })
-	.map(({ smashed: s, label, ...fields }) => ({
-		type: "batch",
-		...fields,
-		tensors: {
-			smashed: s,
-			labels: tensor("uint8", [s.dims[0] as number], new Uint8Array(s.dims[0] as number).fill(label)),
-		},
-	}));
+	.record({ device, epoch: counter, seq: counter, model: counter, smashed })
+	.chain(({ smashed: s, ...fields }) =>
+		labelsOf(s.dims[0] as number).map((labels) => ({ type: "batch", ...fields, tensors: { smashed: s, labels } })),
+	);
 
 const everyMessage: Message[] = Object.values(samples);
 

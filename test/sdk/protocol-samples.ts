@@ -65,6 +65,30 @@ export const samples = {
 			labels: tensor("uint8", [1], Uint8Array.of(255)),
 		},
 	},
+	"batch-several-labels": {
+		type: "batch",
+		device,
+		epoch: 3,
+		seq: 1,
+		model: 2,
+		tensors: {
+			smashed: tensor("float32", [2, 1, 2], Float32Array.of(1, -2, 0.5, 0)),
+			// Of four labels, the first and the last apply to the first sample, none to the second.
+			labels: tensor("uint8", [2, 4], Uint8Array.of(1, 0, 0, 1, 0, 0, 0, 0)),
+		},
+	},
+	"evaluate-several-labels": {
+		type: "evaluate",
+		device,
+		epoch: 3,
+		seq: 0,
+		model: 3,
+		last: false,
+		tensors: {
+			smashed: tensor("float32", [1, 2], Float32Array.of(0.1, 0.2)),
+			labels: tensor("uint8", [1, 3], Uint8Array.of(0, 1, 1)),
+		},
+	},
 	evaluate: {
 		type: "evaluate",
 		device,

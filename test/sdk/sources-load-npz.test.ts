@@ -180,7 +180,9 @@ test("a wrong shape is refused", async (t) => {
 	await refuses(t, "PSGL_DATA_SHAPE", { ...whole, ...part("train", 6, [4]) }, /\[6,4\]/);
 	await refuses(t, "PSGL_DATA_SHAPE", { ...whole, ...part("test", 4, [2, 3]) }, /\[1,2,3\].*\[1,2,2\] as in train/);
 	const several = npyBytes("|u1", [6, 2], new Uint8Array(12));
-	await refuses(t, "PSGL_DATA_SHAPE", { ...whole, train_labels: several }, /train_labels.*\[6,2\]/);
+	await refuses(t, "PSGL_DATA_SHAPE", { ...whole, train_labels: several }, /val_labels.*one class.*2 marks/);
+	const deep = npyBytes("|u1", [6, 2, 1], new Uint8Array(12));
+	await refuses(t, "PSGL_DATA_SHAPE", { ...whole, train_labels: deep }, /train_labels.*\[6,2,1\]/);
 	const flat = npyBytes("<f4", [12], new Float32Array(12));
 	await refuses(t, "PSGL_DATA_SHAPE", { train_signals: flat, train_labels: several }, /train_signals.*\[12\]/);
 });
@@ -227,4 +229,58 @@ test("values that are not finite are refused with their sample", async (t) => {
 		train_labels: npyBytes("|u1", [4], Uint8Array.of(0, 1, 0, 1)),
 	};
 	await refuses(t, "PSGL_DATA_NOT_FINITE", arrays, /sample 2; got NaN/);
+});
+
+/** Labels of one part: marks of `labels` labels for each of `count` samples. */
+const marks = (count: number, labels: number, mark: (i: number) => number, descr = "|u1") => {
+	const size = count * labels;
+	const values = descr === "<i8" ? BigInt64Array.from({ length: size }, (_, i) => BigInt(mark(i))) : undefined;
+	return npyBytes(descr, [count, labels], values ?? Uint8Array.from({ length: size }, (_, i) => mark(i)));
+};
+
+test("labels [N,K] of 0 and 1 are several labels a sample", async (t) => {
+	const bits = [1, 0, 1, 0, 0, 0, 0, 1, 1];
+	const set = await load(t, {
+		...whole,
+		train_labels: marks(6, 3, (i) => bits[i % 9] as number),
+		val_labels: marks(4, 3, () => 0, "<i8"),
+		test_labels: marks(4, 3, (i) => (i % 3 === 2 ? 1 : 0), "|b1"),
+	});
+	t.deepEqual(set.train.classes, ["0", "1", "2"]);
+	t.deepEqual(set.train.targets, Uint8Array.from([...bits, ...bits]));
+	t.deepEqual([...set.train.labels], [0, 3, 1, 0, 3, 1], "the first that applies; 3 where none does");
+	t.deepEqual(set.validation.targets, new Uint8Array(12));
+	t.deepEqual(set.test.targets, Uint8Array.of(0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1));
+	const { y } = set.train.batch([2, 1]);
+	t.deepEqual(y.dims, [2, 3]);
+	t.deepEqual([...y.data], [0n, 1n, 1n, 0n, 0n, 0n]);
+});
+
+test("ChestMNIST's findings have names", async (t) => {
+	const labels = (count: number) => marks(count, 14, (i) => (i % 14 === 13 ? 1 : 0));
+	const set = await load(
+		t,
+		{ ...whole, train_labels: labels(6), val_labels: labels(4), test_labels: labels(4) },
+		"chestmnist.npz",
+	);
+	t.is(set.train.classes.length, 14);
+	t.is(set.train.classes[set.train.labels[0] as number], "hernia");
+});
+
+test("parts of several labels a sample that are missing are taken off train, each first label in its share", async (t) => {
+	const set = await load(t, { ...part("train", 80), train_labels: marks(80, 2, (i) => (i % 4 === 0 ? 1 : 0)) });
+	t.is(set.validation.targets?.length, 2 * set.validation.length);
+	const share = (data: Dataset) => data.labels.filter((label) => label === 0).length / data.length;
+	for (const data of [set.train, set.validation, set.test]) t.true(Math.abs(share(data) - 0.5) < 0.1);
+});
+
+test("marks that are neither 0 nor 1, of another number of samples or of another width are refused", async (t) => {
+	const fine = { ...whole, val_labels: marks(4, 2, () => 1), test_labels: marks(4, 2, () => 1) };
+	const with_ = (train_labels: Uint8Array) => ({ ...fine, train_labels });
+	const wrong = with_(marks(6, 2, (i) => (i === 7 ? 2 : 0)));
+	await refuses(t, "PSGL_DATA_LABELS", wrong, /train_labels.*label 1 of sample 3; got 2/);
+	await refuses(t, "PSGL_DATA_LABELS", with_(marks(6, 2, (i) => (i === 0 ? -1 : 0), "<i8")), /sample 0; got -1/);
+	await refuses(t, "PSGL_DATA_LABEL_COUNT", with_(marks(5, 2, () => 1)), /train_labels.*got 5; expected 6/);
+	await refuses(t, "PSGL_DATA_SHAPE", with_(marks(6, 3, () => 1)), /val_labels.*2 marks.*3 marks/);
+	await refuses(t, "PSGL_DATA_DTYPE", with_(npyBytes("<f4", [6, 2], new Float32Array(12))), /float32/);
 });

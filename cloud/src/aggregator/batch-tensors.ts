@@ -1,21 +1,28 @@
 import type { Tensor } from "@psgl/sdk";
 import type { WireTensor } from "@psgl/sdk/protocol";
 
-/** Mean of -log of the label's probability, by stream; not below the smallest float32 can tell from zero. */
+/**
+ * Mean of -log of the label's probability, by stream; not below the smallest float32 can tell from zero. With marks
+ * [B,K], the mean over samples and labels of -log of the probability that each label is as it is.
+ */
 export function streamLosses(
 	scores: Float32Array,
-	labels: BigInt64Array,
+	{ dims, data }: Tensor<"int64">,
 	{ first, streams, classes }: { first: number; streams: number; classes: number },
 ): number[] {
-	const sums = new Array<number>(streams).fill(0);
 	const rows = streams + 1;
-	for (let n = 0; n < labels.length; n++) {
-		for (let s = 0; s < streams; s++) {
-			const score = scores[((first + n) * rows + s) * classes + Number(labels[n])] as number;
-			sums[s] = (sums[s] as number) - Math.log(Math.max(score, 1e-12));
+	const [samples = 0, several = 0] = dims;
+	return Array.from({ length: streams }, (_, stream) => {
+		let sum = 0;
+		for (let i = 0; i < data.length; i++) {
+			const sample = several > 0 ? Math.floor(i / several) : i;
+			const label = several > 0 ? i % several : Number(data[i]);
+			const score = scores[((first + sample) * rows + stream) * classes + label] as number;
+			const right = several > 0 && data[i] === 0n ? 1 - score : score;
+			sum -= Math.log(Math.max(right, 1e-12));
 		}
-	}
-	return sums.map((sum) => sum / labels.length);
+		return sum / (samples * Math.max(1, several));
+	});
 }
 
 /** Batches one after the other. */
@@ -33,15 +40,17 @@ export function concatenateBatches(parts: readonly Tensor<"float32">[]): Tensor<
 	return { dtype: "float32", dims: [count, ...first.dims.slice(1)], data };
 }
 
-/** Labels one after the other. */
+/** Labels [B] or [B,K] one after the other. */
 export function concatenateLabels(parts: readonly Tensor<"int64">[]): Tensor<"int64"> {
+	const [first] = parts as [Tensor<"int64">, ...Tensor<"int64">[]];
 	const data = new BigInt64Array(parts.reduce((sum, part) => sum + part.data.length, 0));
 	let at = 0;
 	for (const part of parts) {
 		data.set(part.data, at);
 		at += part.data.length;
 	}
-	return { dtype: "int64", dims: [data.length], data };
+	const count = parts.reduce((sum, part) => sum + (part.dims[0] as number), 0);
+	return { dtype: "int64", dims: [count, ...first.dims.slice(1)], data };
 }
 
 /** A copy times `factor`. A loop, because `map` calls a function for each value: ten times slower (measured). */

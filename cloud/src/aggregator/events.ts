@@ -1,4 +1,4 @@
-import type { ClassificationMetrics } from "@psgl/models";
+import type { DecisionMetrics } from "@psgl/models";
 import type { LedgerCounts } from "./ledger.js";
 
 /** Payload bytes by what they were for. */
@@ -12,7 +12,7 @@ export interface Traffic {
 }
 
 /** Validation of a round: metrics of each stream and, as `fused`, of the decision. */
-export type Validation = Readonly<Record<string, ClassificationMetrics>>;
+export type Validation = Readonly<Record<string, DecisionMetrics>>;
 
 /** One finished round. */
 export interface RoundReport {

@@ -164,7 +164,7 @@ export class Lane {
 		for (const [i, member] of members.entries()) {
 			const batch = batches[i] as ReadyBatch;
 			context.intake.applied(batch.identity);
-			member.samples += batch.labels.data.length;
+			member.samples += batch.labels.dims[0] as number;
 			member.steps++;
 			onApplied(batch);
 		}

@@ -12,6 +12,7 @@ import { type Artifact, artifactGraph, artifactTensor, type Manifest, optimiserS
 import { type LabelTensor, requireFinite, type WireDType, type WireTensor } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import { concatenateBatches, concatenateLabels, mayOverflow, scaled, streamLosses } from "./batch-tensors.js";
+import { graphLabels } from "./graph-labels.js";
 
 type Vector = Tensor<"float32">;
 
@@ -35,7 +36,7 @@ export interface ServerState extends ServerWeights {
 export interface DeviceBatch {
 	/** [B,Cs,...] */
 	readonly smashed: Vector;
-	/** [B] */
+	/** [B] class indices, or [B,K] marks where several labels may apply to a sample. */
 	readonly labels: Tensor<"int64">;
 }
 
@@ -176,23 +177,12 @@ export class ServerSegment {
 		return values as Vector;
 	}
 
-	/** Labels [B] as the graphs take them. @throws ShapeError `PSGL_BATCH_LABEL` when one is no class of the model. */
+	/**
+	 * Labels as the graphs take them: class indices [B], or marks 0 and 1 [B,K] where several labels may apply to a sample.
+	 * @throws ShapeError `PSGL_BATCH_LABEL` when they are of the other kind, or one is no class of the model, or no mark.
+	 */
 	labels(wire: LabelTensor): Tensor<"int64"> {
-		const classes = this.manifest.classes.length;
-		const data = new BigInt64Array(wire.data.length);
-		for (let i = 0; i < data.length; i++) {
-			const label = wire.data[i] as number;
-			if (label < 0 || label >= classes) {
-				throw new ShapeError("PSGL_BATCH_LABEL", {
-					what: "a label is no class of the model",
-					got: `label ${label} of sample ${i}`,
-					expected: `0 to ${classes - 1}`,
-					remedy: "Check the device's data against the artifact's classes",
-				});
-			}
-			data[i] = BigInt(label);
-		}
-		return { dtype: "int64", dims: wire.dims, data };
+		return graphLabels(wire, this.manifest);
 	}
 
 	/** Puts values [B,C,...] into an element type for the wire. */
@@ -228,7 +218,7 @@ export class ServerSegment {
 		return batches.map(({ smashed, labels }) => {
 			const count = smashed.dims[0] as number;
 			const data = cutGradient.data.subarray(first * size, (first + count) * size);
-			const losses = streamLosses(scores.data, labels.data, { first, streams, classes });
+			const losses = streamLosses(scores.data, labels, { first, streams, classes });
 			first += count;
 			if (count === total) return { cutGradient, losses };
 			// The step's loss is the mean over all devices' samples; a device needs that over its own.

@@ -1,5 +1,5 @@
 import { ConfigError } from "@psgl/sdk";
-import { isMultiLabel, type Manifest } from "@psgl/sdk/artifact";
+import type { Manifest } from "@psgl/sdk/artifact";
 import { type Strategy, type WireDType, wireDTypes } from "@psgl/sdk/protocol";
 import { z } from "zod";
 import { cloudLimits } from "../limits.js";
@@ -98,12 +98,6 @@ export function resolveSettings(settings: AggregatorSettings, manifest: Manifest
 	if (!parsed.success) {
 		const issue = parsed.error.issues[0];
 		throw unusable(`${issue?.path.join(".")}: ${issue?.message}`);
-	}
-	if (isMultiLabel(manifest.loss)) {
-		throw unusable(
-			"an artifact in which several labels may apply to a sample",
-			"one class a sample, as labels travel; JointTrainer trains such an artifact in one process",
-		);
 	}
 	if (parsed.data.classWeights.length !== classes) {
 		throw unusable(`${parsed.data.classWeights.length} class weights`, `${classes}, one for each class`);

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
-import { classificationMetrics } from "@psgl/models";
+import { decisionMetrics } from "@psgl/models";
 import { PsglError } from "@psgl/sdk";
+import { isMultiLabel } from "@psgl/sdk/artifact";
 import { type EvaluateMessage, refuse } from "@psgl/sdk/protocol";
 import type { AggregatorContext } from "./context.js";
 import type { Validation } from "./events.js";
@@ -15,6 +16,7 @@ interface Validator {
 	/** Batch that may come next. */
 	next: number;
 	readonly scores: Float32Array[];
+	/** Class indices, or marks row by row where several labels may apply to a sample. */
 	readonly labels: number[];
 	done: boolean;
 }
@@ -124,14 +126,15 @@ export class ValidationRound {
 	}
 
 	async #measure(validators: readonly Validator[]): Promise<Validation | undefined> {
-		const { streams, classes } = this.#options.context.manifest;
+		const { streams, classes, loss } = this.#options.context.manifest;
 		const labels = validators.flatMap((v) => v.labels);
+		const several = isMultiLabel(loss);
 		if (labels.length === 0) return undefined;
 		const rows = [...streams, "fused"];
 		const chunks = validators.flatMap((v) => v.scores);
 		const metrics: Record<string, Validation[string]> = {};
 		for (const [row, name] of rows.entries()) {
-			const scores = new Float32Array(labels.length * classes.length);
+			const scores = new Float32Array(several ? labels.length : labels.length * classes.length);
 			let at = 0;
 			for (const chunk of chunks) {
 				for (let from = row * classes.length; from < chunk.length; from += rows.length * classes.length) {
@@ -139,7 +142,7 @@ export class ValidationRound {
 					at += classes.length;
 				}
 			}
-			metrics[name] = classificationMetrics(scores, labels, classes.length);
+			metrics[name] = decisionMetrics(scores, labels, classes.length, several);
 			// Messages of other devices between two sorts of all samples.
 			await setImmediate();
 		}

@@ -1,10 +1,10 @@
 import type { Tensor } from "@psgl/sdk";
 import type { Dataset } from "@psgl/sdk/sources";
+import { type DecisionMetrics, metricsOn } from "./decision-metrics.js";
 import type { DeployedSystem } from "./deployed-system.js";
-import { type ClassificationMetrics, classificationMetrics } from "./metrics.js";
 
 /** Metrics by stream, and of the decision as `fused`. */
-export type RowMetrics = Readonly<Record<string, ClassificationMetrics>>;
+export type RowMetrics = Readonly<Record<string, DecisionMetrics>>;
 
 export interface DeployedMetricsOptions {
 	/** False leaves the device's own map away. Default true. */
@@ -28,9 +28,7 @@ export async function deployedMetrics(
 		const { x } = data.batch(Array.from({ length: count }, (_, i) => start + i));
 		collectRows(await system.scores(x, withMap), scores, start, classes);
 	}
-	return Object.fromEntries(
-		rows.map((name, row) => [name, classificationMetrics(scores[row] as Float32Array, data.labels, classes)]),
-	);
+	return Object.fromEntries(rows.map((name, row) => [name, metricsOn(data, scores[row] as Float32Array)]));
 }
 
 /** Sorts scores [B,rows,K] into one [N,K] for each row. */

@@ -1,7 +1,7 @@
 import { ShapeError } from "@psgl/sdk";
 import { areaUnderCurve } from "./area-under-curve.js";
 
-/** How good the decisions on a labelled set are. Fractions in [0,1]. */
+/** How good the decisions on a labelled set are, one class a sample. Fractions in [0,1]. */
 export interface ClassificationMetrics {
 	/** Number of samples. */
 	readonly samples: number;

@@ -13,8 +13,19 @@ export interface MultiLabelMetrics {
 	readonly accuracy: number;
 	/** [K] share of samples for which a label was decided rightly, at a score of 0.5. */
 	readonly accuracies: readonly number[];
+	/**
+	 * Mean over the labels of the mean of two shares: of the samples to which a label applies, and of those to which it does
+	 * not, that were decided rightly. Where a label applies to all samples or to none, there is one share. 0.5 by guessing.
+	 */
+	readonly balancedAccuracy: number;
+	/** Share of samples with every label decided rightly. */
+	readonly exactMatch: number;
 	/** What `accuracy` would be if each label were decided as it is for most samples: the control. */
 	readonly majorityAccuracy: number;
+	/** [K] what `accuracies` would be then. */
+	readonly majorityAccuracies: readonly number[];
+	/** What `exactMatch` would be then. */
+	readonly majorityExactMatch: number;
 	/** Binary cross-entropy, mean over samples and labels. */
 	readonly loss: number;
 }
@@ -42,13 +53,27 @@ export function multiLabelMetrics(scores: Float32Array, targets: ArrayLike<numbe
 	const aucs = each.map(({ auc }) => auc);
 	const known = aucs.filter((auc) => !Number.isNaN(auc));
 	const accuracies = each.map(({ accuracy }) => accuracy);
+	const majorityAccuracies = each.map(({ majority }) => majority);
+	const exactMatches = (decision: (sample: number, label: number) => boolean) => {
+		let count = 0;
+		for (let n = 0; n < samples; n++) {
+			let k = 0;
+			while (k < labels && decision(n, k) === (targets[n * labels + k] === 1)) k++;
+			if (k === labels) count++;
+		}
+		return count / samples;
+	};
 	return {
 		samples,
 		auc: mean(known),
 		aucs,
 		accuracy: mean(accuracies),
 		accuracies,
-		majorityAccuracy: mean(each.map(({ majority }) => majority)),
+		balancedAccuracy: mean(each.map(({ balanced }) => balanced)),
+		exactMatch: exactMatches((n, k) => (scores[n * labels + k] as number) > 0.5),
+		majorityAccuracy: mean(majorityAccuracies),
+		majorityAccuracies,
+		majorityExactMatch: exactMatches((_, k) => each[k]?.mostlyApplies === true),
 		loss: mean(each.map(({ loss }) => loss)),
 	};
 }
@@ -57,18 +82,24 @@ function ofLabel(scores: Float32Array, targets: ArrayLike<number>, labels: numbe
 	const samples = targets.length / labels;
 	const score = (n: number) => scores[n * labels + k] as number;
 	const applies = (n: number) => targets[n * labels + k] === 1;
-	let right = 0;
+	let rightPositives = 0;
+	let rightNegatives = 0;
 	let positives = 0;
 	let loss = 0;
 	for (let n = 0; n < samples; n++) {
-		if (score(n) > 0.5 === applies(n)) right++;
 		if (applies(n)) positives++;
+		if (applies(n) && score(n) > 0.5) rightPositives++;
+		if (!applies(n) && score(n) <= 0.5) rightNegatives++;
 		loss -= Math.log(Math.max(applies(n) ? score(n) : 1 - score(n), smallestProbability));
 	}
+	const negatives = samples - positives;
+	const shares = [rightPositives / positives, rightNegatives / negatives].filter((share) => !Number.isNaN(share));
 	return {
 		auc: areaUnderCurve(samples, score, applies),
-		accuracy: right / samples,
-		majority: Math.max(positives, samples - positives) / samples,
+		accuracy: (rightPositives + rightNegatives) / samples,
+		balanced: mean(shares),
+		mostlyApplies: positives > negatives,
+		majority: Math.max(positives, negatives) / samples,
 		loss: loss / samples,
 	};
 }

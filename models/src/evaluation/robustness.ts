@@ -9,7 +9,7 @@ export type AttackName = "fgsm" | "pgd2" | "pgd8" | "jsma";
 
 export const attackNames: readonly AttackName[] = ["fgsm", "pgd2", "pgd8", "jsma"];
 
-/** Accuracy and balanced accuracy by stream. */
+/** Accuracy and balanced accuracy by stream; where several labels may apply to a sample, as `MultiLabelMetrics` defines them. */
 export interface RowAccuracy {
 	readonly accuracy: Readonly<Record<string, number>>;
 	readonly balancedAccuracy: Readonly<Record<string, number>>;
@@ -31,7 +31,8 @@ const jsmaBudget = 0.5;
 /**
  * Accuracy under white-box attacks on the picture before the device does its usual work. Each picture
  * meets several variants of an attack, and counts as recognised only if it is recognised without the
- * attack and under every variant: the attacker picks the worst, and may leave a picture alone.
+ * attack and under every variant: the attacker picks the worst, and may leave a picture alone. Where several labels may
+ * apply to a picture, each label of it counts so by itself: the attacker picks the worst for each.
  */
 export async function attackedAccuracy(
 	system: DeployedSystem,
@@ -44,14 +45,13 @@ export async function attackedAccuracy(
 		const count = Math.min(batchSize, data.length - start);
 		const indices = Array.from({ length: count }, (_, i) => start + i);
 		const { x, y } = data.batch(indices);
-		const labels = data.labels.subarray(start, start + count);
 		const clean = (await system.scores(x)).data;
 		for (const name of attackNames) {
 			const scores = [clean];
 			for await (const attacked of attackedPictures(system, name, x, y, options.random.fork(`${name} ${start}`))) {
 				scores.push((await system.scores(attacked)).data);
 			}
-			tallies[name].add(scores, labels);
+			tallies[name].add(scores, y);
 		}
 		options.onProgress?.(start + count, data.length);
 	}
@@ -83,51 +83,60 @@ async function* attackedPictures(
 	}
 }
 
-/** Counts, by stream, pictures recognised under every one of several score sets. */
+/**
+ * Counts, by stream, what was decided rightly under every one of several score sets. Questions with the same answers make a
+ * group: which class is it, or, where several labels may apply, does label k apply.
+ */
 class Tally {
 	readonly #rows: readonly string[];
 	readonly #classes: number;
-	/** [rows, K] */
-	readonly #right: Float64Array;
-	readonly #seen: Float64Array;
+	/** By group, by answer: asked, and rightly answered in each row. */
+	readonly #groups: { readonly asked: number; readonly right: Float64Array }[][] = [];
 
 	constructor(system: DeployedSystem) {
 		this.#rows = system.rows;
 		this.#classes = system.classes;
-		this.#right = new Float64Array(system.rows.length * system.classes);
-		this.#seen = new Float64Array(system.classes);
 	}
 
-	/** `scores`: [B,rows,K] each. */
-	add(scores: readonly Float32Array[], labels: Int32Array): void {
-		const rows = this.#rows.length;
+	/** `scores`: [B,rows,K] each; `y`: [B] class indices or [B,K] marks. */
+	add(scores: readonly Float32Array[], { dims, data }: Tensor<"int64">): void {
 		const k = this.#classes;
-		labels.forEach((label, b) => {
-			this.#seen[label] = (this.#seen[label] ?? 0) + 1;
-			for (let row = 0; row < rows; row++) {
-				const offset = (b * rows + row) * k;
-				if (scores.every((s) => argmax(s, offset, k) === label)) {
-					const cell = row * k + label;
-					this.#right[cell] = (this.#right[cell] ?? 0) + 1;
-				}
-			}
-		});
+		const several = dims.length === 2;
+		for (const [i, value] of data.entries()) {
+			const answer = Number(value);
+			const [b, label] = several ? [Math.floor(i / k), i % k] : [i, 0];
+			this.#count(label, answer, (row) => {
+				const offset = (b * this.#rows.length + row) * k;
+				return scores.every((s) => (several ? applies(s, offset + label) : argmax(s, offset, k)) === answer);
+			});
+		}
 	}
 
 	result(): RowAccuracy {
-		const k = this.#classes;
-		const total = this.#seen.reduce((a, b) => a + b, 0);
-		const present = this.#seen.reduce((a, b) => a + (b > 0 ? 1 : 0), 0);
+		const groups = this.#groups.map((answers) => answers.filter((cell) => cell !== undefined));
+		const total = groups.flat().reduce((sum, { asked }) => sum + asked, 0);
+		const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
 		const accuracy: Record<string, number> = {};
 		const balancedAccuracy: Record<string, number> = {};
 		this.#rows.forEach((name, row) => {
-			const right = this.#right.subarray(row * k, (row + 1) * k);
-			accuracy[name] = right.reduce((a, b) => a + b, 0) / total;
-			balancedAccuracy[name] =
-				right.reduce((sum, r, c) => sum + (this.#seen[c] ? r / (this.#seen[c] as number) : 0), 0) / present;
+			accuracy[name] = groups.flat().reduce((sum, { right }) => sum + (right[row] as number), 0) / total;
+			const recalls = groups.map((answers) => mean(answers.map(({ right, asked }) => (right[row] as number) / asked)));
+			balancedAccuracy[name] = mean(recalls);
 		});
 		return { accuracy, balancedAccuracy };
 	}
+
+	#count(group: number, answer: number, isRight: (row: number) => boolean): void {
+		this.#groups[group] ??= [];
+		const answers = this.#groups[group];
+		const { asked, right } = answers[answer] ?? { asked: 0, right: new Float64Array(this.#rows.length) };
+		for (let row = 0; row < right.length; row++) if (isRight(row)) right[row] = (right[row] as number) + 1;
+		answers[answer] = { asked: asked + 1, right };
+	}
+}
+
+function applies(values: Float32Array, at: number): number {
+	return (values[at] as number) > 0.5 ? 1 : 0;
 }
 
 function argmax(values: Float32Array, offset: number, count: number): number {

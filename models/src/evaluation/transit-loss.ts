@@ -2,19 +2,19 @@ import { type Random, type Runtime, scalar, type Tensor, zeros } from "@psgl/sdk
 import { type Artifact, artifactGraph, artifactTensor } from "@psgl/sdk/artifact";
 import type { Dataset } from "@psgl/sdk/sources";
 import type { MaskedPrior } from "../recovery/fit-masked-prior.js";
+import { type DecisionMetrics, metricsOn } from "./decision-metrics.js";
 import type { DeployedSystem } from "./deployed-system.js";
-import { type ClassificationMetrics, classificationMetrics } from "./metrics.js";
 
 type Vector = Tensor<"float32">;
 
 /** The fused decision when part of the smashed data is lost on the way. */
 export interface TransitLoss {
 	/** Nothing lost. */
-	readonly complete: ClassificationMetrics;
+	readonly complete: DecisionMetrics;
 	/** Lost values read as zeros. */
-	readonly unrecovered: ClassificationMetrics;
+	readonly unrecovered: DecisionMetrics;
 	/** Lost values filled by masked proximal recovery. */
-	readonly recovered: ClassificationMetrics;
+	readonly recovered: DecisionMetrics;
 }
 
 export interface TransitLossOptions {
@@ -63,7 +63,7 @@ export async function transitLoss(
 		fused.recovered.push(...decisions(out.scores as Vector));
 	}
 	await masked.close();
-	const metrics = (scores: number[]) => classificationMetrics(Float32Array.from(scores), data.labels, system.classes);
+	const metrics = (scores: number[]) => metricsOn(data, Float32Array.from(scores));
 	return {
 		complete: metrics(fused.complete),
 		unrecovered: metrics(fused.unrecovered),

@@ -5,7 +5,7 @@ import type { ClientModel } from "./enrolment.js";
 export interface DeployedOutputs {
 	/** Smashed data [B,Cs,...]. */
 	readonly smashed: Tensor<"float32">;
-	/** Probabilities of the local head [B,K]. */
+	/** Probabilities of the local head [B,K]; each by itself where several labels may apply to a sample. */
 	readonly localScores: Tensor<"float32">;
 }
 
@@ -28,4 +28,22 @@ export function decide(scores: Float32Array, classes: number): Int32Array {
 		decisions[row] = best;
 	}
 	return decisions;
+}
+
+/** 1 where a label applies, [B*K]: where it is more likely than not. */
+export function applying(scores: Float32Array): Uint8Array {
+	return Uint8Array.from(scores, (probability) => (probability > 0.5 ? 1 : 0));
+}
+
+/**
+ * How many samples of a batch were decided rightly. Where several labels may apply to a sample, each sample counts by the
+ * share of its labels that were.
+ * @param y [B] class indices or [B,K] marks
+ */
+export function countRight(scores: Float32Array, y: Tensor<"int64">, classes: number): number {
+	const several = y.dims.length === 2;
+	const decisions = several ? applying(scores) : decide(scores, classes);
+	let right = 0;
+	for (const [i, decision] of decisions.entries()) if (BigInt(decision) === y.data[i]) right++;
+	return several ? right / classes : right;
 }

@@ -1,4 +1,4 @@
-import type { Manifest } from "../artifact/index.js";
+import { isMultiLabel, type Manifest } from "../artifact/index.js";
 import { DataError, ShapeError } from "../errors.js";
 import type { Dataset } from "../sources/dataset.js";
 import { elementCount } from "../tensor.js";
@@ -17,6 +17,8 @@ export interface CheckedData extends DeviceData {
 	readonly shape: readonly number[];
 	/** Number of classes. */
 	readonly classes: number;
+	/** Whether several of them may apply to a sample. */
+	readonly multiLabel: boolean;
 }
 
 /**
@@ -42,12 +44,18 @@ export function checkData(data: DeviceData): CheckedData | undefined {
 			remedy: "Read both parts from the same source",
 		});
 	}
-	return { train, validation, shape: first.shape, classes: first.classes.length };
+	return {
+		train,
+		validation,
+		shape: first.shape,
+		classes: first.classes.length,
+		multiLabel: first.targets !== undefined,
+	};
 }
 
 /**
  * Checks that an artifact takes the device's data.
- * @throws ShapeError `PSGL_DEVICE_SHAPE`, `PSGL_DEVICE_CLASSES`.
+ * @throws ShapeError `PSGL_DEVICE_SHAPE`, `PSGL_DEVICE_CLASSES`, `PSGL_DEVICE_LABELS`.
  */
 export function requireFit(manifest: Manifest, data: CheckedData): void {
 	if (manifest.inputShape.join() !== data.shape.join()) throw shapeMisfit(manifest, data.shape);
@@ -57,6 +65,16 @@ export function requireFit(manifest: Manifest, data: CheckedData): void {
 			got: `${data.classes} classes in the data`,
 			expected: `${manifest.classes.length}: ${manifest.classes.slice(0, 8).join(", ")}`,
 			remedy: "Label the data with the model's classes, or compile a model with --classes of the data",
+		});
+	}
+	if (isMultiLabel(manifest.loss) !== data.multiLabel) {
+		const kind = (multiLabel: boolean) => (multiLabel ? "any number of labels a sample" : "one class a sample");
+		throw new ShapeError("PSGL_DEVICE_LABELS", {
+			what: `the labels on this device are of another kind than those of the model ${manifest.name}`,
+			got: kind(data.multiLabel),
+			expected: kind(isMultiLabel(manifest.loss)),
+			remedy:
+				"Compile the model with --loss binary-cross-entropy where several labels may apply, else with another loss",
 		});
 	}
 }
@@ -96,5 +114,5 @@ function requireFiniteSamples(dataset: Dataset, part: string): void {
 }
 
 function describe(dataset: Dataset): string {
-	return `samples of shape [${dataset.shape.join(",")}] in ${dataset.classes.length} classes`;
+	return `samples of shape [${dataset.shape.join(",")}] in ${dataset.classes.length} classes, ${dataset.targets === undefined ? "one" : "any number"} a sample`;
 }

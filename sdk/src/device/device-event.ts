@@ -58,7 +58,7 @@ export type DeviceEvent =
 			/** Batches of this round. */
 			readonly steps: number;
 			readonly samples: number;
-			/** Cross-entropy of each stream at the aggregator, by the stream's name. */
+			/** Cross-entropy (binary where several labels may apply) of each stream at the aggregator, by the stream's name. */
 			readonly losses: Readonly<Record<string, number>>;
 			/** Cross-entropy of the local head. */
 			readonly localLoss: number;
@@ -85,7 +85,7 @@ export type DeviceEvent =
 			readonly type: "validated";
 			readonly epoch: number;
 			readonly samples: number;
-			/** Share of them that the local head alone got right. */
+			/** Share of them, or of their labels where several may apply, that the local head alone got right. */
 			readonly localAccuracy: number;
 	  }
 	/** An answer did not come, or could not be used, and is asked for again. */

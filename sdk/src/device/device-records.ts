@@ -229,7 +229,7 @@ function fingerprint(data: CheckedData | undefined): string {
 	if (data === undefined) return "";
 	const parts = [data.train, data.validation].map((part) => {
 		if (part === undefined) return "none";
-		const { buffer, byteOffset, byteLength } = Int32Array.from(part.labels);
+		const { buffer, byteOffset, byteLength } = part.targets ?? Int32Array.from(part.labels);
 		return `${part.length}:${checksum(new Uint8Array(buffer, byteOffset, byteLength))}`;
 	});
 	return [data.shape.join("x"), data.classes, ...parts].join(" ");

@@ -115,7 +115,7 @@ export class Device implements AsyncDisposable {
 	 * Takes part in training until the aggregator ends it, over lost links and restarts of the aggregator. The iterator
 	 * is pulled: a reader that stops reading pauses the device.
 	 * @throws ConfigError `PSGL_DEVICE_NO_DATA`, `PSGL_DEVICE_BUSY` when it trains already; ArtifactError when the
-	 * artifact cannot be used; ShapeError `PSGL_DEVICE_SHAPE`, `PSGL_DEVICE_CLASSES` when it does not fit the data;
+	 * artifact cannot be used; ShapeError `PSGL_DEVICE_SHAPE`, `PSGL_DEVICE_CLASSES`, `PSGL_DEVICE_LABELS` when it does not fit the data;
 	 * NumericError `PSGL_DEVICE_DIVERGED`; LimitError `PSGL_OUTBOX_FULL`, `PSGL_OUTBOX_EXPIRED`; DataError
 	 * `PSGL_STORE_WRITE`; ConnectionError `PSGL_DEVICE_CLOSED`; and the error of an answer that could not be used five times
 	 * in a row.

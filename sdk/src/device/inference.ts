@@ -1,8 +1,9 @@
+import { isMultiLabel } from "../artifact/index.js";
 import { ConnectionError } from "../errors.js";
 import { protocolLimits, type RefusedMessage, type ScoresMessage } from "../protocol/index.js";
 import { elementCount, type Tensor } from "../tensor.js";
 import type { AggregatorLink } from "./aggregator-link.js";
-import { decide, deployedForward } from "./deployed-forward.js";
+import { applying, decide, deployedForward } from "./deployed-forward.js";
 import { requireFiniteValues, shapeMisfit } from "./device-data.js";
 import type { DeviceSettings } from "./device-options.js";
 import type { ClientModel, Enrolment } from "./enrolment.js";
@@ -12,8 +13,10 @@ import { encodeReal } from "./wire-codec.js";
 export interface Decision {
 	/** `aggregator`: all streams, fused. `local-head`: the device alone, because no answer came. */
 	readonly source: "aggregator" | "local-head";
-	/** [B] class index of each sample. */
+	/** [B] class index of each sample; where several labels may apply to a sample, the most likely one. */
 	readonly classes: Int32Array;
+	/** [B*K] row by row, 1 where a label applies, else 0; only where several may apply to a sample. */
+	readonly labels?: Uint8Array | undefined;
 	/** [B,K] probabilities behind the decision. */
 	readonly scores: Tensor<"float32">;
 	/** [B,K] probabilities of each stream, and of the decision as `fused`; of the local head alone when offline. */
@@ -69,13 +72,14 @@ export class Inference {
 		const { smashed, localScores } = await deployedForward(model, samples);
 		const answer = this.#link.online ? await this.#ask(model, smashed, allowPartial, signal) : "late";
 		const size = [count, manifest.classes.length] as const;
+		const several = isMultiLabel(manifest.loss);
 		if (answer !== "late" && answer.type === "scores") {
-			const decision = fromScores(answer, size);
+			const decision = fromScores(answer, size, several);
 			if (decision !== undefined) return decision;
 		}
 		return {
 			source: "local-head",
-			classes: decide(localScores.data, size[1]),
+			...decided(localScores.data, size[1], several),
 			scores: localScores,
 			streams: { local: localScores },
 			arrived: 0,
@@ -129,7 +133,11 @@ export class Inference {
 }
 
 /** Undefined when the answer does not fit the request: it is none then. */
-function fromScores(answer: ScoresMessage, [count, classes]: readonly [number, number]): Decision | undefined {
+function fromScores(
+	answer: ScoresMessage,
+	[count, classes]: readonly [number, number],
+	several: boolean,
+): Decision | undefined {
 	const { streams: names, arrived, model, tensors } = answer;
 	const { dims, data } = tensors.scores as Tensor<"float32">;
 	if (dims.join() !== [count, names.length, classes].join()) return undefined;
@@ -143,5 +151,9 @@ function fromScores(answer: ScoresMessage, [count, classes]: readonly [number, n
 		streams[name] = { dtype: "float32", dims: [count, classes], data: scores };
 	}
 	const scores = streams[names.at(-1) as string] as Tensor<"float32">;
-	return { source: "aggregator", classes: decide(scores.data, classes), scores, streams, arrived, model };
+	return { source: "aggregator", ...decided(scores.data, classes, several), scores, streams, arrived, model };
+}
+
+function decided(scores: Float32Array, classes: number, several: boolean): Pick<Decision, "classes" | "labels"> {
+	return { classes: decide(scores, classes), ...(several && { labels: applying(scores) }) };
 }

@@ -14,7 +14,7 @@ export interface RoundProgress {
 	readonly samples: number;
 	/** Sum over the samples of the local head's cross-entropy (training). */
 	readonly lossSum: number;
-	/** Samples the local head got right (validation). */
+	/** Samples the local head got right (validation); shares of a sample where several labels may apply to one. */
 	readonly right: number;
 	/** The aggregator has everything of this round, or wants no more. */
 	readonly done: boolean;

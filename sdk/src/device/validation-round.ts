@@ -1,6 +1,6 @@
 import type { Dataset } from "../sources/dataset.js";
 import { limitBatches, validationBatches } from "./batches.js";
-import { decide, deployedForward } from "./deployed-forward.js";
+import { countRight, deployedForward } from "./deployed-forward.js";
 import type { DeviceEvent } from "./device-event.js";
 import type { ClientModel } from "./enrolment.js";
 import { exchange, type Training } from "./exchange.js";
@@ -55,12 +55,11 @@ export async function* validationRound(
 			await records.settle({ progress: { ...progress, done: true } });
 			return { ...progress, done: true };
 		}
-		const right = decide(localScores.data, classes).filter((k, i) => BigInt(k) === y.data[i]).length;
 		progress = {
 			...progress,
 			seq: seq + 1,
 			samples: progress.samples + indices.length,
-			right: progress.right + right,
+			right: progress.right + countRight(localScores.data, y, classes),
 			done: seq === batches.length - 1,
 		};
 		await records.settle({ progress });

@@ -38,10 +38,10 @@ export async function decodeReal(
 	return values as Real;
 }
 
-/** Labels [B] as they travel: uint8 up to 256 classes, int32 above. */
+/** Labels as they travel: class indices [B] as uint8 up to 256 classes and int32 above, marks [B,K] as uint8. */
 export function wireLabels(y: Tensor<"int64">, classes: number): LabelTensor {
 	const labels = Array.from(y.data, Number);
-	return classes <= 256
+	return classes <= 256 || y.dims.length === 2
 		? { dtype: "uint8", dims: y.dims, data: Uint8Array.from(labels) }
 		: { dtype: "int32", dims: y.dims, data: Int32Array.from(labels) };
 }

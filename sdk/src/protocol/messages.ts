@@ -40,7 +40,7 @@ export interface BatchMessage extends Addressed {
 	readonly tensors: {
 		/** [B,Cs,Hs,Ws] or [B,Cs,Ls] */
 		readonly smashed: WireTensor;
-		/** [B] */
+		/** [B], or [B,K] where several labels may apply to a sample. */
 		readonly labels: LabelTensor;
 	};
 }

@@ -4,7 +4,7 @@ import type { MessageType } from "./messages.js";
 
 /**
  * What a tensor may be. `real`: smashed data or a gradient, [B,C] and more, float32, float16 or int8.
- * `labels`: [B], uint8 or int32. `flat`: a float32 vector, may be empty. `scores`: float32 [B,streams,K].
+ * `labels`: class indices [B], uint8 or int32, or marks of several labels [B,K], uint8. `flat`: a float32 vector, may be empty. `scores`: float32 [B,streams,K].
  */
 type Kind = "real" | "labels" | "flat" | "scores";
 
@@ -63,8 +63,12 @@ function checkKind(kind: Kind, d: TensorDescriptor): void {
 			}
 			return;
 		case "labels":
-			if (rank !== 1 || empty || (d.dtype !== "uint8" && d.dtype !== "int32")) {
-				throw misfit(`${d.name} is no list of labels`, describe(d), "uint8 or int32 of shape [B]");
+			if (empty || !((rank === 1 && d.dtype === "int32") || ((rank === 1 || rank === 2) && d.dtype === "uint8"))) {
+				throw misfit(
+					`${d.name} is no list of labels`,
+					describe(d),
+					"uint8 or int32 of shape [B], or uint8 of shape [B,K] where several labels may apply to a sample",
+				);
 			}
 			return;
 		case "flat":

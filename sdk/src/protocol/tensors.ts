@@ -14,7 +14,10 @@ export interface WireTensor extends Tensor<WireDType> {
 	readonly scale?: Tensor<"float32"> | undefined;
 }
 
-/** Class indices [B] as they travel: uint8 up to 256 classes, int32 above. */
+/**
+ * Labels as they travel. Class indices [B]: uint8 up to 256 classes, int32 above. Where several labels may apply to a
+ * sample, uint8 [B,K]: 1 where a label applies, else 0.
+ */
 export type LabelTensor = Tensor<"uint8" | "int32">;
 
 /** Flat float32 vector of parameters or running statistics. */

@@ -26,6 +26,23 @@ const classesByFile: Readonly<Record<string, readonly string[]>> = {
 		"melanocytic nevus",
 		"vascular lesion",
 	],
+	// The findings of ChestX-ray14; several may apply to a picture.
+	chestmnist: [
+		"atelectasis",
+		"cardiomegaly",
+		"effusion",
+		"infiltration",
+		"mass",
+		"nodule",
+		"pneumonia",
+		"pneumothorax",
+		"consolidation",
+		"oedema",
+		"emphysema",
+		"fibrosis",
+		"pleural thickening",
+		"hernia",
+	],
 	octmnist: ["choroidal neovascularisation", "diabetic macular oedema", "drusen", "normal"],
 };
 

@@ -12,14 +12,14 @@ export class Dataset {
 	/** Shape of one sample: [C,H,W] or [C,L]. */
 	readonly shape: readonly number[];
 	readonly classes: readonly string[];
-	/** [N] class index of each sample. */
+	/**
+	 * [N] class index of each sample. Where several classes may apply: the first one that does, and as many as there are classes
+	 * where none does, to deal and split by.
+	 */
 	readonly labels: Int32Array;
 	/** [N, ...shape], row-major. */
 	readonly samples: Uint8Array | Float32Array;
-	/**
-	 * [N*K] row by row, 1 where a class applies to the sample, else 0: only where several may. `labels` then holds one class a
-	 * sample to deal and split by.
-	 */
+	/** [N*K] row by row, 1 where a class applies to the sample, else 0: only where several may. */
 	readonly targets: Uint8Array | undefined;
 	/** [N] patient or record each sample came from, where the source says so. */
 	readonly records: Int32Array | undefined;

@@ -16,17 +16,10 @@ export function readIndices(array: NpyArray, name: string, count: number): Int32
 			what: `${name} does not hold one number for each sample`,
 			got: `shape [${dims.join(",")}]`,
 			expected: "[N] or [N,1]",
-			remedy: "Sets with several labels for a sample cannot be used; keep one column.",
+			remedy: "Keep one column. Several labels a sample are read from npz files whose train_labels is [N,K].",
 		});
 	}
-	if (data.length !== count) {
-		throw new DataError("PSGL_DATA_LABEL_COUNT", {
-			what: `${name} does not have as many entries as there are samples`,
-			got: `${data.length}`,
-			expected: `${count}`,
-			remedy: "Write the samples and their labels from the same list.",
-		});
-	}
+	checkCount(data.length, count, name);
 	const indices = new Int32Array(count);
 	for (let i = 0; i < count; i++) {
 		const value = Number(data[i]);
@@ -34,6 +27,51 @@ export function readIndices(array: NpyArray, name: string, count: number): Int32
 		indices[i] = value;
 	}
 	return indices;
+}
+
+/** K where an array holds a row of marks for each sample, as where several labels may apply to one: [N,K], K at least 2. Else 0. */
+export function marksPerSample(array: NpyArray): number {
+	const [, columns = 0, ...more] = typeof array === "object" && "dims" in array ? array.dims : [];
+	return more.length === 0 && columns > 1 ? columns : 0;
+}
+
+/**
+ * Marks [N*K], 1 where a label applies to the sample, else 0, out of an integer array [N,K].
+ *
+ * @throws DataError `PSGL_DATA_DTYPE`, `PSGL_DATA_LABEL_COUNT`, `PSGL_DATA_LABELS`
+ */
+export function readMarks(array: NpyArray, name: string, count: number): Uint8Array {
+	const { data, dims } = integerTensor(array, name);
+	const [rows = 0, labels = 0] = dims;
+	checkCount(rows, count, name);
+	return Uint8Array.from(data as ArrayLike<number | bigint>, (value, i) => {
+		const mark = Number(value);
+		if (mark === 0 || mark === 1) return mark;
+		throw new DataError("PSGL_DATA_LABELS", {
+			what: `${name} has a mark that is neither 0 nor 1, for label ${i % labels} of sample ${Math.floor(i / labels)}`,
+			got: String(mark),
+			expected: "1 where a label applies to the sample, else 0",
+			remedy: "Save marks of several labels a sample as [N,K] of 0 and 1, or class indices as [N].",
+		});
+	});
+}
+
+/** [N] the first label that applies to each sample, and `labels` where none does. */
+export function firstMarks(marks: Uint8Array, labels: number): Int32Array {
+	return Int32Array.from({ length: marks.length / labels }, (_, n) => {
+		const first = marks.subarray(n * labels, (n + 1) * labels).indexOf(1);
+		return first < 0 ? labels : first;
+	});
+}
+
+function checkCount(entries: number, count: number, name: string): void {
+	if (entries === count) return;
+	throw new DataError("PSGL_DATA_LABEL_COUNT", {
+		what: `${name} does not have as many entries as there are samples`,
+		got: `${entries}`,
+		expected: `${count}`,
+		remedy: "Write the samples and their labels from the same list.",
+	});
 }
 
 function integerTensor(array: NpyArray, name: string): Tensor {

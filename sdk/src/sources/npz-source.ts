@@ -4,7 +4,7 @@ import { elementCount, type Tensor } from "../tensor.js";
 import { knownClasses } from "./class-names.js";
 import { completeSplits } from "./complete-splits.js";
 import { type DataSplits, Dataset } from "./dataset.js";
-import { checkLabels, numberedClasses, readIndices } from "./labels.js";
+import { checkLabels, firstMarks, marksPerSample, numberedClasses, readIndices, readMarks } from "./labels.js";
 import type { LoadOptions } from "./load-options.js";
 import type { NpyArray } from "./npy.js";
 import { readNpz } from "./npz.js";
@@ -14,6 +14,10 @@ interface Part {
 	readonly shape: readonly number[];
 	readonly samples: Uint8Array | Float32Array;
 	readonly labels: Int32Array;
+	/** K of marks [N,K] where several labels may apply to a sample; 0 where each has one class. */
+	readonly marks: number;
+	/** [N*K] these marks. */
+	readonly targets: Uint8Array | undefined;
 	readonly records: Int32Array | undefined;
 	readonly labelsName: string;
 }
@@ -21,7 +25,8 @@ interface Part {
 /**
  * Loads an npz archive. Pictures as MedMNIST names them: `train_images` uint8 [N,H,W], [N,H,W,1] or [N,H,W,3] and
  * `train_labels`; signals: `train_signals` float32 [N,L] or [N,C,L] and `train_labels`, optionally
- * `train_records`. Likewise `val_` and `test_`.
+ * `train_records`. Likewise `val_` and `test_`. Labels are class indices [N] or [N,1], or, where several may apply to a
+ * sample, marks 0 and 1 [N,K] (ChestMNIST).
  *
  * @throws DataError `PSGL_DATA_MISSING_ARRAY`, `PSGL_DATA_DTYPE`, `PSGL_DATA_SHAPE`, `PSGL_DATA_LABELS`,
  * `PSGL_DATA_LABEL_COUNT`, `PSGL_DATA_CLASSES`, `PSGL_DATA_NOT_FINITE`, `PSGL_DATA_EMPTY` and those of `readNpz`
@@ -39,9 +44,9 @@ export async function loadNpzSplits(path: string, options: LoadOptions): Promise
 	const train = readPart(arrays, "train", kind, path);
 	const validation = arrays.has(`val_${kind}`) ? readPart(arrays, "val", kind, path) : undefined;
 	const test = arrays.has(`test_${kind}`) ? readPart(arrays, "test", kind, path) : undefined;
-	const classes = knownClasses(name) ?? numberedClasses(train.labels, train.labelsName);
+	const classes = classNames(name, train);
 	const finish = (part: Part): Dataset => {
-		checkLabels(part.labels, classes, part.labelsName);
+		checkKind(part, train, classes);
 		if (part.shape.join() !== train.shape.join()) {
 			throw new DataError("PSGL_DATA_SHAPE", {
 				what: `the parts of ${path} hold samples of different shapes`,
@@ -65,10 +70,35 @@ function readPart(arrays: Map<string, NpyArray>, prefix: string, kind: "images" 
 	const array = required(arrays, `${prefix}_${kind}`, path);
 	const { shape, samples } = kind === "images" ? readPictures(array, samplesName) : readSignals(array, samplesName);
 	const count = samples.length / elementCount(shape);
-	const labels = readIndices(required(arrays, `${prefix}_labels`, path), labelsName, count);
+	const labelArray = required(arrays, `${prefix}_labels`, path);
+	const marks = marksPerSample(labelArray);
+	const targets = marks > 0 ? readMarks(labelArray, labelsName, count) : undefined;
+	const labels = targets ? firstMarks(targets, marks) : readIndices(labelArray, labelsName, count);
 	const recordArray = arrays.get(`${prefix}_records`);
 	const records = recordArray === undefined ? undefined : readIndices(recordArray, `${path}: ${prefix}_records`, count);
-	return { shape, samples, labels, records, labelsName };
+	return { shape, samples, marks, targets, labels, records, labelsName };
+}
+
+/** Known names, or numbers: one for each class that occurs, or for each label that a sample has a mark for. */
+function classNames(file: string, { labels, marks, labelsName }: Part): readonly string[] {
+	const known = knownClasses(file);
+	if (marks === 0) return known ?? numberedClasses(labels, labelsName);
+	return known?.length === marks ? known : Array.from({ length: marks }, (_, k) => String(k));
+}
+
+/** Refuses labels that no class belongs to, and parts with another number of marks a sample than train. */
+function checkKind(part: Part, train: Part, classes: readonly string[]): void {
+	if (part.marks === train.marks) {
+		if (part.marks === 0) checkLabels(part.labels, classes, part.labelsName);
+		return;
+	}
+	const kind = ({ marks }: Part) => (marks === 0 ? "one class a sample" : `${marks} marks a sample`);
+	throw new DataError("PSGL_DATA_SHAPE", {
+		what: `${part.labelsName} holds labels of another kind than train_labels`,
+		got: kind(part),
+		expected: kind(train),
+		remedy: "Save the labels of all parts alike.",
+	});
 }
 
 function required(arrays: Map<string, NpyArray>, key: string, path: string): NpyArray {

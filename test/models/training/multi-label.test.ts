@@ -1,50 +1,14 @@
-import { resolveSettings } from "@psgl/cloud";
-import {
-	compileArtifact,
-	DeployedSystem,
-	JointTrainer,
-	multiLabelMetrics,
-	type PrivacyMode,
-	presetDefinition,
-	withWeights,
-	zooNetwork,
-} from "@psgl/models";
-import { ConfigError, ShapeError, seededRandom } from "@psgl/sdk";
+import { compileArtifact, DeployedSystem, JointTrainer, multiLabelMetrics, withWeights } from "@psgl/models";
+import { ShapeError, seededRandom } from "@psgl/sdk";
 import { decodeArtifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { Dataset } from "@psgl/sdk/sources";
 import test from "ava";
-
-const classes = ["top", "bottom", "left"];
-const side = 8;
-
-/** Pictures with up to three bright areas, drawn independently of each other; the third is rare. */
-function areas(count: number, seed: number): Dataset {
-	const random = seededRandom(seed);
-	const targets = Uint8Array.from({ length: count * 3 }, (_, i) =>
-		random.uniform() < (i % 3 === 2 ? 0.25 : 0.5) ? 1 : 0,
-	);
-	const samples = Float32Array.from({ length: count * side * side }, (_, i) => {
-		const n = Math.floor(i / (side * side));
-		const [row, column] = [Math.floor(i / side) % side, i % side];
-		const inside = [row < 3, row >= 5, column < 2];
-		const bright = inside.filter((is, k) => is && targets[3 * n + k] === 1).length;
-		return 0.25 * random.uniform() + 0.25 * bright;
-	});
-	const labels = Int32Array.from({ length: count }, (_, n) =>
-		Math.max(0, targets.subarray(3 * n, 3 * n + 3).indexOf(1)),
-	);
-	return new Dataset({ shape: [1, side, side], classes, labels, samples, targets });
-}
-
-const definitionOf = (mode: PrivacyMode) => ({
-	...presetDefinition(mode, zooNetwork("lenet"), [1, side, side], classes),
-	loss: { kind: "binary-cross-entropy" } as const,
-});
+import { areaNames, areas, areasDefinition } from "../../helpers/areas.js";
 
 for (const mode of ["none", "paper"] as const) {
 	test(`${mode}: several labels a sample are learned, and decided better than by what most samples have`, async (t) => {
-		const definition = definitionOf(mode);
+		const definition = areasDefinition(mode);
 		const artifact = await compileArtifact(definition, { name: "areas", random: seededRandom(1) });
 		const train = areas(96, 2);
 		await using trainer = await JointTrainer.create(artifact, { runtime: nodeRuntime, random: seededRandom(3) });
@@ -79,7 +43,7 @@ test("a subset keeps the targets of its samples", (t) => {
 
 test("targets of another number of classes are refused", (t) => {
 	const { shape, labels, samples } = areas(4, 6);
-	const build = () => new Dataset({ shape, classes, labels, samples, targets: new Uint8Array(11) });
+	const build = () => new Dataset({ shape, classes: areaNames, labels, samples, targets: new Uint8Array(11) });
 	t.is(t.throws(build, { instanceOf: ShapeError })?.code, "PSGL_DATA_LENGTH");
 });
 
@@ -92,13 +56,10 @@ test("metrics by hand: one label known, one guessed wrong, one that never applie
 	t.is(metrics.auc, 0.5);
 	t.deepEqual(metrics.accuracies, [1, 0, 0.75]);
 	t.is(metrics.majorityAccuracy, (0.5 + 0.75 + 1) / 3);
+	t.deepEqual(metrics.majorityAccuracies, [0.5, 0.75, 1]);
+	t.is(metrics.balancedAccuracy, (1 + 0 + 0.75) / 3);
+	t.is(metrics.exactMatch, 0);
+	t.is(metrics.majorityExactMatch, 0.5, "none of the labels: the third and the fourth sample");
 	t.throws(() => multiLabelMetrics(scores, [2, ...targets.slice(1)], 3), { instanceOf: ShapeError });
 	t.throws(() => multiLabelMetrics(scores, targets.slice(1), 3), { instanceOf: ShapeError });
-});
-
-test("the aggregator says that it cannot train such an artifact over the network", async (t) => {
-	const { manifest } = await compileArtifact(definitionOf("none"), { name: "areas", random: seededRandom(1) });
-	const error = t.throws(() => resolveSettings({}, manifest), { instanceOf: ConfigError });
-	t.is(error?.code, "PSGL_AGGREGATOR_SETTINGS");
-	t.regex(error?.message ?? "", /several labels/);
 });
