@@ -13,6 +13,7 @@ export type { RosterDevice } from "./aggregator/roster.js";
 export { decodeRecord, type RunRecord } from "./aggregator/run-record.js";
 export { type AggregatorSettings, type ResolvedSettings, resolveSettings } from "./aggregator/settings.js";
 export { averagesWeights, extendAverage, type WeightAverage } from "./aggregator/weight-average.js";
+export { pngOf } from "./audit-report/png.js";
 export { type Broker, type BrokerEvent, type BrokerOptions, startBroker } from "./broker/broker.js";
 export { ByteGuard, type ByteGuardOptions } from "./broker/byte-guard.js";
 export { SendWindow } from "./broker/send-window.js";

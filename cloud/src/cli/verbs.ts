@@ -1,3 +1,4 @@
+import { auditVerb } from "./commands/audit.js";
 import { cloudVerb } from "./commands/cloud.js";
 import { compileVerb } from "./commands/compile.js";
 import { demoVerb } from "./commands/demo.js";
@@ -20,6 +21,7 @@ export const verbs: readonly Verb[] = [
 	inferVerb,
 	compileVerb,
 	exportVerb,
+	auditVerb,
 	replayVerb,
 	...provisionVerbs,
 	trailVerifyVerb,

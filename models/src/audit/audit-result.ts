@@ -22,6 +22,8 @@ export interface ReconstructionResult extends Leak {
 	readonly victims: number;
 	readonly defended: ReconstructionFigures;
 	readonly undefended: ReconstructionFigures;
+	/** Over the victims it was tried on. */
+	readonly anchors: LeakAnchors;
 	/** Failed on the undefended network too: its failure here is no success of the defence. */
 	readonly weak: boolean;
 	readonly seconds: number;
@@ -45,6 +47,7 @@ export interface AuditResult extends Leak {
 	/** The attack behind each headline. */
 	readonly worst: { readonly leak?: ReconstructionName; readonly leakBeyondLabel?: ReconstructionName };
 	readonly similarity: SimilarityKind;
+	/** Over the victims of the attack that took most. */
 	readonly anchors: LeakAnchors;
 	readonly meanSample: ReconstructionFigures;
 	readonly classMeanSample: ReconstructionFigures;

@@ -25,6 +25,19 @@ import { similarityKind } from "./similarity.js";
 
 type Real = Tensor<"float32">;
 
+/** An attack on both networks with the similarity of every victim. */
+interface Attacked {
+	readonly result: AttackedBoth;
+	/** [N] on the undefended network. */
+	readonly undefended: Float32Array;
+}
+
+interface Measured {
+	readonly figures: ReconstructionFigures;
+	/** [N] */
+	readonly each: Float32Array;
+}
+
 /** Victims shown in a report. */
 const shown = 8;
 
@@ -51,7 +64,7 @@ export class OpenAudit implements AsyncDisposable {
 	readonly #recogniser: Recogniser | undefined;
 	readonly #originals: Real;
 	readonly #scenes: { readonly defended: AttackScene; readonly undefended: AttackScene };
-	readonly #found: AttackedBoth[] = [];
+	readonly #found: Attacked[] = [];
 	readonly #inferences: InferenceResult[] = [];
 	readonly #rebuilt = new Map<ReconstructionName, Real>();
 	readonly #rebuiltUndefended = new Map<ReconstructionName, Real>();
@@ -101,16 +114,22 @@ export class OpenAudit implements AsyncDisposable {
 	async result(): Promise<AuditResult> {
 		const { options, parts, target, reference } = this.#in;
 		const { mean, classMean } = anchorSamples(parts.attacker, parts.victims.labels);
-		const meanSample = await this.#figures(mean);
-		const classMeanSample = await this.#figures(classMean);
-		const anchors: LeakAnchors = {
-			mean: meanSample.similarity,
-			classMean: classMeanSample.similarity,
-			undefended: Math.max(...this.#found.map(({ undefended }) => undefended.similarity)),
+		const meanSample = await this.#measure(mean);
+		const classMeanSample = await this.#measure(classMean);
+		// An attack that took fewer victims is judged by the anchors of those alone.
+		const anchorsOf = (victims: number): LeakAnchors => {
+			const first = (each: Float32Array) => meanOf(each.subarray(0, victims));
+			const stronger = this.#found.filter(({ undefended }) => undefended.length >= victims);
+			return {
+				mean: first(meanSample.each),
+				classMean: first(classMeanSample.each),
+				undefended: Math.max(...stronger.map(({ undefended }) => first(undefended))),
+			};
 		};
-		const reconstructions = this.#found.map((attacked): ReconstructionResult => {
-			const leaks = leakOf(attacked.defended.similarity, anchors);
-			return { ...attacked, ...leaks, weak: isWeak(attacked.undefended.similarity, anchors) };
+		const reconstructions = this.#found.map(({ result }): ReconstructionResult => {
+			const anchors = anchorsOf(result.victims);
+			const weak = isWeak(result.undefended.similarity, anchors);
+			return { ...result, ...leakOf(result.defended.similarity, anchors), anchors, weak };
 		});
 		const worstBy = (key: "leak" | "leakBeyondLabel") =>
 			reconstructions.reduce<ReconstructionResult | undefined>(
@@ -119,7 +138,7 @@ export class OpenAudit implements AsyncDisposable {
 			);
 		const worst = { leak: worstBy("leak"), leakBeyondLabel: worstBy("leakBeyondLabel") };
 		const values = elementCount(target.manifest.smashedShape);
-		const recognised = await this.#figures(this.#originals);
+		const { recognised } = (await this.#measure(this.#originals)).figures;
 		return {
 			complete: this.#found.length + this.#inferences.length === options.attacks.length,
 			leak: worst.leak?.leak ?? Number.NaN,
@@ -129,10 +148,10 @@ export class OpenAudit implements AsyncDisposable {
 				...(worst.leakBeyondLabel && { leakBeyondLabel: worst.leakBeyondLabel.name }),
 			},
 			similarity: similarityKind(target.manifest.inputShape),
-			anchors,
-			meanSample,
-			classMeanSample,
-			...(recognised.recognised !== undefined && { recognisedOriginals: recognised.recognised }),
+			anchors: anchorsOf(Math.max(0, ...reconstructions.map(({ victims }) => victims))),
+			meanSample: meanSample.figures,
+			classMeanSample: classMeanSample.figures,
+			...(recognised !== undefined && { recognisedOriginals: recognised }),
 			reconstructions,
 			inferences: this.#inferences,
 			victims: parts.victims.length,
@@ -164,14 +183,15 @@ export class OpenAudit implements AsyncDisposable {
 		};
 		const free = await run(this.#scenes.undefended, 0);
 		const held = await run(this.#scenes.defended, 0.5);
+		const [defended, undefended] = [await this.#measure(held), await this.#measure(free)];
 		const result: AttackedBoth = {
 			name,
 			victims: held.dims[0] as number,
-			defended: await this.#figures(held),
-			undefended: await this.#figures(free),
+			defended: defended.figures,
+			undefended: undefended.figures,
 			seconds: (performance.now() - started) / 1000,
 		};
-		this.#found.push(result);
+		this.#found.push({ result, undefended: undefended.each });
 		this.#rebuilt.set(name, first(held));
 		this.#rebuiltUndefended.set(name, first(free));
 		onEvent?.({ type: "finished", result });
@@ -222,20 +242,15 @@ export class OpenAudit implements AsyncDisposable {
 		}
 	}
 
-	async #figures(rebuilt: Real): Promise<ReconstructionFigures> {
+	async #measure(rebuilt: Real): Promise<Measured> {
 		const originals = rows(this.#originals, 0, rebuilt.dims[0] as number);
-		const { mse, psnr, similarity } = await this.#quality.measure(originals, rebuilt);
-		if (this.#recogniser === undefined) return { mse, psnr, similarity };
+		const { mse, psnr, similarity, each } = await this.#quality.measure(originals, rebuilt);
+		if (this.#recogniser === undefined) return { figures: { mse, psnr, similarity }, each };
 		const [a, b] = [await this.#recogniser.look(originals), await this.#recogniser.look(rebuilt)];
 		const { labels } = this.#in.parts.victims;
 		const right = b.decisions.reduce((sum, decision, n) => sum + (decision === labels[n] ? 1 : 0), 0);
-		return {
-			mse,
-			psnr,
-			similarity,
-			perceptualDistance: perceptualDistance(a, b),
-			recognised: right / b.decisions.length,
-		};
+		const figures = { mse, psnr, similarity, perceptualDistance: perceptualDistance(a, b) };
+		return { figures: { ...figures, recognised: right / b.decisions.length }, each };
 	}
 }
 
@@ -251,3 +266,5 @@ function first(x: Real): Real {
 		data: x.data.slice(0, (count * x.data.length) / (x.dims[0] as number)),
 	};
 }
+
+const meanOf = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;

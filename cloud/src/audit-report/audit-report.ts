@@ -1,0 +1,159 @@
+import type { AuditResult, ReconstructionFigures } from "@psgl/models";
+import { elementCount, type Tensor } from "@psgl/sdk";
+import { type AuditOrigin, describe } from "./audit-record.js";
+import { escaped, htmlTable } from "./html.js";
+import { sampleImage, smashedImage } from "./sample-image.js";
+
+const style = `
+body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:64rem;padding:1.5rem;color:#1c2430;background:#fff}
+h1{font-size:1.6rem;margin:0}h2{font-size:1.15rem;margin:2rem 0 .5rem}p{margin:.4rem 0}
+.headlines{display:flex;gap:1rem;flex-wrap:wrap;margin:1rem 0}
+.headlines div{border:1px solid #d5dbe3;border-radius:8px;padding:.8rem 1.2rem;min-width:13rem}
+.headlines b{display:block;font-size:2rem;line-height:1.2}
+table{border-collapse:collapse;margin:.5rem 0;font-size:.9rem}
+th,td{border-bottom:1px solid #e2e6ec;padding:.3rem .7rem;text-align:right}
+th:first-child,td:first-child{text-align:left}tr.worst td{background:#fdecc8}
+.grid{overflow-x:auto}.grid td{padding:2px;border:0}.grid td:first-child{padding-right:1rem;white-space:nowrap}
+.grid img{image-rendering:pixelated;display:block}.grid polyline{fill:none;stroke:#1c5fa8;stroke-width:1}
+.note{background:#fdecc8;padding:.5rem .8rem;border-radius:6px}code{background:#eef1f5;padding:.1rem .3rem;overflow-wrap:anywhere}
+dt{font-weight:600;margin-top:.6rem}dd{margin:0}footer{margin-top:2rem;color:#5a6575;font-size:.85rem}`;
+
+/** The report of an audit: one file of HTML that loads nothing. */
+export function auditReport(result: AuditResult, origin: AuditOrigin, shape: readonly number[]): string {
+	const title = `Privacy audit of ${origin.artifact.name}`;
+	const parts = [
+		`<h1>${escaped(title)}</h1>`,
+		`<p>${escaped(origin.data)}; what a device sends at inference, as ${escaped(origin.wire)} on the wire: ${result.release.values.toLocaleString("en-US")} numbers, ${result.release.bits.toLocaleString("en-US")} bits a sample.</p>`,
+		result.complete ? "" : '<p class="note">Interrupted: the attacks that are missing may find more.</p>',
+		headlines(result),
+		"<h2>What was, what leaves, what comes back</h2>",
+		grid(result, shape),
+		"<h2>Reconstruction</h2>",
+		reconstructionTable(result),
+		result.inferences.length === 0 ? "" : `<h2>What else is learned</h2>${inferenceTable(result)}`,
+		"<h2>Who attacks</h2>",
+		threatModels(origin),
+		"<h2>How to read this</h2>",
+		reading(result),
+		...result.notes.map((note) => `<p class="note">${escaped(note)}</p>`),
+		footer(result, origin),
+	];
+	const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escaped(title)}</title><style>${style}</style>`;
+	return `<!doctype html>\n<html lang="en"><head>${head}</head><body>\n${parts.filter((part) => part !== "").join("\n")}\n</body></html>\n`;
+}
+
+function headlines({ leak, leakBeyondLabel, worst }: AuditResult): string {
+	const box = (name: string, value: number, attack: string | undefined, meaning: string) =>
+		`<div>${name}<b>${figure(value, 2)}</b>${meaning}${attack === undefined ? "" : `<br>by ${escaped(attack)}`}</div>`;
+	return `<div class="headlines">${box("leak", leak, worst.leak, "0: no more than the mean sample; 1: as without a defence")}${box(
+		"leakBeyondLabel",
+		leakBeyondLabel,
+		worst.leakBeyondLabel,
+		"0: no more than the label tells",
+	)}</div>`;
+}
+
+function grid({ pictures, reconstructions }: AuditResult, shape: readonly number[]): string {
+	const row = (name: string, x: Tensor<"float32"> | undefined, draw: typeof sampleImage, of: readonly number[]) => {
+		if (x === undefined) return "";
+		const size = elementCount(of);
+		const count = x.data.length / size;
+		const cells = Array.from(
+			{ length: count },
+			(_, n) => `<td>${draw(x.data.subarray(n * size, (n + 1) * size), of, `${escaped(name)}, victim ${n + 1}`)}</td>`,
+		);
+		return `<tr><td>${escaped(name)}</td>${cells.join("")}</tr>`;
+	};
+	const rebuilt = reconstructions.flatMap(({ name }) => [
+		row(name, pictures.rebuilt.get(name), sampleImage, shape),
+		row(`${name}, undefended`, pictures.rebuiltUndefended.get(name), sampleImage, shape),
+	]);
+	return `<div class="grid"><table><tbody>
+${row("original", pictures.originals, sampleImage, shape)}
+${row("what leaves", pictures.smashed, smashedImage, pictures.smashed.dims.slice(1))}
+${rebuilt.join("\n")}
+</tbody></table></div>`;
+}
+
+function reconstructionTable(result: AuditResult): string {
+	const { similarity, meanSample, classMeanSample, reconstructions, worst, recognisedOriginals } = result;
+	const measure = similarity === "ssim" ? "SSIM" : "correlation";
+	const head = ["", "victims", measure, "PSNR dB", "MSE", "perceptual", "recognised", "leak", "beyond label", ""];
+	const figures = (f: ReconstructionFigures) => [
+		figure(f.similarity, 3),
+		figure(f.psnr, 1),
+		figure(f.mse, 4),
+		figure(f.perceptualDistance, 3),
+		percent(f.recognised),
+	];
+	const victims = String(result.victims);
+	const rows = [
+		["mean sample", victims, ...figures(meanSample), figure(0, 2), "", "anchor"],
+		["class-mean sample", victims, ...figures(classMeanSample), "", figure(0, 2), "anchor"],
+		...reconstructions.flatMap((r) => [
+			[
+				r.name,
+				String(r.victims),
+				...figures(r.defended),
+				figure(r.leak, 2),
+				figure(r.leakBeyondLabel, 2),
+				r.weak ? "weak attack" : "",
+			],
+			[
+				"  undefended",
+				String(r.victims),
+				...figures(r.undefended),
+				"",
+				"",
+				r.undefended.similarity === result.anchors.undefended ? "anchor" : "",
+			],
+		]),
+	];
+	const strong = reconstructions.flatMap(({ name }, i) =>
+		name === worst.leak || name === worst.leakBeyondLabel ? [2 + 2 * i] : [],
+	);
+	const originals =
+		recognisedOriginals === undefined
+			? ""
+			: `<p>The undefended network recognises ${percent(recognisedOriginals)} of the originals.</p>`;
+	return `${htmlTable(head, rows, strong)}${originals}`;
+}
+
+function inferenceTable({ inferences }: AuditResult): string {
+	const rows = inferences.map(({ name, value, undefended, chance, note }) => [
+		describe(name).title,
+		figure(value, 3),
+		figure(undefended, 3),
+		figure(chance, 3),
+		note ?? "",
+	]);
+	return htmlTable(["", "found", "undefended", "by guessing", ""], rows);
+}
+
+function threatModels({ attacks }: AuditOrigin): string {
+	const items = attacks.map((name) => {
+		const { title, threatModel } = describe(name);
+		return `<dt>${escaped(name)}: ${escaped(title)}</dt><dd>${escaped(threatModel)}</dd>`;
+	});
+	return `<dl>${items.join("")}</dl>`;
+}
+
+function reading({ anchors, similarity }: AuditResult): string {
+	const measure = similarity === "ssim" ? "SSIM by scikit-image's definition" : "Pearson correlation";
+	return `<p>Similarity is ${measure}. leak = (attack − ${figure(anchors.mean, 3)}) / (${figure(anchors.undefended, 3)} − ${figure(anchors.mean, 3)}): the mean sample, and the strongest attack on the same network without a defence. leakBeyondLabel has the class mean, ${figure(anchors.classMean, 3)}, in place of the mean. An attack on fewer victims is held against the anchors of those. A weak attack fails on the undefended network too, so that its failure here says nothing. An audit shows what these attacks find; it proves no bound.</p>`;
+}
+
+function footer(
+	result: AuditResult,
+	{ command, artifact, seed, threads, budget, runtime, program }: AuditOrigin,
+): string {
+	return `<footer><p><code>${escaped(command)}</code></p><p>artifact ${escaped(artifact.name)}, version ${artifact.version}, SHA-256 ${artifact.sha256}; seed ${seed}, ${threads} threads, budget ${budget}; ${result.victims} victims, ${result.attackerSamples} samples of the attacker; psgl ${escaped(program)}, ${escaped(runtime)}</p></footer>`;
+}
+
+function figure(value: number | undefined, digits: number): string {
+	return value === undefined || Number.isNaN(value) ? "–" : value.toFixed(digits);
+}
+
+function percent(share: number | undefined): string {
+	return share === undefined ? "–" : `${(100 * share).toFixed(0)} %`;
+}

@@ -1,0 +1,58 @@
+import { pngOf } from "./png.js";
+
+/** Width of a picture in the report, in CSS pixels. */
+const side = 84;
+
+/** One sample [C,H,W] or [C,L] as an element of HTML that holds all it shows: a picture, or a plot of a signal. */
+export function sampleImage(values: Float32Array, shape: readonly number[], title: string): string {
+	return shape.length === 3 ? picture(values, shape, title) : plot(values, shape, title);
+}
+
+function picture(
+	values: Float32Array,
+	[channels = 1, height = 1, width = 1]: readonly number[],
+	title: string,
+): string {
+	return image(pngOf(values, channels === 3 ? 3 : 1, height, width), title, side, (side * height) / width);
+}
+
+/** Channels [C,H,W] or [C,L] of smashed data side by side, the range of all of them from black to white. */
+export function smashedImage(values: Float32Array, shape: readonly number[], title: string): string {
+	const [channels = 1, height = 1, width = 1] = shape.length === 3 ? shape : [shape[0] ?? 1, 1, shape[1] ?? 1];
+	const columns = height === 1 ? 1 : Math.ceil(Math.sqrt(channels));
+	const rowCount = Math.ceil(channels / columns);
+	const [wide, high] = [columns * width, rowCount * height];
+	const all = new Float32Array(wide * high);
+	let least = Number.POSITIVE_INFINITY;
+	let most = Number.NEGATIVE_INFINITY;
+	for (const value of values) {
+		least = Math.min(least, value);
+		most = Math.max(most, value);
+	}
+	const range = most > least ? most - least : 1;
+	for (let c = 0; c < channels; c++) {
+		const [left, top] = [(c % columns) * width, Math.floor(c / columns) * height];
+		for (let i = 0; i < height * width; i++) {
+			const at = (top + Math.floor(i / width)) * wide + left + (i % width);
+			all[at] = ((values[c * height * width + i] as number) - least) / range;
+		}
+	}
+	return image(pngOf(all, 1, high, wide), title, side, side);
+}
+
+function image(png: Uint8Array, title: string, width: number, height: number): string {
+	const data = Buffer.from(png).toString("base64");
+	return `<img alt="${title}" title="${title}" width="${width}" height="${height.toFixed(0)}" src="data:image/png;base64,${data}">`;
+}
+
+function plot(values: Float32Array, [channels = 1, length = 1]: readonly number[], title: string): string {
+	const height = 48;
+	const lines = Array.from({ length: channels }, (_, c) => {
+		const points = Array.from(values.subarray(c * length, (c + 1) * length), (value, i) => {
+			const x = (side * i) / Math.max(length - 1, 1);
+			return `${x.toFixed(1)},${(height * (1 - Math.min(Math.max(value, 0), 1))).toFixed(1)}`;
+		});
+		return `<polyline points="${points.join(" ")}"/>`;
+	});
+	return `<svg role="img" width="${side}" height="${height}" viewBox="0 0 ${side} ${height}"><title>${title}</title>${lines.join("")}</svg>`;
+}
