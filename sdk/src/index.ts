@@ -8,7 +8,7 @@ export type { DeviceEvent } from "./device/device-event.js";
 export type { DeviceOptions } from "./device/device-options.js";
 export { dropoutSeed } from "./device/dropout-seed.js";
 export type { Decision, InferOptions } from "./device/inference.js";
-export { parseStartUpKit, type StartUpKit } from "./device/start-up-kit.js";
+export { type CompleteKit, parseStartUpKit, type StartUpKit } from "./device/start-up-kit.js";
 export {
 	ArtifactError,
 	ConfigError,

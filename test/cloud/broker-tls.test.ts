@@ -3,7 +3,7 @@ import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { type Broker, type BrokerEvent, type BrokerTls, CertificateAuthority, startBroker } from "@psgl/cloud";
-import { type Clock, Device, type StartUpKit } from "@psgl/sdk";
+import { type Clock, type CompleteKit, Device } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test, { type ExecutionContext } from "ava";
 import mqtt, { type MqttClient } from "mqtt";
@@ -42,12 +42,14 @@ async function filesOf({ files, certificatePem }: CertificateAuthority): Promise
 	};
 }
 
-async function kitOf(ca: CertificateAuthority, broker: Broker, id: string): Promise<Required<StartUpKit>> {
+type KitChanges = { readonly [K in keyof CompleteKit]?: CompleteKit[K] | undefined };
+
+async function kitOf(ca: CertificateAuthority, broker: Broker, id: string): Promise<CompleteKit> {
 	const { certificate, key = "" } = await ca.issueDevice(id, { days: 10 });
 	return { format: 1, id, url: broker.url, authority: ca.certificatePem, certificate, key };
 }
 
-function connect(t: ExecutionContext, kit: StartUpKit, clientId = kit.id): MqttClient {
+function connect(t: ExecutionContext, kit: CompleteKit, clientId = kit.id): MqttClient {
 	const client = mqtt.connect(kit.url, {
 		clientId,
 		clean: false,
@@ -91,7 +93,7 @@ test("no certificate, one of another authority, an expired one and one from the 
 	const foreign = await other.issueDevice("ward-4", { days: 5 });
 	const expired = await authorityAt("ward-5", new ManualClock(Date.now() - 30 * day));
 	const early = await authorityAt("ward-6", new ManualClock(Date.now() + 30 * day));
-	const cases: [Partial<StartUpKit>, RegExp][] = [
+	const cases: [KitChanges, RegExp][] = [
 		[{ key: undefined }, /no certificate that names a device/],
 		[
 			{ certificate: foreign.certificate, key: foreign.key },
@@ -102,7 +104,7 @@ test("no certificate, one of another authority, an expired one and one from the 
 		[await brokerAsDevice(ca), /psgl broker: its certificate is not one of a device/],
 	];
 	for (const [changes, reason] of cases) {
-		const client = connect(t, { ...kit, ...changes } as StartUpKit, "ward-9");
+		const client = connect(t, { ...kit, ...changes } as CompleteKit, "ward-9");
 		const gone = closed(client);
 		const error = await refusal();
 		t.like(error, { code: "PSGL_BROKER_CERTIFICATE" });
@@ -113,7 +115,7 @@ test("no certificate, one of another authority, an expired one and one from the 
 	t.pass("everyone else is served");
 });
 
-async function brokerAsDevice({ files }: CertificateAuthority): Promise<Partial<StartUpKit>> {
+async function brokerAsDevice({ files }: CertificateAuthority): Promise<KitChanges> {
 	return { certificate: await readFile(files.brokerCertificate, "utf8"), key: await readFile(files.brokerKey, "utf8") };
 }
 

@@ -7,6 +7,7 @@ import { maxArtifactBytes } from "@psgl/sdk/artifact";
 import { protocolLimits } from "@psgl/sdk/protocol";
 import { defaultMaxExpandedBytes, heldOutCap, heldOutFraction } from "@psgl/sdk/sources";
 import { outboxLimits } from "@psgl/sdk/store";
+import { trustLimits } from "@psgl/sdk/trust";
 import test from "ava";
 import { projectFolder } from "../helpers/run-cli.js";
 
@@ -16,6 +17,7 @@ const limits = {
 	"ONNX files": onnxLimits,
 	audit: auditLimits,
 	outbox: outboxLimits,
+	"signed models": trustLimits,
 	files: { maxArtifactBytes, defaultMaxExpandedBytes, heldOutCap, heldOutFraction, minimumSamplesPerDevice },
 };
 

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { ConfigError, type DeviceOptions, parseStartUpKit, type StartUpKit } from "@psgl/sdk";
+import { type CompleteKit, ConfigError, type DeviceOptions, parseStartUpKit } from "@psgl/sdk";
 import { z } from "zod";
 import { defaultUrl } from "./common-options.js";
 import { option } from "./options/option.js";
@@ -14,7 +14,7 @@ export const kitOptions = {
 export async function readKit(options: {
 	readonly kit?: string | undefined;
 	readonly key?: string | undefined;
-}): Promise<Required<StartUpKit> | undefined> {
+}): Promise<CompleteKit | undefined> {
 	if (options.kit === undefined) return undefined;
 	const text = await readSecret(options.kit);
 	return parseStartUpKit(text, options.key === undefined ? undefined : await readSecret(options.key));

@@ -134,17 +134,18 @@ function vector(data: Float32Array): Tensor<"float32"> {
 	return { dtype: "float32", dims: [data.length], data };
 }
 
-/** The client half of a joint artifact, as a device gets it: nothing of the server segment is in it. */
+/**
+ * The client half of a joint artifact, as a device gets it: nothing of the server segment is in it. The release of the joint
+ * artifact, if it has one, speaks of this half and goes with it.
+ */
 export async function clientHalf(joint: Artifact, options: SigningOptions = {}): Promise<Uint8Array> {
 	const forDevice = <T>(parts: ReadonlyMap<string, T>) =>
 		new Map([...parts].filter(([name]) => name.startsWith("client/") || name.startsWith("wire/")));
 	const { members: _, ...draft } = joint.manifest;
-	return encodeArtifact(
-		{ ...draft, part: "client", server: null },
-		forDevice(joint.graphs),
-		forDevice(joint.tensors),
-		options,
-	);
+	return encodeArtifact({ ...draft, part: "client", server: null }, forDevice(joint.graphs), forDevice(joint.tensors), {
+		release: joint.release,
+		...options,
+	});
 }
 
 /** A joint artifact with other weights (and a masked prior), one version on. */

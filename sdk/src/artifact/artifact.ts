@@ -1,5 +1,6 @@
 import { strFromU8, strToU8, unzipSync, type Zippable, zipSync } from "fflate";
 import { ArtifactError, LimitError } from "../errors.js";
+import { toHex } from "../hex.js";
 import { type Tensor, tensorBytes, tensorFromBytes } from "../tensor.js";
 import { type Manifest, manifestSchema } from "./manifest.js";
 
@@ -9,6 +10,9 @@ export const maxArtifactBytes = 256 * 1024 * 1024;
 const manifestName = "manifest.json";
 const manifestDigestName = "manifest.sha256";
 const signatureName = "manifest.sig";
+
+/** File of an artifact with what its signers say of it (docs/artifact.md). */
+export const releaseName = "release.json";
 
 /**
  * A model artifact in memory: the manifest, ONNX graphs (`client/forward` …) and weights
@@ -20,6 +24,8 @@ export interface Artifact {
 	readonly graphs: ReadonlyMap<string, Uint8Array>;
 	/** Flat vectors by name. */
 	readonly tensors: ReadonlyMap<string, Tensor<"float32">>;
+	/** Text of what signers say of the client half; not checked. */
+	readonly release?: string | undefined;
 }
 
 /** Manifest without what `encodeArtifact` computes. */
@@ -31,6 +37,8 @@ export type ArtifactKey = Parameters<typeof crypto.subtle.verify>[1];
 export interface SigningOptions {
 	/** Ed25519 private key. */
 	readonly signingKey?: ArtifactKey | undefined;
+	/** Text of what signers say of the client half (docs/security.md). */
+	readonly release?: string | undefined;
 }
 
 export interface VerificationOptions {
@@ -41,7 +49,7 @@ export interface VerificationOptions {
 /** SHA-256 in hex. */
 export async function sha256(bytes: Uint8Array): Promise<string> {
 	const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
-	return Array.from(new Uint8Array(digest), (b) => b.toString(16).padStart(2, "0")).join("");
+	return toHex(new Uint8Array(digest));
 }
 
 /** Packs an artifact into the bytes of a `.psgl` file. The same artifact gives the same bytes. */
@@ -72,6 +80,7 @@ export async function encodeArtifact(
 		const signature = await crypto.subtle.sign("Ed25519", options.signingKey, manifest as Uint8Array<ArrayBuffer>);
 		entries[signatureName] = new Uint8Array(signature);
 	}
+	if (options.release !== undefined) entries[releaseName] = strToU8(options.release);
 	// Weights hardly compress, and take most of the time.
 	for (const [name, bytes] of files) entries[name] = [bytes, { level: name.endsWith(".f32") ? 0 : 6 }];
 	// A fixed time stamp: equal artifacts have equal bytes, so a digest names a model.
@@ -103,7 +112,8 @@ export async function decodeArtifact(bytes: Uint8Array, options: VerificationOpt
 		if (member.tensor === undefined) graphs.set(name.replace(/\.onnx$/, ""), content);
 		else tensors.set(name.replace(/\.f32$/, ""), tensorFromBytes("float32", member.tensor.dims, content));
 	}
-	return { manifest, graphs, tensors };
+	const release = files.get(releaseName);
+	return { manifest, graphs, tensors, ...(release && { release: strFromU8(release) }) };
 }
 
 /** Graph of an artifact. @throws ArtifactError `PSGL_ARTIFACT_MEMBER` when it has none of that name. */

@@ -7,6 +7,7 @@ export {
 	encodeArtifact,
 	type ManifestDraft,
 	maxArtifactBytes,
+	releaseName,
 	type SigningOptions,
 	sha256,
 	type VerificationOptions,

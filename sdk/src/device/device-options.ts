@@ -6,10 +6,11 @@ import { type Random, seededRandom } from "../ports/random.js";
 import type { Runtime } from "../ports/runtime.js";
 import type { Transport, TransportEvent } from "../ports/transport.js";
 import { deviceIdPattern, protocolLimits, type WireDType, wireDTypes } from "../protocol/index.js";
+import type { SignedDocument } from "../trust/signed-document.js";
 import { ClientSegmentCache } from "./client-segment-cache.js";
 import { type CheckedData, checkData, type DeviceData } from "./device-data.js";
 import { outboxLimits } from "./outbox.js";
-import type { StartUpKit } from "./start-up-kit.js";
+import type { CompleteKit } from "./start-up-kit.js";
 
 export interface DeviceOptions {
 	/** Name of the device: 1 to 64 of A-Z, a-z, 0-9, `_` and `-`. The same after every restart. Or give a `kit`. */
@@ -17,11 +18,16 @@ export interface DeviceOptions {
 	/** Broker, for instance `mqtt://127.0.0.1:1883`. Or give a `kit`, or a `transport`. */
 	readonly url?: string | undefined;
 	/** Id, broker and certificates in one, from `parseStartUpKit`. */
-	readonly kit?: Required<StartUpKit> | undefined;
+	readonly kit?: CompleteKit | undefined;
 	/** Link to the broker in place of `url`, with `deviceLastWill` as its last will. The device closes it. */
 	readonly transport?: Transport | undefined;
 	/** Runs the client segment: `nodeRuntime` of `@psgl/sdk/runtime/node`. Not needed with `segments`. */
 	readonly runtime?: Runtime | undefined;
+	/**
+	 * Who signs models (`@psgl/sdk/trust`); a kit brings its own. With it the device takes only artifacts with a release, and
+	 * with a `store` remembers over restarts what it took.
+	 */
+	readonly root?: SignedDocument | undefined;
 	/** Ed25519 public key the artifact has to be signed with. With `segments` it belongs there. */
 	readonly trustedKey?: ArtifactKey | undefined;
 	/** Compiled client segments shared with other devices in this process. The device does not close them. */
@@ -66,6 +72,7 @@ export interface DeviceSettings {
 	readonly ownsSegments: boolean;
 	readonly data: CheckedData | undefined;
 	readonly store: DeviceStore | undefined;
+	readonly root: SignedDocument | undefined;
 	readonly maxOutboxBytes: number;
 	readonly maxOutboxAgeMs: number;
 	readonly clock: Clock;
@@ -121,6 +128,7 @@ export function parseOptions(options: DeviceOptions): DeviceSettings {
 		ownsSegments: segments === undefined,
 		data: options.data && checkData(options.data),
 		store: options.store,
+		root: options.root ?? kit?.root,
 		maxOutboxBytes,
 		clock: options.clock ?? systemClock,
 		random: options.random ?? seededRandom(crypto.getRandomValues(new Int32Array(1))[0] as number),

@@ -4,6 +4,7 @@ import type { DeviceStore, StoreChange } from "../ports/device-store.js";
 import type { Random } from "../ports/random.js";
 import { checksum } from "../protocol/checksum.js";
 import { decodeEnvelope, encodeEnvelope, protocolLimits, type WelcomeMessage } from "../protocol/index.js";
+import { trustPrefix } from "../trust/model-trust.js";
 import type { ClientState } from "./client-state.js";
 import type { CheckedData } from "./device-data.js";
 import { Outbox } from "./outbox.js";
@@ -104,7 +105,9 @@ export class DeviceRecords {
 		const known = bytes && requireOwn(readRecord<DeviceRecord>(bytes), id);
 		const session = known?.data === data ? known.session : random.integer(protocolLimits.maxCounter);
 		if (store !== undefined && known?.data !== data) {
-			const old = (await store.keys("")).map((key) => ({ key, value: undefined }));
+			// Which models the device had, it knows whatever its samples are.
+			const keys = (await store.keys("")).filter((key) => !key.startsWith(trustPrefix));
+			const old = keys.map((key) => ({ key, value: undefined }));
 			const own: DeviceRecord = { format, id, session, data };
 			await store.write([...old, { key: names.device, value: writeRecord(own) }]);
 		}

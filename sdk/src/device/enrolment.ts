@@ -8,6 +8,7 @@ import {
 	protocolVersion,
 	type WelcomeMessage,
 } from "../protocol/index.js";
+import { ModelTrust } from "../trust/model-trust.js";
 import type { ClientSegment } from "./client-segment.js";
 import { ClientState } from "./client-state.js";
 import { requireFit } from "./device-data.js";
@@ -30,6 +31,8 @@ export class Enrolment {
 	/** What outlasts the process. */
 	readonly records: DeviceRecords;
 	readonly #settings: DeviceSettings;
+	/** Which artifacts the device takes; undefined where its owner named no signers. */
+	readonly #trust: ModelTrust | undefined;
 	#welcome: WelcomeMessage | undefined;
 	#model: ClientModel | undefined;
 	#awaitsWelcome = false;
@@ -37,17 +40,21 @@ export class Enrolment {
 	#failure: { readonly error: unknown } | undefined;
 	readonly #watchers = new Set<() => void>();
 
-	private constructor(settings: DeviceSettings, records: DeviceRecords) {
+	private constructor(settings: DeviceSettings, records: DeviceRecords, trust: ModelTrust | undefined) {
 		this.#settings = settings;
+		this.#trust = trust;
 		this.records = records;
 	}
 
 	/**
 	 * Reads what the device has kept, if it has a store.
-	 * @throws ConfigError `PSGL_STORE_DEVICE`; DataError `PSGL_STORE_DAMAGED`, `PSGL_STORE_FORMAT`, `PSGL_STORE_WRITE`.
+	 * @throws ConfigError `PSGL_STORE_DEVICE`; DataError `PSGL_STORE_DAMAGED`, `PSGL_STORE_FORMAT`, `PSGL_STORE_WRITE`;
+	 * ArtifactError as `ModelTrust.open`.
 	 */
 	static async open(settings: DeviceSettings): Promise<Enrolment> {
-		const enrolment = new Enrolment(settings, await DeviceRecords.open(settings));
+		const records = await DeviceRecords.open(settings);
+		const { root, store, clock } = settings;
+		const enrolment = new Enrolment(settings, records, root && (await ModelTrust.open({ root, store, clock })));
 		await enrolment.#restore();
 		return enrolment;
 	}
@@ -99,7 +106,7 @@ export class Enrolment {
 			dtypes,
 			maxMessageBytes,
 			agent,
-			artifacts: segments.digests.filter((d) => this.records.holds(d)).slice(-protocolLimits.maxArtifacts),
+			artifacts: segments.digests.filter((d) => this.#holds(d)).slice(-protocolLimits.maxArtifacts),
 		};
 	}
 
@@ -112,21 +119,21 @@ export class Enrolment {
 		this.#welcome = welcome;
 		this.#awaitsWelcome = false;
 		this.#aggregator = welcome.session ?? Math.min(this.#aggregator, 0) - 1;
-		const known = this.records.holds(welcome.artifact);
-		const segment = known ? await this.#settings.segments.get(welcome.artifact) : undefined;
+		this.#trust?.check(welcome.artifact);
+		const segment = this.#holds(welcome.artifact) ? await this.#settings.segments.get(welcome.artifact) : undefined;
 		if (segment !== undefined) await this.#use(segment, welcome, undefined);
 		else this.#model = undefined;
 	}
 
 	/**
 	 * Opens the artifact that `welcome` named; any other is ignored.
-	 * @throws ArtifactError `PSGL_ARTIFACT_DIGEST`, `PSGL_ARTIFACT_PART` and as `decodeArtifact`; ShapeError
+	 * @throws ArtifactError `PSGL_ARTIFACT_DIGEST`, `PSGL_ARTIFACT_PART`, as `ModelTrust.take` and `decodeArtifact`; ShapeError
 	 * `PSGL_DEVICE_SHAPE`, `PSGL_DEVICE_CLASSES` when it does not fit the device's data.
 	 */
 	async onArtifact({ digest, body }: ArtifactMessage): Promise<void> {
 		const welcome = this.#welcome;
 		if (welcome?.artifact !== digest) return;
-		await this.#use(await this.#settings.segments.open(body, digest), welcome, body);
+		await this.#use(await this.#open(body, digest), welcome, body);
 	}
 
 	/** Takes over weights; before there is a model they come too early and are asked for again. */
@@ -178,7 +185,7 @@ export class Enrolment {
 		const { welcome, artifact, client, progress, perturbations } = restored;
 		let segment: ClientSegment;
 		try {
-			segment = await this.#settings.segments.open(artifact, welcome.artifact);
+			segment = await this.#open(artifact, welcome.artifact);
 		} catch (error) {
 			if (error instanceof ArtifactError) return;
 			throw error;
@@ -188,6 +195,17 @@ export class Enrolment {
 		this.#aggregator = progress?.aggregator ?? this.#aggregator;
 		for (const [index, bytes] of perturbations) model.perturbations?.row(index).set(bytes);
 		this.#model = model;
+	}
+
+	/** Whether an artifact need not be fetched: one that another device of the process opened has to be checked all the same. */
+	#holds(digest: string): boolean {
+		return this.records.holds(digest) && (this.#trust?.has(digest) ?? true);
+	}
+
+	/** What is not to be trusted is not unpacked. */
+	async #open(artifact: Uint8Array, digest: string): Promise<ClientSegment> {
+		await this.#trust?.take(artifact, digest);
+		return this.#settings.segments.open(artifact, digest);
 	}
 
 	async #use(segment: ClientSegment, welcome: WelcomeMessage, artifact: Uint8Array | undefined): Promise<void> {

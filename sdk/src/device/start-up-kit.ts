@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ConfigError } from "../errors.js";
 import { deviceIdPattern } from "../protocol/index.js";
+import { signedDocumentSchema } from "../trust/signed-document.js";
 
 const pem = (label: string) =>
 	z
@@ -15,6 +16,8 @@ const schema = z.strictObject({
 	authority: pem("CERTIFICATE"),
 	certificate: pem("CERTIFICATE"),
 	key: pem("PRIVATE KEY").optional(),
+	/** Who signs models. With it the device takes no other. */
+	root: signedDocumentSchema.optional(),
 });
 
 /**
@@ -23,12 +26,15 @@ const schema = z.strictObject({
  */
 export type StartUpKit = Readonly<z.infer<typeof schema>>;
 
+/** A kit and the device's key. */
+export type CompleteKit = StartUpKit & { readonly key: string };
+
 /**
  * Reads the text of a kit.
  * @param key the device's private key in PEM, where the kit holds none
  * @throws ConfigError `PSGL_KIT` when the text is no kit, or no key is there.
  */
-export function parseStartUpKit(text: string, key?: string): Required<StartUpKit> {
+export function parseStartUpKit(text: string, key?: string): CompleteKit {
 	let json: unknown;
 	try {
 		json = JSON.parse(text);
