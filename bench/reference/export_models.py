@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Exports small networks from PyTorch with what it computes for them: test/fixtures/onnx/NAME.onnx and NAME.npz.
 
-Run with Debian's python3-torch (1.13):  /usr/bin/python3 bench/reference/export_models.py
+Run with Debian's python3-torch (1.13):  /usr/bin/python3 bench/reference/export_models.py [NAME ...]
 Keys: in.input, target, output, loss, gin.input, g.<initialiser>, adam (losses before each of ten steps, rate 0.001).
 """
 
 import math
 import pathlib
+import sys
 import numpy
 import torch
 from torch import nn
@@ -121,13 +122,15 @@ class Normalisations(nn.Module):
         return self.head(self.layer(x.amax((2, 3))))
 
 
-picture, signal, tokens = (5, 1, 12, 12), (5, 1, 65), (5, 6, 5)
+picture, signal, long_signal, tokens = (5, 1, 12, 12), (5, 1, 65), (5, 1, 605), (5, 6, 5)
 models = [
     ("lstm_op11", 11, lambda: Recurrent(nn.LSTM), signal, 4),
     ("lstm_two_layers_op14", 14, lambda: Recurrent(nn.LSTM, num_layers=2, bidirectional=True), signal, 4),
     ("gru_op13", 13, lambda: Recurrent(nn.GRU), signal, 4),
     ("gru_bidirectional_op17", 17, lambda: Recurrent(nn.GRU, bidirectional=True), signal, 4),
     ("rnn_op15", 15, lambda: Recurrent(nn.RNN), signal, 4),
+    ("lstm_151_steps_op17", 17, lambda: Recurrent(nn.LSTM), long_signal, 4),
+    ("gru_bidirectional_151_steps_op14", 14, lambda: Recurrent(nn.GRU, bidirectional=True), long_signal, 4),
     ("einsum_attention_op12", 12, EinsumAttention, picture, 3),
     ("causal_attention_op14", 14, CausalAttention, tokens, 3),
     ("mobile_blocks_op14", 14, MobileBlocks, picture, 3),
@@ -171,4 +174,5 @@ def write(name, opset, make, shape, classes):
 
 torch.set_num_threads(1)
 for model in models:
-    write(*model)
+    if model[0] in (sys.argv[1:] or [model[0]]):
+        write(*model)

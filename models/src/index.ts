@@ -121,7 +121,8 @@ export { type SquaredScoreErrorOperands, squaredScoreError } from "./losses/squa
 export type { DropoutTreatment } from "./onnx/dropout-rule.js";
 export type { ExternalData } from "./onnx/external-data.js";
 export { externalDataFolder } from "./onnx/external-data-folder.js";
-export { type ImportBindings, importModel } from "./onnx/import-model.js";
+export type { ImportBindings } from "./onnx/import-bindings.js";
+export { importModel } from "./onnx/import-model.js";
 export { onnxLimits } from "./onnx/limits.js";
 export { type OperatorSupport, operatorSupport } from "./onnx/operator-support.js";
 export { decodeModel } from "./onnx/read.js";

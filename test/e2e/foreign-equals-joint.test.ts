@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import {
 	compileArtifact,
 	crossEntropy,
@@ -20,6 +21,7 @@ import { Dataset, loadData } from "@psgl/sdk/sources";
 import test, { type ExecutionContext } from "ava";
 import { startCloud } from "../helpers/cloud.js";
 import { dropoutFile } from "../helpers/dropout-file.js";
+import { projectFolder } from "../helpers/run-cli.js";
 import { sharedPath, withShared } from "../helpers/shared.js";
 
 const rounds = 1;
@@ -175,4 +177,16 @@ test.serial("dropout on both sides of the cut drops in training over MQTT what i
 		samples: Float32Array.from({ length: 160 * 12 }, () => random.uniform()),
 	});
 	await compare(t, { bytes: dropoutFile(), cut: ["cut"], data, droppedOnDevice: ["Dropout_dropped"] });
+});
+
+test.serial("an LSTM over 151 steps in front of the cut gets the weights of training the whole file", async (t) => {
+	const bytes = await readFile(join(projectFolder, "test/fixtures/onnx/lstm_151_steps_op17.onnx"));
+	const random = seededRandom(10);
+	const data = new Dataset({
+		shape: [1, 605],
+		classes: ["a", "b", "c", "d"],
+		labels: Int32Array.from({ length: 160 }, (_, i) => i % 4),
+		samples: Float32Array.from({ length: 160 * 605 }, () => random.uniform()),
+	});
+	await compare(t, { bytes, cut: ["/layer/Transpose_1_output_0"], data });
 });

@@ -22,10 +22,9 @@ export const importedOperator =
 	): BuildOperator =>
 	(g, inputs) => {
 		const names = Array.from({ length: outputs }, (_, i) => `y${i}`);
-		const used = operands.filter((name) => inputs[name] !== undefined);
 		const file = onnxFile({
 			opset,
-			inputs: Object.fromEntries(used.map((name) => [name, (inputs[name] as Value).shape])),
+			inputs: Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape])),
 			outputs: [names[result] as string],
 			nodes: [{ type, inputs: operands, outputs: names, attributes }],
 			floats,

@@ -11,8 +11,10 @@ export type FileAttribute =
 	| { tensor: readonly number[] }
 	| { graph: FileGraph };
 
-/** A branch of an If. */
-export type FileGraph = Pick<OnnxFile, "nodes" | "outputs" | "floats">;
+type GraphParts = Pick<OnnxFile, "nodes" | "outputs" | "floats">;
+
+/** A branch of an If, or the body of a Scan with names of its inputs. */
+export type FileGraph = GraphParts & { readonly inputs?: readonly string[] };
 
 export interface FileNode {
 	readonly type: string;
@@ -64,7 +66,7 @@ export function onnxFile(file: OnnxFile): Uint8Array {
 	return writer.finish();
 }
 
-function writeGraph(w: protobuf.Writer, { nodes, outputs, floats = {} }: FileGraph): void {
+function writeGraph(w: protobuf.Writer, { nodes, outputs, floats = {} }: GraphParts): void {
 	for (const node of nodes) message(w, 1, (n) => writeNode(n, node));
 	text(w, 2, "graph");
 	for (const [name, values] of Object.entries(floats)) message(w, 5, (t) => writeFloats(t, name, values));
@@ -103,7 +105,10 @@ function writeAttribute(w: protobuf.Writer, name: string, attribute: FileAttribu
 		for (const value of attribute.ints) integer(w, 8, value);
 		integer(w, 20, 7);
 	} else if ("graph" in attribute) {
-		message(w, 6, (g) => writeGraph(g, attribute.graph));
+		message(w, 6, (g) => {
+			writeGraph(g, attribute.graph);
+			for (const input of attribute.graph.inputs ?? []) message(g, 11, (i) => text(i, 1, input));
+		});
 		integer(w, 20, 5);
 	} else {
 		const { tensor } = attribute;

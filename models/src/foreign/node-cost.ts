@@ -1,5 +1,6 @@
 import { intsAttribute, numberAttribute } from "../graph/attribute.js";
 import type { Node, Shape, Value } from "../graph/graph.js";
+import { scanParts } from "../operators/scan.js";
 
 /** What one node takes for one sample. */
 export interface NodeCost {
@@ -63,9 +64,10 @@ function operations(node: Node): number {
 			return 2 * output * Number(x?.shape.at(-1));
 		case "Gemm":
 			return 2 * output * Number(x?.shape[numberAttribute(node.attributes, "transA", 0) === 1 ? 0 : 1]);
-		case "LSTM":
-		case "GRU":
-			return 2 * Number(x?.shape[0]) * (elements(weight) + elements(node.inputs[2]));
+		case "Scan": {
+			const { body, sequences } = scanParts(node);
+			return Number(sequences[0]?.shape[0]) * body.nodes.reduce((sum, inner) => sum + operations(inner), 0);
+		}
 		case "MaxPool":
 		case "AveragePool":
 			return output * elementsPerSample(intsAttribute(node.attributes, "kernel_shape") ?? []);

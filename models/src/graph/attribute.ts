@@ -1,4 +1,5 @@
 import type { Tensor } from "@psgl/sdk";
+import type { Graph } from "./graph.js";
 
 /** A node attribute with its ONNX type (integers and floats are told apart on the wire). */
 export type Attribute =
@@ -8,7 +9,13 @@ export type Attribute =
 	| { readonly type: "tensor"; readonly value: Tensor }
 	| { readonly type: "ints"; readonly value: readonly number[] }
 	| { readonly type: "floats"; readonly value: readonly number[] }
-	| { readonly type: "strings"; readonly value: readonly string[] };
+	| { readonly type: "strings"; readonly value: readonly string[] }
+	| {
+			readonly type: "graph";
+			readonly value: Graph;
+			/** How many of the last inputs are values from outside; in a file the graph reads those by their names there. */
+			readonly captured: number;
+	  };
 
 export type Attributes = Readonly<Record<string, Attribute>>;
 

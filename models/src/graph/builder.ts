@@ -158,8 +158,23 @@ export class GraphBuilder {
 		if (this.#outputs.size === 0) {
 			throw new ArtifactError("PSGL_GRAPH_EMPTY", { what: `graph ${this.#name} has no outputs` });
 		}
+		return this.#pruned(this.#inputs, [...this.#outputs.values()]);
+	}
+
+	/** A graph from `inputs` to `outputs`, for an operator that runs one. Where an output is no node's own, it becomes one. */
+	subgraph(inputs: readonly Value[], outputs: readonly Value[]): Graph {
+		const named = new Set<string>();
+		const own = outputs.map((value) => {
+			const output = named.has(value.name) || !this.#producers.has(value.name) ? this.add("Identity", [value]) : value;
+			named.add(output.name);
+			return output;
+		});
+		return this.#pruned(inputs, own);
+	}
+
+	#pruned(inputs: readonly Value[], outputs: readonly Value[]): Graph {
 		const needed = new Set<string>();
-		for (const value of this.#outputs.values()) needed.add(value.name);
+		for (const value of outputs) needed.add(value.name);
 		const nodes: Node[] = [];
 		for (let i = this.#nodes.length - 1; i >= 0; i--) {
 			const node = this.#nodes[i] as Node;
@@ -169,8 +184,8 @@ export class GraphBuilder {
 		}
 		return {
 			name: this.#name,
-			inputs: this.#inputs,
-			outputs: [...this.#outputs.values()],
+			inputs,
+			outputs,
 			initializers: new Map([...this.#initializers].filter(([name]) => needed.has(name))),
 			nodes: nodes.reverse(),
 		};

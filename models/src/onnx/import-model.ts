@@ -1,39 +1,21 @@
-import { ArtifactError, type DType, type Tensor, tensor } from "@psgl/sdk";
+import { ArtifactError, type Tensor, tensor } from "@psgl/sdk";
 import { type Attributes, int } from "../graph/attribute.js";
-import type { GraphBuilder } from "../graph/builder.js";
-import type { Shape, Value } from "../graph/graph.js";
+import { GraphBuilder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { addScan } from "../operators/add-scan.js";
 import { isDiscrete } from "../operators/elementwise.js";
-import type { DropoutTreatment } from "./dropout-rule.js";
-import type { ExternalData } from "./external-data.js";
+import { constantTensor } from "./constant-tensor.js";
 import { foldIntegers, foldShape, type KnownIntegers } from "./fold-shapes.js";
 import { hasHalfWeights, widened, widenedAttributes, widenedType } from "./half-precision.js";
+import type { ImportBindings } from "./import-bindings.js";
 import { dataDependent, duplicate, dynamicShape, undefinedValue } from "./import-errors.js";
+import { innerBindings, scanSettings } from "./inner-graphs.js";
 import { normaliseNode } from "./normalise-opset.js";
 import { inputType, opsetOf, parseModel } from "./parse-model.js";
 import { readAttributes } from "./read-attributes.js";
 import { tensorFromProto } from "./read-tensor.js";
 import type { GraphProto, NodeProto, TensorProto } from "./schema.js";
-import { nodeName, sortNodes } from "./sort-nodes.js";
-
-/** How the importing graph takes up what the file declares. */
-export interface ImportBindings {
-	/** The value that stands for an input of the file. */
-	input(name: string, dtype: DType, shape: Shape): Value;
-	/** The value that stands for an initialiser (a weight or a constant). */
-	initializer(name: string, value: Tensor): Value;
-	/** What Dropout nodes in training mode do. Default: they are refused. */
-	readonly dropout?: DropoutTreatment;
-	/** Reads weights that lie in files beside the model, see `externalDataFolder`. Default: they are refused. */
-	readonly external?: ExternalData;
-	/** Told in one sentence what was read in another way than the file has it. */
-	note?(text: string): void;
-	/** Another name for a value, which `Identity` gives it. Left out: both names stand for the same value. */
-	alias?(name: string, value: Value): Value;
-	/** Read batch normalisation as it is outside training, also where the file was exported in training mode. */
-	readonly outsideTraining?: boolean;
-	/** Told of every value under the name it has in the file. */
-	named?(name: string, value: Value): void;
-}
+import { nodeName, reads, sortNodes } from "./sort-nodes.js";
 
 /**
  * Adds the graph of an ONNX file to `g`, brought to psgl's opset, with shape computations folded away. Nodes keep their
@@ -70,9 +52,6 @@ export function importModel(g: GraphBuilder, bytes: Uint8Array, bindings: Import
 	for (const node of sortNodes(graph.node ?? [], given)) importer.node(node);
 	return new Map((graph.output ?? []).map(({ name }) => [name, importer.value(name, "an output of the model")]));
 }
-
-/** Operators that run sub-graphs as often as the data have it. */
-const controlFlow: ReadonlySet<string> = new Set(["Loop", "Scan"]);
 
 /** Values of the largest integer constant that shape computations are looked for in. */
 const largestFolded = 4096;
@@ -142,7 +121,11 @@ class Importer {
 			this.#branch(proto);
 			return;
 		}
-		if (controlFlow.has(proto.opType)) throw dataDependent(proto);
+		if (proto.opType === "Scan") {
+			this.#scan(proto);
+			return;
+		}
+		if (proto.opType === "Loop") throw dataDependent(proto);
 		const written = readAttributes(proto.attribute ?? []);
 		const attributes = this.#widen ? widenedAttributes(written) : written;
 		if (this.#fold(proto, attributes)) return;
@@ -183,6 +166,45 @@ class Importer {
 			if (integers !== undefined) this.#integers.set(output, integers);
 			if (integers === undefined || this.has(name))
 				this.define(output, this.value(name, `node ${nodeName(proto)} (If)`));
+		});
+	}
+
+	/** A Scan with its body read by an importer of its own. */
+	#scan(proto: NodeProto): void {
+		const { body, count, reverse } = scanSettings(proto);
+		const reader = `node ${nodeName(proto)} (Scan)`;
+		const inputs = (proto.input ?? []).map((name) => this.value(name, reader));
+		const sequences = inputs.slice(inputs.length - count);
+		const states = inputs.slice(0, inputs.length - count);
+		const b = new GraphBuilder(body.name ?? "body");
+		const inner = new Importer(b, this.#opset, innerBindings(b, this.#bindings), this.#widen);
+		const own = (body.input ?? []).map(({ name }, i) => {
+			const { dtype, shape } = inputs[i] ?? { dtype: "float32", shape: [] };
+			const value = b.input(name, dtype, i < states.length ? shape : shape.slice(1));
+			inner.define(name, value);
+			return value;
+		});
+		for (const initializer of body.initializer ?? []) inner.initializer(initializer.name ?? "", initializer);
+		const captured: Value[] = [];
+		const captures: Value[] = [];
+		for (const name of new Set((body.node ?? []).flatMap(reads))) {
+			if (name === "" || inner.has(name) || !(this.has(name) || this.#integers.has(name))) continue;
+			const outside = this.value(name, reader);
+			const constant = this.#g.constantOf(outside);
+			if (constant !== undefined && isDiscrete(outside)) {
+				inner.define(name, b.constant(constant));
+				continue;
+			}
+			captured.push(outside);
+			captures.push(b.input(name, outside.dtype, outside.shape));
+			inner.define(name, captures.at(-1) as Value);
+		}
+		for (const node of sortNodes(body.node ?? [], [])) inner.node(node);
+		const outputs = (body.output ?? []).map(({ name }) => inner.value(name, reader));
+		const graph = b.subgraph([...own, ...captures], outputs);
+		const results = addScan(this.#g, { body: graph, states, sequences, captured, reverse });
+		(proto.output ?? []).forEach((output, i) => {
+			if (output !== "" && results[i] !== undefined) this.define(output, results[i]);
 		});
 	}
 
@@ -266,21 +288,4 @@ class Importer {
 		if (dims.filter((d) => d === -1).length > 1) throw dynamicShape(input, `node ${proto.name ?? ""}`, target);
 		return this.#g.ints(dims);
 	}
-}
-
-function constantTensor(attributes: Attributes, name: string): Tensor {
-	const { value, value_float, value_floats, value_int, value_ints } = attributes;
-	if (value?.type === "tensor") return value.value;
-	if (value_float?.type === "float") return { dtype: "float32", dims: [], data: Float32Array.of(value_float.value) };
-	if (value_int?.type === "int") return { dtype: "int64", dims: [], data: BigInt64Array.of(BigInt(value_int.value)) };
-	if (value_floats?.type === "floats") {
-		return { dtype: "float32", dims: [value_floats.value.length], data: Float32Array.from(value_floats.value) };
-	}
-	if (value_ints?.type === "ints") {
-		return { dtype: "int64", dims: [value_ints.value.length], data: BigInt64Array.from(value_ints.value, BigInt) };
-	}
-	throw new ArtifactError("PSGL_ONNX_DTYPE", {
-		what: `constant ${name} holds no tensor of numbers`,
-		got: Object.keys(attributes).join(", "),
-	});
 }

@@ -15,7 +15,7 @@ export const lstmCell: Cell = {
 	states: 2,
 	activations: ["Sigmoid", "Tanh", "Tanh"],
 	addsRecurrentBias: () => true,
-	step: (g) => (projected, state, weight) => {
+	step(g, _node, { projected, state, weight }) {
 		const [h, c] = state as readonly [Value, Value];
 		const hidden = hiddenOf(state);
 		const all = g.add("Add", [projected, g.add("MatMul", [h, weight])]);
@@ -42,7 +42,7 @@ export const gruCell: Cell = {
 	states: 1,
 	activations: ["Sigmoid", "Tanh"],
 	addsRecurrentBias: (node) => !linearBeforeReset(node),
-	step: (g, node, bias) => (projected, state, weight) => {
+	step(g, node, { projected, state, weight, bias }) {
 		const [h] = state;
 		const hidden = hiddenOf(state);
 		const sizes = [2 * hidden, hidden];
@@ -75,7 +75,7 @@ export const rnnCell: Cell = {
 	states: 1,
 	activations: ["Tanh"],
 	addsRecurrentBias: () => true,
-	step:
-		(g) =>
-		(projected, [h], weight) => [g.add("Tanh", [g.add("Add", [projected, g.add("MatMul", [h, weight])])])],
+	step: (g, _node, { projected, state: [h], weight }) => [
+		g.add("Tanh", [g.add("Add", [projected, g.add("MatMul", [h, weight])])]),
+	],
 };

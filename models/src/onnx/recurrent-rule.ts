@@ -2,7 +2,7 @@ import { ArtifactError } from "@psgl/sdk";
 import { int, numberAttribute, stringAttribute } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { type RecurrentResult, type RecurrentState, unrolled } from "../layers/recurrent.js";
+import { type RecurrentOperands, type RecurrentResult, type RecurrentState, recurrent } from "../layers/recurrent.js";
 import { requiredInput, shapeMismatch } from "../operators/operator.js";
 import type { ReadNode } from "./normalise-opset.js";
 
@@ -16,21 +16,17 @@ export interface Cell {
 	readonly activations: readonly string[];
 	/** Whether the biases of the recurrent product are added to the projected input (all but some of GRU's are). */
 	readonly addsRecurrentBias: (node: ReadNode) => boolean;
-	/** @param bias of the recurrent product, [gates*H], where it has not been added */
-	step(
-		g: GraphBuilder,
-		node: ReadNode,
-		bias: Value | undefined,
-	): (projected: Value, state: RecurrentState, weight: Value) => RecurrentState;
+	/** Adds one time step to `g`; the state after it. */
+	step(g: GraphBuilder, node: ReadNode, operands: RecurrentOperands): RecurrentState;
 }
 
 /**
- * An LSTM, GRU or RNN written out over its time steps, in one direction, the other or both (ONNX operator
+ * An LSTM, GRU or RNN as the operators of its time steps, in one direction, the other or both (ONNX operator
  * specification: x [L,B,I], weights [D,gates*H,I] and [D,gates*H,H], biases [D,2*gates*H], states [D,B,H]).
  *
  * @returns Y [L,D,B,H], then the last states [D,B,H]
  * @throws ArtifactError `PSGL_RECURRENT` for what psgl does not have: sequence lengths, peepholes, clipping, other
- * activations, the batch as first axis; ShapeError; LimitError as `unrolled`
+ * activations, the batch as first axis; ShapeError
  */
 export function readRecurrent(g: GraphBuilder, node: ReadNode, cell: Cell): readonly Value[] {
 	const [x, w, r] = [0, 1, 2].map((i) => requiredInput(node, i)) as [Value, Value, Value];
@@ -63,8 +59,8 @@ export function readRecurrent(g: GraphBuilder, node: ReadNode, cell: Cell): read
 			return state === undefined || isZero(g, state) ? undefined : ofDirection(state);
 		});
 		const reverse = direction === "reverse" || d === 1;
-		const recurrence = { projected, recurrentWeight: row(r), initial, reverse, step: cell.step(g, node, bias) };
-		return unrolled(g, recurrence, `${node.name} (${node.type})`);
+		const step = (inner: GraphBuilder, operands: RecurrentOperands) => cell.step(inner, node, operands);
+		return recurrent(g, { projected, recurrentWeight: row(r), bias, initial, reverse, step });
 	});
 	const together = (values: readonly Value[], axis: number) =>
 		values.length === 1 ? (values[0] as Value) : g.add("Concat", values, { axis: int(axis) });

@@ -164,6 +164,7 @@ export const attributeType = {
 	int: 2,
 	string: 3,
 	tensor: 4,
+	graph: 5,
 	floats: 6,
 	ints: 7,
 	strings: 8,

@@ -4,8 +4,8 @@ import type { NodeProto } from "./schema.js";
 /** What a message calls a node: its name, or its operator and what it computes. */
 export const nodeName = (node: NodeProto) => node.name || `${node.opType}_${node.output?.[0] ?? ""}`;
 
-/** Names a node reads: its inputs, and what the branches of an If read from outside. */
-function reads(node: NodeProto): readonly string[] {
+/** Names a node reads: its inputs, and what graphs inside of it read from outside. */
+export function reads(node: NodeProto): readonly string[] {
 	const graphs = (node.attribute ?? []).flatMap(({ g }) => g ?? []);
 	if (graphs.length === 0) return node.input ?? [];
 	const inner = graphs.flatMap((graph) => [

@@ -6,6 +6,7 @@ import {
 	type AttributeProto,
 	attributeType,
 	encodeModelProto,
+	type GraphProto,
 	type NodeProto,
 	type TensorProto,
 	type ValueInfoProto,
@@ -20,27 +21,67 @@ export function encodeModel(graph: Graph): Uint8Array {
 		irVersion,
 		producerName: "psgl",
 		opsetImport: [{ domain: "", version: opset }],
-		graph: {
-			name: graph.name,
-			node: graph.nodes.map(nodeProto),
-			initializer: [...graph.initializers].map(([name, value]) => ({ ...tensorProto(value), name })),
-			input: graph.inputs.map(valueInfo),
-			output: graph.outputs.map(valueInfo),
-		},
+		graph: graphProto(graph),
 	});
 }
 
-function nodeProto(node: Node): NodeProto {
+/** Names of values and nodes as they are in the file. */
+type Rename = (name: string) => string;
+
+function graphProto(graph: Graph): GraphProto {
 	return {
-		name: node.name,
-		opType: node.type,
-		input: node.inputs.map((v) => v?.name ?? ""),
-		output: node.outputs.map((v) => v?.name ?? ""),
-		attribute: Object.entries(node.attributes).map(([name, attribute]) => attributeProto(name, attribute)),
+		name: graph.name,
+		node: graph.nodes.map((node) => nodeProto(node)),
+		initializer: [...graph.initializers].map(([name, value]) => ({ ...tensorProto(value), name })),
+		input: graph.inputs.map(valueInfo),
+		output: graph.outputs.map(valueInfo),
 	};
 }
 
-function attributeProto(name: string, attribute: Attribute): AttributeProto {
+function nodeProto(node: Node, rename: Rename = (name) => name): NodeProto {
+	const name = rename(node.name);
+	const inputs = node.inputs.map((v) => (v === undefined ? "" : rename(v.name)));
+	const { body } = node.attributes;
+	const own = inputs.length - (body?.type === "graph" ? body.captured : 0);
+	return {
+		name,
+		opType: node.type,
+		input: inputs.slice(0, own),
+		output: node.outputs.map((v) => (v === undefined ? "" : rename(v.name))),
+		attribute: Object.entries(node.attributes).map(([key, attribute]) =>
+			attribute.type === "graph"
+				? {
+						name: key,
+						type: attributeType.graph,
+						g: bodyProto(attribute.value, name, inputs.slice(own)),
+					}
+				: attributeProto(key, attribute),
+		),
+	};
+}
+
+/**
+ * A graph inside a node. Values from outside are read by their names there; its own names are put behind the node's, as
+ * names in a file must differ. Shapes are left to those who run it.
+ */
+function bodyProto(graph: Graph, node: string, outside: readonly string[]): GraphProto {
+	const own = graph.inputs.slice(0, graph.inputs.length - outside.length);
+	const captured = new Map(graph.inputs.slice(own.length).map(({ name }, i) => [name, outside[i] as string]));
+	const rename: Rename = (name) => captured.get(name) ?? `${node}/${name}`;
+	const info = ({ name, dtype }: Value): ValueInfoProto => ({
+		name: rename(name),
+		type: { tensorType: { elemType: dataType[dtype] } },
+	});
+	return {
+		name: graph.name,
+		node: graph.nodes.map((inner) => nodeProto(inner, rename)),
+		initializer: [...graph.initializers].map(([name, value]) => ({ ...tensorProto(value), name: rename(name) })),
+		input: own.map(info),
+		output: graph.outputs.map(info),
+	};
+}
+
+function attributeProto(name: string, attribute: Exclude<Attribute, { type: "graph" }>): AttributeProto {
 	const encoder = new TextEncoder();
 	const type = attributeType[attribute.type];
 	switch (attribute.type) {

@@ -67,6 +67,7 @@ import { relu } from "./relu.js";
 import { reshape } from "./reshape.js";
 import { resize } from "./resize.js";
 import { round } from "./round.js";
+import { scan } from "./scan.js";
 import { scatterElements } from "./scatter-elements.js";
 import { selu } from "./selu.js";
 import { shape } from "./shape.js";
@@ -181,6 +182,7 @@ export const operators: readonly Operator[] = [
 	bitwiseAnd,
 	bitwiseXor,
 	cumSum,
+	scan,
 ];
 
 const byType = new Map(operators.map((o) => [o.type, o]));

@@ -33,6 +33,32 @@ export const sequenceSamples: Readonly<Record<string, OperatorSample>> = {
 	),
 	LSTM: recurrent("LSTM", 4, ["initial_h", "initial_c"]),
 	RNN: recurrent("RNN", 1, ["initial_h"]),
+	Scan: {
+		inputs: { state: [2, 3], sequence: [4, 2, 3], captured: [3, 3] },
+		build: (g, inputs) => {
+			const node = (type: string, ...[output, ...operands]: readonly [string, ...string[]]) => ({
+				type,
+				inputs: operands,
+				outputs: [output],
+			});
+			const body = {
+				inputs: ["before", "slice"],
+				nodes: [
+					node("MatMul", "product", "before", "captured"),
+					node("Add", "sum", "product", "slice"),
+					node("Tanh", "next", "sum"),
+					node("Mul", "result", "next", "slice"),
+				],
+				outputs: ["next", "result"],
+			};
+			return importedOperator("Scan", 14, ["state", "sequence"], {
+				attributes: { num_scan_inputs: { i: 1 }, body: { graph: body } },
+				outputs: 2,
+				result: 1,
+			})(g, inputs);
+		},
+		batched: [],
+	},
 	ScatterElements: sampleOf(
 		{ data: [3, 4], updates: [2, 4] },
 		(g, data, updates) =>

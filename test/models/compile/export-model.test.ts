@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import {
 	clientHalf,
 	compileArtifact,
@@ -17,6 +18,7 @@ import { decodeArtifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test, { type ExecutionContext } from "ava";
 import { relativeError } from "../../helpers/golden.js";
+import { projectFolder } from "../../helpers/run-cli.js";
 import { sharedPath, withShared } from "../../helpers/shared.js";
 
 /** Samples of one sample and of five: the batch stays open. */
@@ -71,6 +73,17 @@ for (const mode of privacyModes) {
 		const classes = Array.from({ length: 10 }, (_, i) => `class ${i}`);
 		const definition = presetDefinition(mode, network, [3, 32, 32], classes);
 		await exportEqualsSplit(t, definition);
+	});
+}
+
+for (const [mode, cut] of [
+	["none", "/Relu_output_0"],
+	["robust", "/layer/Transpose_1_output_0"],
+] as const) {
+	test(`${mode}: an LSTM over 151 steps behind or in front of the cut, in one file, gives what the split run gives`, async (t) => {
+		const bytes = await readFile(join(projectFolder, "test/fixtures/onnx/lstm_151_steps_op17.onnx"));
+		const network = importNetwork(bytes, { name: "lstm", cut: [cut] });
+		await exportEqualsSplit(t, presetDefinition(mode, network, [1, 605], ["a", "b", "c", "d"]));
 	});
 }
 

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { chooseCut, importNetwork, listCuts, readForeignModel } from "@psgl/models";
 import { ConfigError, seededRandom, type Tensor, tensor } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
@@ -6,6 +7,7 @@ import test from "ava";
 import { runImported } from "../../helpers/foreign-run.js";
 import { relativeError } from "../../helpers/golden.js";
 import { type FileNode, onnxFile } from "../../helpers/onnx-file.js";
+import { projectFolder } from "../../helpers/run-cli.js";
 import { sharedPath, withShared } from "../../helpers/shared.js";
 
 const modelFile = (name: string) => readFile(sharedPath("vectors", "onnx", `${name}.onnx`));
@@ -33,6 +35,19 @@ withShared("costs of cuts are what a pencil gives", async (t) => {
 		t.is(estimates.length, 3);
 		for (const { inferMs, trainMs } of estimates) t.true(inferMs > 0 && trainMs > 3 * inferMs);
 	}
+});
+
+test("time steps cost the same written out and run by a Scan", async (t) => {
+	const costs = async (name: string, steps: number) => {
+		const cuts = listCuts(readForeignModel(await readFile(join(projectFolder, "test/fixtures/onnx", `${name}.onnx`))));
+		const of = (tensorName: string) => cuts.find(({ cut }) => cut[0] === tensorName);
+		const [before, after] = [of("/Relu_output_0"), of("/layer/Transpose_1_output_0")];
+		return (Number(after?.forwardMflop) - Number(before?.forwardMflop)) / steps;
+	};
+	const [writtenOut, scanned] = [await costs("lstm_op11", 16), await costs("lstm_151_steps_op17", 151)];
+	// Four gates: products with 6 inputs and 7 states for 7 units.
+	t.true(writtenOut * 1e6 > 2 * 4 * 7 * 13);
+	t.true(Math.abs(scanned - writtenOut) < 0.01 * writtenOut, `${scanned} and ${writtenOut}`);
 });
 
 withShared("every listed cut of a residual network runs and gives what the file gives", async (t) => {

@@ -156,6 +156,35 @@ test("an If whose condition the data decide is refused, and a branch that names 
 	t.is(read(conditional(3), { twos: [1] })?.code, "PSGL_ONNX_DUPLICATE");
 });
 
+test("a Scan along another axis, in two directions, or whose body takes something else is refused", (t) => {
+	const body = {
+		inputs: ["before", "slice"],
+		nodes: [{ type: "Add", inputs: ["before", "slice"], outputs: ["next"] }],
+		outputs: ["next"],
+	};
+	const read = (attributes: FileNode["attributes"], inputs = body.inputs) =>
+		decodeModel(
+			onnxFile({
+				opset: 16,
+				inputs: { x: ["N", 3, 2], s: [3, 2] },
+				outputs: ["y"],
+				nodes: [
+					node("Scan", ["s", "x"], { num_scan_inputs: { i: 1 }, body: { graph: { ...body, inputs } }, ...attributes }),
+				],
+			}),
+		);
+	t.deepEqual(read({}).outputs[0]?.shape, [3, 2]);
+	t.deepEqual(read({ scan_input_directions: { ints: [1] } }).outputs[0]?.shape, [3, 2]);
+	for (const act of [
+		() => read({ scan_input_axes: { ints: [1] } }),
+		() => read({ scan_input_directions: { ints: [1] }, scan_output_directions: { ints: [0] } }),
+		() => read({}, ["before"]),
+		() => read({ num_scan_inputs: { i: 3 } }),
+	]) {
+		t.is(t.throws(act, { instanceOf: ArtifactError })?.code, "PSGL_ONNX_CONTROL_FLOW");
+	}
+});
+
 test("initialisers in typed fields, some listed among the inputs", async (t) => {
 	const file = {
 		opset: 13,

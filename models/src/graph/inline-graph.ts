@@ -1,0 +1,27 @@
+import type { GraphBuilder } from "./builder.js";
+import type { Graph, Value } from "./graph.js";
+
+/**
+ * Adds the nodes of a graph to `g`, `inputs` in the place of its inputs. Shapes follow from theirs.
+ * @returns a value for each output of the graph
+ */
+export function inlineGraph(g: GraphBuilder, graph: Graph, inputs: readonly Value[]): readonly Value[] {
+	const known = new Map(graph.inputs.map((input, i) => [input.name, inputs[i] as Value]));
+	const operand = (value: Value): Value => {
+		const found = known.get(value.name);
+		if (found !== undefined) return found;
+		const tensor = graph.initializers.get(value.name);
+		if (tensor === undefined) throw new Error(`${value.name} is computed by no node in front of its reader`);
+		const constant = g.constant(tensor);
+		known.set(value.name, constant);
+		return constant;
+	};
+	for (const node of graph.nodes) {
+		const operands = node.inputs.map((value) => value && operand(value));
+		const added = g.addMany(node.type, operands, node.outputs.length, node.attributes, node.name);
+		node.outputs.forEach((output, i) => {
+			if (output !== undefined) known.set(output.name, added[i] as Value);
+		});
+	}
+	return graph.outputs.map(operand);
+}
