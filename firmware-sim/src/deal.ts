@@ -21,7 +21,8 @@ export function dealIid(dataset: Dataset, devices: number, random: Random): Uint
  * Deals each class by shares drawn from Dirichlet(alpha, ..., alpha), as federated-learning studies do to make
  * devices unlike (Hsu, Qi, Brown, arXiv 1909.06335): small alpha, few classes a device; large alpha, nearly IID.
  * Devices left with fewer than `minimumSamplesPerDevice` (or an even share, if that is less) are then given
- * random samples of the device that has most.
+ * random samples of the device that has most. Where several classes may apply to a sample, it is dealt by the first of them
+ * (`Dataset.labels`), samples to which none applies like a class of their own.
  *
  * @param alpha concentration, above 0
  * @throws ConfigError `PSGL_DEAL_DEVICES`, `PSGL_DEAL_ALPHA`

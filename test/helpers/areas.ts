@@ -1,6 +1,7 @@
 import { type PrivacyMode, presetDefinition, zooNetwork } from "@psgl/models";
 import { seededRandom } from "@psgl/sdk";
 import { Dataset } from "@psgl/sdk/sources";
+import { npyBytes, npzBytes } from "./write-npz.js";
 
 /** Labels of `areas`. */
 export const areaNames = ["top", "bottom", "left"];
@@ -33,3 +34,16 @@ export const areasDefinition = (mode: PrivacyMode) => ({
 	...presetDefinition(mode, zooNetwork("lenet"), areaShape, areaNames),
 	loss: { kind: "binary-cross-entropy" } as const,
 });
+
+/** `areas` as an npz file, as MedMNIST writes pictures with several labels each: labels [N,K]. */
+export function areasNpz(counts: { readonly train: number; readonly val: number; readonly test: number }): Uint8Array {
+	const arrays = Object.entries(counts).flatMap(([part, count], seed) => {
+		const { samples, targets } = areas(count, seed + 1);
+		const pixels = Uint8Array.from(samples as Float32Array, (value) => Math.round(255 * value));
+		return [
+			[`${part}_images`, npyBytes("|u1", [count, height, width], pixels)],
+			[`${part}_labels`, npyBytes("|u1", [count, areaNames.length], targets as Uint8Array)],
+		] as const;
+	});
+	return npzBytes(Object.fromEntries(arrays));
+}

@@ -18,7 +18,7 @@ export function formatCount(count: number): string {
 
 /** A fraction as a percentage with one decimal place; a dash where it could not be measured. */
 export function formatPercent(fraction: number | undefined): string {
-	return fraction === undefined || Number.isNaN(fraction) ? "-" : `${(100 * fraction).toFixed(1)} %`;
+	return fraction === undefined || !Number.isFinite(fraction) ? "-" : `${(100 * fraction).toFixed(1)} %`;
 }
 
 /** 12.3 s, or 4 min 05 s. */

@@ -1,13 +1,15 @@
 import { ConfigError, DataError, elementCount, ShapeError, type Tensor } from "@psgl/sdk";
-import type { Manifest } from "@psgl/sdk/artifact";
+import { isMultiLabel, type Manifest } from "@psgl/sdk/artifact";
 import { decodeImage, loadData, readNpz, type SplitName } from "@psgl/sdk/sources";
 
 /** Samples to decide on. */
 export interface InferenceInputs {
 	/** [N,C,H,W] or [N,C,L], values in [0,1]. */
 	readonly x: Tensor<"float32">;
-	/** [N] where they are known. */
+	/** [N] class indices, where they are known. */
 	readonly labels?: Int32Array | undefined;
+	/** [N*K] marks, where they are known and several labels may apply to a sample. */
+	readonly targets?: Uint8Array | undefined;
 }
 
 export interface InputOptions {
@@ -20,7 +22,7 @@ export interface InputOptions {
 
 /**
  * Reads what the user named, in the shape the model takes.
- * @throws ConfigError `PSGL_OPTION_CONFLICT`; ShapeError `PSGL_INPUT_SHAPE`; DataError as `loadData`, `readNpz`,
+ * @throws ConfigError `PSGL_OPTION_CONFLICT`; ShapeError `PSGL_INPUT_SHAPE`, `PSGL_INPUT_LABELS`; DataError as `loadData`, `readNpz`,
  * `PSGL_IMAGE_UNDECODABLE`, `PSGL_DATA_MISSING_ARRAY`.
  */
 export async function readInputs(
@@ -40,7 +42,10 @@ export async function readInputs(
 		const part = (await loadData(data, { seed, imageSize: manifest.inputShape[1], signal }))[split];
 		const indices = Array.from({ length: Math.min(limit, part.length) }, (_, i) => i);
 		if (part.shape.join() !== manifest.inputShape.join()) throw misfit(data, part.shape, manifest);
-		return { x: part.batch(indices).x, labels: part.labels.subarray(0, indices.length) };
+		if (isMultiLabel(manifest.loss) !== (part.targets !== undefined)) throw otherLabels(data, manifest);
+		const { x } = part.batch(indices);
+		if (part.targets !== undefined) return { x, targets: part.subset(indices).targets };
+		return { x, labels: part.labels.subarray(0, indices.length) };
 	}
 	const file = input as string;
 	const x = /\.npz$/i.test(file) ? await readArray(file, manifest, signal) : await readPicture(file, manifest);
@@ -95,5 +100,15 @@ function misfit(source: string, shape: readonly number[], manifest: Manifest, go
 		got: got ?? `[${shape.join(",")}]`,
 		expected: `samples of shape [${manifest.inputShape.join(",")}]`,
 		remedy: "Give samples of that shape, or use the artifact that was made for these",
+	});
+}
+
+function otherLabels(source: string, { name, loss }: Manifest): ShapeError {
+	const [own, others] = ["any number of labels a sample", "one class a sample"];
+	return new ShapeError("PSGL_INPUT_LABELS", {
+		what: `${source} has labels of another kind than the model ${name}`,
+		got: isMultiLabel(loss) ? others : own,
+		expected: isMultiLabel(loss) ? own : others,
+		remedy: "Use the artifact that was made for these data",
 	});
 }

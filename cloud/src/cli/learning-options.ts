@@ -10,8 +10,8 @@ const momentum = 0.9;
 export const learningOptions = {
 	loss: option(
 		"KIND",
-		"cross-entropy, focal or mean-squared-error of the class probabilities",
-		z.enum(["cross-entropy", "focal", "mean-squared-error"]).default("cross-entropy"),
+		"cross-entropy, focal or mean-squared-error of the class probabilities; binary-cross-entropy where several labels may apply to a sample (default: cross-entropy; psgl demo sees what the data need)",
+		z.enum(["cross-entropy", "focal", "mean-squared-error", "binary-cross-entropy"]).optional(),
 	),
 	labelSmoothing: option(
 		"SHARE",
@@ -80,13 +80,15 @@ function clippingSettings({
 	return clipValue === undefined ? null : { kind: "value", limit: clipValue };
 }
 
-function lossSettings({ loss: kind, labelSmoothing, focalGamma }: OptionValues<typeof learningOptions>): LossSettings {
+function lossSettings(options: OptionValues<typeof learningOptions>): LossSettings {
+	const { loss: kind = "cross-entropy", labelSmoothing, focalGamma } = options;
 	switch (kind) {
 		case "cross-entropy":
 			return { kind, labelSmoothing };
 		case "focal":
 			return { kind, gamma: focalGamma };
 		case "mean-squared-error":
+		case "binary-cross-entropy":
 			return { kind };
 	}
 }

@@ -39,7 +39,7 @@ export const trainingOptions = {
 	...scheduleOptions,
 	classWeights: option(
 		"WEIGHTS",
-		"weight of each class in the loss, with commas between (default: all 1)",
+		"weight of each class in the loss, with commas between; with binary-cross-entropy, how much a label that applies counts against one that does not (default: all 1)",
 		z
 			.string()
 			.regex(/^[\d.]+(,[\d.]+)+$/, "numbers with commas between, such as 1,4")

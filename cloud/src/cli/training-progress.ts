@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "@psgl/sdk";
 import type { AggregatorEvent } from "../aggregator/events.js";
+import { describeDecision } from "./describe-decision.js";
 import { formatBytes, formatPercent } from "./format.js";
 import type { Output, Progress } from "./output.js";
 
@@ -107,11 +108,10 @@ export class TrainingProgress {
 
 function roundLine(event: RoundEvent): string {
 	const { round, rounds, losses, validation, stepsPerSecond, traffic, devicesOnline } = event;
-	const decision = validation?.fused;
 	const loss = Object.entries(losses).map(([stream, value]) => `${stream} ${value.toFixed(3)}`);
 	const parts = [
 		`round ${round}/${rounds}: loss ${loss.join(" ")}`,
-		`accuracy ${formatPercent(decision?.accuracy)} (balanced ${formatPercent(decision?.balancedAccuracy)})`,
+		describeDecision(validation?.fused),
 		`${stepsPerSecond.toFixed(1)} steps/s`,
 		`up ${formatBytes(traffic.bytesUp)}, down ${formatBytes(traffic.bytesDown)}`,
 		`${devicesOnline} devices on line`,

@@ -30,6 +30,7 @@ const result = z.strictObject({
 		attacked: attacks(fraction),
 	}),
 	majority: fraction,
+	severalLabels: z.null(),
 	stepsPerSecond: z.number().positive(),
 	bytesUpPerSample: z.number().positive(),
 	bytesDownPerSample: z.number().positive(),

@@ -10,8 +10,9 @@ import { AuditTrail } from "../../trail/audit-trail.js";
 import { RunRecorder } from "../../trail/run-recorder.js";
 import { followBrokerTls, readBrokerTls } from "../broker-tls.js";
 import { defaultThreads } from "../common-options.js";
+import { describeDecision } from "../describe-decision.js";
 import { interrupted } from "../exit-codes.js";
-import { formatBytes, formatPercent, formatSeconds } from "../format.js";
+import { formatBytes, formatSeconds } from "../format.js";
 import { openArtifact } from "../open-artifact.js";
 import type { OptionValues } from "../options/option.js";
 import type { Output } from "../output.js";
@@ -98,7 +99,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 	const validation = result.validation?.fused;
 	if (options.rounds > 0) {
 		output.print(
-			`Trained for ${rounds} rounds (${reason}) in ${formatSeconds(seconds)}; best round ${bestRound}, accuracy ${formatPercent(validation?.accuracy)} (balanced ${formatPercent(validation?.balancedAccuracy)}) on validation; lost ${counts.lost}, doubled ${counts.doubled}; up ${formatBytes(traffic.bytesUp)}, down ${formatBytes(traffic.bytesDown)}\nWritten: ${files.model}`,
+			`Trained for ${rounds} rounds (${reason}) in ${formatSeconds(seconds)}; best round ${bestRound}, ${describeDecision(validation)} on validation; lost ${counts.lost}, doubled ${counts.doubled}; up ${formatBytes(traffic.bytesUp)}, down ${formatBytes(traffic.bytesDown)}\nWritten: ${files.model}`,
 		);
 	}
 	if (!options.exitWhenTrained) {

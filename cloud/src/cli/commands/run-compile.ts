@@ -103,6 +103,7 @@ function summarise(output: Output, file: string, fileBytes: number, artifact: Ar
 		[
 			["input", `[${manifest.inputShape.join(",")}]`],
 			["classes", manifest.classes.length <= 6 ? manifest.classes.join(", ") : String(manifest.classes.length)],
+			["loss", manifest.loss.kind],
 			["smashed data", `[${manifest.smashedShape.join(",")}]`],
 			["streams", manifest.streams.join(", ")],
 			["recovery", manifest.recovery.kind],
@@ -122,6 +123,7 @@ function summarise(output: Output, file: string, fileBytes: number, artifact: Ar
 		network: manifest.network,
 		inputShape: manifest.inputShape,
 		classes: manifest.classes,
+		loss: manifest.loss,
 		smashedShape: manifest.smashedShape,
 		streams: manifest.streams,
 		parameters,

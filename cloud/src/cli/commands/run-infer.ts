@@ -1,6 +1,7 @@
 import { type Decision, Device, type Runtime, scalar, type Tensor } from "@psgl/sdk";
 import { type Artifact, artifactGraph, artifactTensor, type Manifest } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { listDecisions } from "../decision-list.js";
 import { formatPercent } from "../format.js";
 import { type InferenceInputs, type InputOptions, readInputs } from "../inference-inputs.js";
 import { readAddress } from "../kit-options.js";
@@ -88,39 +89,13 @@ function fusedRow({ dims, data }: Tensor<"float32">): Float32Array {
 	return fused;
 }
 
-function print(output: Output, manifest: Manifest, { labels }: InferenceInputs, answer: Answer): void {
-	const { classes } = manifest;
-	const samples = answer.scores.length / classes.length;
-	const decisions = Array.from({ length: samples }, (_, i) => {
-		const row = answer.scores.subarray(i * classes.length, (i + 1) * classes.length);
-		const best = row.reduce((at, score, k) => (score > (row[at] as number) ? k : at), 0);
-		return {
-			sample: i,
-			class: classes[best] as string,
-			probability: row[best] as number,
-			scores: Object.fromEntries(classes.map((name, k) => [name, row[k] as number])),
-			...(labels === undefined ? {} : { label: classes[labels[i] as number] as string }),
-		};
-	});
-	const right = decisions.filter((decision) => decision.class === decision.label).length;
-	output.table(
-		[
-			{ title: "sample", align: "right" },
-			{ title: "decision" },
-			{ title: "probability", align: "right" },
-			...(labels === undefined ? [] : [{ title: "label" }]),
-		],
-		decisions.map((d) => [String(d.sample), d.class, formatPercent(d.probability), d.label ?? ""]),
-	);
-	if (labels !== undefined) output.print(`${right} of ${samples} right`);
+function print(output: Output, manifest: Manifest, inputs: InferenceInputs, answer: Answer): void {
+	const { columns, rows, summary, fields } = listDecisions(manifest, inputs, answer.scores);
+	output.table(columns, rows);
+	if (summary !== undefined) output.print(summary);
 	output.print(sourceLine(answer));
-	output.result({
-		source: answer.source,
-		model: answer.model,
-		arrived: answer.arrived,
-		decisions,
-		...(labels === undefined ? {} : { accuracy: right / samples }),
-	});
+	const { source, model, arrived } = answer;
+	output.result({ source, model, arrived, ...fields });
 }
 
 function sourceLine({ source, arrived, model }: Answer): string {

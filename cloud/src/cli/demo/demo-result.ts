@@ -1,6 +1,7 @@
 import { type AttackName, attackNames, type RowAccuracy, type RowMetrics, type TransitLoss } from "@psgl/models";
 import type { DataSplits, Dataset } from "@psgl/sdk/sources";
 import type { Evaluation } from "./evaluate-system.js";
+import { type SeveralLabels, severalLabels } from "./several-labels.js";
 import type { TrainingRun } from "./training-run.js";
 
 type ByRow = Readonly<Record<string, number>>;
@@ -23,8 +24,10 @@ export interface DemoResult {
 		readonly auc: number;
 		readonly attacked: Readonly<Record<AttackName, number>> | null;
 	};
-	/** Of always answering the test part's most frequent class. */
+	/** Accuracy of always answering the test part's most frequent class, or of deciding each label as it is for most samples. */
 	readonly majority: number;
+	/** Null where each sample has one class. */
+	readonly severalLabels: SeveralLabels | null;
 	/** Batches of the psgl system, all devices. */
 	readonly stepsPerSecond: number;
 	/** All payloads of its training, weights and validation included, over the samples trained on. */
@@ -80,6 +83,7 @@ export function demoResult(
 				controlAttacked === undefined ? null : byAttack(controlAttacked, (rows) => rows.accuracy.fused as number),
 		},
 		majority: majorityShare(splits.test),
+		severalLabels: severalLabels(splits.test.classes, deployed, control.deployed),
 		stepsPerSecond: counts.applied / seconds,
 		bytesUpPerSample: traffic.bytesUp / counts.samples,
 		bytesDownPerSample: traffic.bytesDown / counts.samples,
@@ -94,11 +98,16 @@ export function byRow(rows: RowMetrics, metric: "accuracy" | "balancedAccuracy" 
 	return Object.fromEntries(Object.entries(rows).map(([row, metrics]) => [row, metrics[metric]]));
 }
 
-/** Accuracy of always answering the class that is most frequent. */
-function majorityShare({ labels, classes }: Dataset): number {
+/** Accuracy of always answering the class that is most frequent, or of deciding each label as it is for most samples. */
+function majorityShare({ labels, targets, classes }: Dataset): number {
 	const counts = new Uint32Array(classes.length);
-	for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
-	return Math.max(...counts) / labels.length;
+	if (targets === undefined) {
+		for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
+		return Math.max(...counts) / labels.length;
+	}
+	for (const [i, mark] of targets.entries()) counts[i % classes.length] = (counts[i % classes.length] ?? 0) + mark;
+	const right = counts.reduce((sum, count) => sum + Math.max(count, labels.length - count), 0);
+	return right / targets.length;
 }
 
 function byAttack<T>(

@@ -1,9 +1,10 @@
 import { type AttackName, attackNames } from "@psgl/models";
-import type { DataSplits } from "@psgl/sdk/sources";
+import type { DataSplits, Dataset } from "@psgl/sdk/sources";
 import { formatBytes, formatPercent, formatSeconds } from "../format.js";
 import type { Output } from "../output.js";
 import type { TableColumn } from "../table.js";
 import { byRow, type DemoResult, type Trained } from "./demo-result.js";
+import type { SeveralLabels } from "./several-labels.js";
 
 /** How each attack reads. */
 const attackTitles: Readonly<Record<AttackName, string>> = {
@@ -26,6 +27,7 @@ export function printDemoTable(
 ): void {
 	const { rows, deployed, withoutMap, attacked } = psgl.evaluation;
 	const control = vanilla.evaluation;
+	const several = result.severalLabels;
 	const columns: TableColumn[] = [
 		{ title: "test inputs" },
 		{ title: "" },
@@ -45,6 +47,7 @@ export function printDemoTable(
 		line("as deployed", "accuracy", byRow(deployed, "accuracy"), control.deployed.fused?.accuracy),
 		line("", "balanced", byRow(deployed, "balancedAccuracy"), control.deployed.fused?.balancedAccuracy),
 		line("", "AUC", byRow(deployed, "auc"), control.deployed.fused?.auc),
+		...(several === null ? [] : [line("", "all labels", several.exactMatch, several.vanillaExactMatch)]),
 		line("without the map", "accuracy", byRow(withoutMap, "accuracy"), undefined),
 		line("", "balanced", byRow(withoutMap, "balancedAccuracy"), undefined),
 	];
@@ -58,7 +61,38 @@ export function printDemoTable(
 	output.print("");
 	output.table(columns, lines);
 	output.print("");
+	if (several !== null) printLabels(output, several);
 	for (const note of notes(splits, psgl, result)) output.print(note);
+}
+
+/** The fused decision on each label. */
+function printLabels(output: Output, { labels }: SeveralLabels): void {
+	const right = (title: string) => ({ title, align: "right" as const });
+	const share = (value: number | null) => formatPercent(value ?? undefined);
+	output.table(
+		[
+			{ title: "label" },
+			right("accuracy"),
+			right("majority"),
+			right("AUC"),
+			right("vanilla accuracy"),
+			right("vanilla AUC"),
+		],
+		Object.entries(labels).map(([name, { auc, accuracy, majority, vanilla }]) => [
+			name,
+			...[accuracy, majority, auc, vanilla.accuracy, vanilla.auc].map(share),
+		]),
+	);
+	output.print("");
+}
+
+/** What guessing is worth on these labels. */
+function baseline(test: Dataset, { majority, severalLabels }: DemoResult): string {
+	const inputs = `of ${test.length} test inputs`;
+	if (severalLabels === null) {
+		return `Majority class ${formatPercent(majority)} ${inputs}; balanced ${formatPercent(1 / test.classes.length)}.`;
+	}
+	return `Several of ${test.classes.length} labels may apply to an input; accuracy, balanced accuracy and AUC are means over the labels.\n  Deciding each as it is for most ${inputs}: accuracy ${formatPercent(majority)}, balanced ${formatPercent(0.5)}, all labels of an input right ${formatPercent(severalLabels.majorityExactMatch)}.`;
 }
 
 function notes(splits: DataSplits, psgl: Trained, result: DemoResult): readonly string[] {
@@ -66,12 +100,10 @@ function notes(splits: DataSplits, psgl: Trained, result: DemoResult): readonly 
 	const { transit, run } = psgl;
 	const { counts, seconds } = run.result;
 	const { test, synthetic } = splits;
-	const lines = [
-		`Majority class ${formatPercent(result.majority)} of ${test.length} test inputs; balanced ${formatPercent(1 / test.classes.length)}.`,
-	];
+	const lines = [baseline(test, result)];
 	if (attackedSamples > 0) {
 		lines.push(
-			`Attacks on ${attackedSamples} of them, each system by its own gradient through everything: the worst of several variants,\n  and the attacker may leave a picture alone.`,
+			`Attacks on ${attackedSamples} of them, each system by its own gradient through everything: the worst of several variants${result.severalLabels === null ? "" : " for each label"},\n  and the attacker may leave a picture alone.`,
 		);
 	}
 	if (transit !== undefined) {

@@ -17,6 +17,7 @@ import { writeOutput } from "../write-output.js";
 import { type DemoResult, demoResult, type Trained } from "./demo-result.js";
 import { printDemoTable } from "./demo-table.js";
 import { evaluateSystem } from "./evaluate-system.js";
+import { lossForData } from "./loss-for-data.js";
 import { type TrainSystemOptions, trainSystem } from "./train-system.js";
 import type { TrainingRun } from "./training-run.js";
 
@@ -43,11 +44,12 @@ const lostChannels = 0.5;
 
 /** Trains both systems, measures them, prints and writes the results. */
 export async function runDemo(given: DemoValues, context: VerbContext): Promise<number> {
-	const options = given.data === undefined ? withDefaults(given, embedded) : given;
+	const preset = given.data === undefined ? withDefaults(given, embedded) : given;
 	const { output } = context;
 	const started = systemClock.now();
-	const files = await openStateFolder(options.out);
-	const splits = await loadSplits(options, context);
+	const files = await openStateFolder(preset.out);
+	const splits = await loadSplits(preset, context);
+	const options = { ...preset, loss: lossForData(preset.loss, splits.train) };
 	const { shape, classes } = splits.train;
 	const network = options.model ?? defaultNetwork(shape);
 	const definition = definitionFrom(options, zooNetwork(network), shape, classes, splits.train.length);
