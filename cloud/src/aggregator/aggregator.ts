@@ -1,4 +1,3 @@
-import { clientHalf } from "@psgl/models";
 import { type Clock, ConfigError, DataError, systemClock } from "@psgl/sdk";
 import { type Artifact, sha256 } from "@psgl/sdk/artifact";
 import { cloudLimits } from "../limits.js";
@@ -147,13 +146,13 @@ export class Aggregator implements AsyncDisposable {
 	/**
 	 * Compiles the server segment, reads the checkpoint if there is one, and starts.
 	 * @throws ConfigError `PSGL_AGGREGATOR_SETTINGS`; ArtifactError `PSGL_ARTIFACT_MEMBER`, `PSGL_RUNTIME_LOAD`,
-	 * `PSGL_CHECKPOINT_MODEL`; DataError `PSGL_CHECKPOINT_READ`, `PSGL_CHECKPOINT_DAMAGED`, `PSGL_CHECKPOINT_FORMAT`.
+	 * `PSGL_CHECKPOINT_MODEL`, `PSGL_MODEL_MISMATCH` when its release is of another client half; DataError `PSGL_CHECKPOINT_READ`, `PSGL_CHECKPOINT_DAMAGED`, `PSGL_CHECKPOINT_FORMAT`.
 	 */
 	static async start(options: AggregatorOptions): Promise<Aggregator> {
 		const { artifact, runtime, checkpointFile } = options;
 		const settings = resolveSettings(options.settings ?? {}, artifact.manifest);
 		const { classWeights, smashedDtype, gradientDtype } = settings;
-		const client = await clientArtifact(await clientHalf(artifact));
+		const client = await clientArtifact(artifact);
 		const run = { artifact: await artifactDigest(artifact), runtime: engine(options) };
 		const newest =
 			checkpointFile === undefined

@@ -1,5 +1,7 @@
-import { type Manifest, sha256 } from "@psgl/sdk/artifact";
+import { clientHalf } from "@psgl/models";
+import { type Artifact, type Manifest, sha256 } from "@psgl/sdk/artifact";
 import { type HelloMessage, protocolVersion, refuse } from "@psgl/sdk/protocol";
+import { parseRelease, parseReleaseFile, requireOwnRelease } from "@psgl/sdk/trust";
 import type { AggregatorContext } from "./context.js";
 import { type RosterDevice, unfit } from "./roster.js";
 
@@ -10,7 +12,14 @@ export interface ClientArtifact {
 	readonly digest: string;
 }
 
-export async function clientArtifact(bytes: Uint8Array): Promise<ClientArtifact> {
+/**
+ * The client half as it is made again here.
+ * @throws ArtifactError `PSGL_MODEL_MISMATCH`, `PSGL_MODEL_SIZE` when it is not the one the release speaks of, `PSGL_MODEL_DOCUMENT`.
+ */
+export async function clientArtifact(joint: Artifact): Promise<ClientArtifact> {
+	const bytes = await clientHalf(joint);
+	const { release } = joint;
+	if (release !== undefined) await requireOwnRelease(bytes, parseRelease(parseReleaseFile(release).release));
 	return { bytes, digest: await sha256(bytes) };
 }
 

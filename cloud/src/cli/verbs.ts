@@ -7,6 +7,7 @@ import { doctorVerb } from "./commands/doctor.js";
 import { exportVerb } from "./commands/export.js";
 import { fleetVerb } from "./commands/fleet.js";
 import { inferVerb } from "./commands/infer.js";
+import { modelsVerbs } from "./commands/models.js";
 import { provisionVerbs } from "./commands/provision.js";
 import { replayVerb } from "./commands/replay.js";
 import { trailVerifyVerb } from "./commands/trail.js";
@@ -23,6 +24,7 @@ export const verbs: readonly Verb[] = [
 	exportVerb,
 	auditVerb,
 	replayVerb,
+	...modelsVerbs,
 	...provisionVerbs,
 	trailVerifyVerb,
 	doctorVerb,

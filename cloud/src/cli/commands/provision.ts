@@ -43,6 +43,11 @@ const deviceKitVerb = defineVerb({
 		url: option("URL", "broker as the device reaches it", z.string().default("mqtts://localhost:8883")),
 		request: option("FILE", "certificate request made by psgl provision request on the device", z.string().optional()),
 		days: days("the certificate", 365),
+		roots: option(
+			"DIR",
+			"folder made by psgl models init: the device then takes only models its signers signed",
+			z.string().optional(),
+		),
 		renew: toggle("give another certificate although the device has a valid one"),
 		output: option("FILE", "where the kit goes (default: ID.kit.json)", z.string().optional(), "-o"),
 	},

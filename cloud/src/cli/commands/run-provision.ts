@@ -4,6 +4,7 @@ import { ConfigError, type StartUpKit } from "@psgl/sdk";
 import { CertificateAuthority } from "../../provision/authority.js";
 import { writeWhole } from "../../provision/authority-folder.js";
 import { newRequest } from "../../provision/certificate-request.js";
+import { readRoots } from "../../signing/roots-folder.js";
 import type { VerbContext } from "../verb.js";
 
 interface InitValues {
@@ -43,6 +44,7 @@ interface DeviceValues {
 	readonly id: string;
 	readonly url: string;
 	readonly request?: string | undefined;
+	readonly roots?: string | undefined;
 	readonly days: number;
 	readonly renew: boolean;
 	readonly output?: string | undefined;
@@ -55,14 +57,22 @@ export async function runProvisionDevice(options: DeviceValues, { output }: Verb
 		throw new ConfigError("PSGL_OPTION", { what: "--url cannot be used", got: url, expected: "mqtts://host:port" });
 	}
 	const authority = await CertificateAuthority.open(options.pki);
+	const root = options.roots === undefined ? undefined : (await readRoots(options.roots)).newest.signed;
 	const request = options.request === undefined ? undefined : await readText(options.request);
 	const { certificate, key, serial, notAfter } = await authority.issueDevice(id, { days, request, renew });
-	const kit: StartUpKit = { format: 1, id, url, authority: authority.certificatePem, certificate, key };
+	const kit: StartUpKit = { format: 1, id, url, authority: authority.certificatePem, certificate, key, root };
 	const file = options.output ?? `${id}.kit.json`;
 	await writeWhole(file, `${JSON.stringify(kit, null, "\t")}\n`, 0o600);
 	const secret = key === undefined ? "It holds no key." : "It holds the device's key: keep it secret on the way.";
 	output.print(`${file}: the kit of ${id}, valid until ${date(notAfter)}. ${secret}`);
-	output.result({ device: id, serial, notAfter, kit: file, holdsKey: key !== undefined });
+	output.result({
+		device: id,
+		serial,
+		notAfter,
+		kit: file,
+		holdsKey: key !== undefined,
+		signedModels: root !== undefined,
+	});
 	return 0;
 }
 
