@@ -63,6 +63,7 @@ test("several labels a sample: training over MQTT gives the weights of ordinary 
 		["server/stats", reference.state.serverStats],
 	] as const) {
 		const difference = largestDifference(artifactTensor(trained, name), vector);
+		t.log(`${name}: largest difference ${difference}`);
 		t.true(difference <= 1e-5, `${name} differs by ${difference}`);
 		t.true(largestDifference(artifactTensor(joint, name), vector) > 0.01, `${name} has moved`);
 	}
@@ -85,6 +86,7 @@ test("several labels a sample: map, streams, positive weights and local head do 
 	for (const indices of steps(id, data.length, 2)) await reference.step(data, indices, learningRate);
 	for (const [name, vector] of reference.weights()) {
 		const difference = largestDifference(artifactTensor(trained, name), vector);
+		t.log(`${name}: largest difference ${difference}`);
 		t.true(difference <= 1e-5, `${name} differs by ${difference}`);
 		t.true(largestDifference(artifactTensor(joint, name), vector) > 1e-4, `${name} has moved`);
 	}
@@ -161,7 +163,11 @@ test("devices learn several labels together, are measured on them, and get the p
 test("poisoned labels from the network are refused and change nothing", async (t) => {
 	const joint = await compile("none");
 	await using cloud = await startCloud(joint, { ...exact, rounds: 1, averageEvery: 0 });
-	await using device = await ScriptedDevice.join(cloud.url, "a", { classes: 3, inputShape: areaShape });
+	await using device = await ScriptedDevice.join(cloud.url, "a", {
+		classes: 3,
+		inputShape: areaShape,
+		samples: { train: 64, validation: 2 },
+	});
 	await device.next("round");
 	const { smashedShape } = joint.manifest;
 	const marks = (dims: number[], values: number[]): LabelTensor => ({
@@ -186,6 +192,19 @@ test("poisoned labels from the network are refused and change nothing", async (t
 	await device.send({ ...message, tensors: { ...message.tensors, labels: marks([2, 3], [0, 1, 0, 1, 1, 0]) } });
 	const { losses } = await device.next("gradient");
 	t.true(losses.every((loss) => loss > 0 && loss < 2));
+
+	const vector = (name: string) => artifactTensor(joint, `client/${name}`);
+	const tensors = { params: vector("params"), stats: vector("stats"), head: vector("head") };
+	await device.send({ type: "weights", device: "a", epoch: 1, model: 0, samples: 2, tensors });
+	t.like(await device.next("round"), { epoch: 1, task: "validate" });
+	const { type: _, ...fields } = message;
+	const evaluate = (labels: LabelTensor, seq: number) =>
+		device.send({ ...fields, type: "evaluate", seq, last: true, tensors: { ...fields.tensors, labels } });
+	await evaluate(marks([2, 3], [0, 1, 0, 1, 7, 0]), 0);
+	t.like(await device.next("refused"), { of: "evaluate", code: "PSGL_BATCH_LABEL", seq: 0 });
+	const { validation, counts } = await cloud.aggregator.result;
+	t.is(validation, undefined);
+	t.like(counts, { applied: 1, refused: 6, lost: 0, doubled: 0, samples: 2 });
 });
 
 const mixed: readonly (readonly [string, () => Promise<Artifact>, typeof areas])[] = [

@@ -1,4 +1,5 @@
 import { createMemoryLog, type Log } from "@psgl/cloud";
+import { clientHalf, compileArtifact } from "@psgl/models";
 import {
 	ClientSegmentCache,
 	ConnectionError,
@@ -12,10 +13,12 @@ import {
 	systemClock,
 } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { Dataset } from "@psgl/sdk/sources";
 import { type MemoryRecords, memoryDeviceStore, openDeviceStore } from "@psgl/sdk/store";
 import { mqttTransport } from "@psgl/sdk/transport/mqtt";
 import test from "ava";
 import { AnsweringAggregator } from "../helpers/answering-aggregator.js";
+import { areas, areasDefinition } from "../helpers/areas.js";
 import { EventReader } from "../helpers/event-reader.js";
 import { ManualClock } from "../helpers/manual-clock.js";
 import { gradientFor, trainRound } from "../helpers/rounds.js";
@@ -206,6 +209,28 @@ test("another artifact, other batches or other samples: the place in the round i
 		);
 		await second.device.close();
 	}
+});
+
+test("samples are other samples when any of several labels is another one", async (t) => {
+	const joint = await compileArtifact(areasDefinition("none"), { name: "areas", random: seededRandom(1) });
+	const client = await clientHalf(joint);
+	const records: MemoryRecords = new Map();
+	const train = areas(12, 1);
+	const targets = Uint8Array.from(train.targets as Uint8Array);
+	const twice = train.labels.indexOf(0);
+	// The first label that applies to the sample stays the first.
+	targets[3 * twice + 2] = 1 - (targets[3 * twice + 2] as number);
+	const changed = new Dataset({ ...train, targets });
+	const sessions: string[] = [];
+	for (const data of [train, train, changed]) {
+		await using aggregator = await ScriptedAggregator.start(client);
+		const { device } = await startDevice(aggregator.url, memoryDeviceStore(records), { data: { train: data } });
+		await aggregator.expect("resume");
+		sessions.push(Buffer.from(records.get("device") as Uint8Array).toString("hex"));
+		await device.close();
+	}
+	t.is(sessions[1], sessions[0]);
+	t.not(sessions[2], sessions[0]);
 });
 
 test("a store of another device is refused", async (t) => {

@@ -1,5 +1,5 @@
 import { ConfigError, type Random, ShapeError, seededRandom } from "@psgl/sdk";
-import type { Artifact } from "@psgl/sdk/artifact";
+import { type Artifact, isMultiLabel } from "@psgl/sdk/artifact";
 import type { DataSplits, Dataset } from "@psgl/sdk/sources";
 import { auditData } from "./audit-data.js";
 import type { AuditOptions } from "./audit-options.js";
@@ -13,11 +13,12 @@ import { undefendedReference } from "./undefended-reference.js";
  *
  * @param data victims come from its test part
  * @throws ArtifactError `PSGL_ARTIFACT_MEMBER` without a client half; ShapeError `PSGL_INPUT_SHAPE`; DataError
- * `PSGL_AUDIT_OVERLAP`, `PSGL_AUDIT_SAMPLES`; ConfigError `PSGL_AUDIT_UNDEFENDED`
+ * `PSGL_AUDIT_OVERLAP`, `PSGL_AUDIT_SAMPLES`; ConfigError `PSGL_AUDIT_UNDEFENDED`, `PSGL_AUDIT_LABELS`
  */
 export async function runAudit(artifact: Artifact, data: DataSplits, options: AuditOptions): Promise<AuditResult> {
 	const { runtime, threads = 1, budget, wire, signal } = options;
 	const random = seededRandom(options.seed);
+	requireOneClass(artifact, data);
 	requireShape(artifact, data);
 	if (options.attackerData !== undefined) requireShape(artifact, options.attackerData);
 	const parts = auditData(data, options.attackerData, budget, random.fork("data"));
@@ -76,6 +77,17 @@ async function undefendedArtifact(
 	if (trained !== undefined) return { artifact: trained, note: undefined };
 	const note = `${artifact.manifest.network} is not in the zoo: the undefended network is the same client half without its map, unrounded`;
 	return { artifact: { ...artifact, manifest: { ...artifact.manifest, map: null } }, note };
+}
+
+/** What a label alone tells, the anchor of all figures, is defined for one class a sample. */
+function requireOneClass({ manifest }: Artifact, { name, test }: DataSplits): void {
+	const several = isMultiLabel(manifest.loss);
+	if (!several && test.targets === undefined) return;
+	throw new ConfigError("PSGL_AUDIT_LABELS", {
+		what: "an audit measures models and data with one class a sample",
+		got: several ? `${manifest.name}, where several labels may apply` : `${name}, where several labels may apply`,
+		remedy: "Audit the same network and cut with a model of one class a sample: what is sent is made alike",
+	});
 }
 
 function requireShape({ manifest }: Artifact, { name, test, train }: DataSplits): void {

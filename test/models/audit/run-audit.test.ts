@@ -1,9 +1,10 @@
-import { auditAttackNames, clientHalf, runAudit } from "@psgl/models";
+import { auditAttackNames, clientHalf, compileArtifact, runAudit } from "@psgl/models";
 import { seededRandom } from "@psgl/sdk";
 import { decodeArtifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { type DataSplits, Dataset } from "@psgl/sdk/sources";
 import test from "ava";
+import { areas, areasDefinition } from "../../helpers/areas.js";
 import { smallModel } from "../../helpers/small-model.js";
 import { trainedModel } from "../../helpers/trained-model.js";
 
@@ -128,3 +129,17 @@ function drawnSplits(): DataSplits {
 	};
 	return { name: "drawn", synthetic: true, train: part(120), validation: part(20), test: part(50) };
 }
+
+test("models and data where several labels may apply to a sample are refused", async (t) => {
+	const data: DataSplits = {
+		name: "areas",
+		synthetic: true,
+		train: areas(60, 1),
+		validation: areas(10, 2),
+		test: areas(10, 3),
+	};
+	const several = await compileArtifact(areasDefinition("none"), { name: "areas", random: seededRandom(1) });
+	await t.throwsAsync(runAudit(several, drawnSplits(), options), { code: "PSGL_AUDIT_LABELS", message: /areas/ });
+	const { joint } = await smallModel("none");
+	await t.throwsAsync(runAudit(joint, data, options), { code: "PSGL_AUDIT_LABELS" });
+});
