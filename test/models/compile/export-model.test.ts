@@ -17,6 +17,7 @@ import { ArtifactError, elementCount, seededRandom, type Tensor, tensor } from "
 import { decodeArtifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test, { type ExecutionContext } from "ava";
+import { areasDefinition } from "../../helpers/areas.js";
 import { relativeError } from "../../helpers/golden.js";
 import { projectFolder } from "../../helpers/run-cli.js";
 import { sharedPath, withShared } from "../../helpers/shared.js";
@@ -59,6 +60,10 @@ async function exportEqualsSplit(t: ExecutionContext, definition: ModelDefinitio
 		}
 	}
 }
+
+test("a model of several labels a sample in one file gives what the split run gives", async (t) => {
+	await exportEqualsSplit(t, areasDefinition("paper"));
+});
 
 for (const mode of privacyModes) {
 	test(`${mode}: a zoo model in one file gives what the split run gives`, async (t) => {
