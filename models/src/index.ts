@@ -57,6 +57,7 @@ export { signPolynomials } from "./blocks/sign-polynomials.js";
 export { singularValueThresholding, type Threshold, type Thresholded } from "./blocks/singular-value-thresholding.js";
 export { spectralRadius } from "./blocks/spectral-radius.js";
 export { attackJsmaGraph } from "./compile/attack-graphs.js";
+export { batchProducts } from "./compile/batch-products.js";
 export {
 	type CompileOptions,
 	clientHalf,

@@ -15,6 +15,7 @@ import type { ParameterScope, SegmentLayout } from "../layers/parameter-scope.js
 import { TrainedParameters } from "../layers/trained-parameters.js";
 import { encodeModel } from "../onnx/write.js";
 import type { SplitNetwork } from "../zoo/split-network.js";
+import { batchProducts } from "./batch-products.js";
 import { checkFrozen } from "./check-frozen.js";
 import { clientForwardGraph, clientInferGraph, clientTrainGraph } from "./client-graphs.js";
 import { batchDim, layOut, type ModelDefinition, type ModelLayout } from "./model-definition.js";
@@ -55,10 +56,10 @@ export async function compileModel(definition: ModelDefinition, options: Compile
 
 function modelGraphs(definition: ModelDefinition, layout: ModelLayout): readonly Graph[] {
 	const graphs = [
-		clientForwardGraph(definition, layout),
-		clientTrainGraph(definition, layout),
+		batchProducts(clientForwardGraph(definition, layout)),
+		batchProducts(clientTrainGraph(definition, layout)),
 		clientInferGraph(definition, layout),
-		serverTrainGraph(definition, layout),
+		batchProducts(serverTrainGraph(definition, layout)),
 		serverInferGraph(definition, layout),
 		...wireGraphs([batchDim, ...layout.smashedShape]),
 	];

@@ -1,11 +1,19 @@
 import type { GraphBuilder } from "./builder.js";
-import type { Graph, Value } from "./graph.js";
+import type { Graph, Node, Value } from "./graph.js";
+
+/** Adds other nodes than `node` that compute its one output from these operands; undefined leaves it as it is. */
+export type ReplaceNode = (g: GraphBuilder, node: Node, operands: readonly (Value | undefined)[]) => Value | undefined;
 
 /**
  * Adds the nodes of a graph to `g`, `inputs` in the place of its inputs. Shapes follow from theirs.
  * @returns a value for each output of the graph
  */
-export function inlineGraph(g: GraphBuilder, graph: Graph, inputs: readonly Value[]): readonly Value[] {
+export function inlineGraph(
+	g: GraphBuilder,
+	graph: Graph,
+	inputs: readonly Value[],
+	replace?: ReplaceNode,
+): readonly Value[] {
 	const known = new Map(graph.inputs.map((input, i) => [input.name, inputs[i] as Value]));
 	const operand = (value: Value): Value => {
 		const found = known.get(value.name);
@@ -18,7 +26,10 @@ export function inlineGraph(g: GraphBuilder, graph: Graph, inputs: readonly Valu
 	};
 	for (const node of graph.nodes) {
 		const operands = node.inputs.map((value) => value && operand(value));
-		const added = g.addMany(node.type, operands, node.outputs.length, node.attributes, node.name);
+		const replaced = replace?.(g, node, operands);
+		const added = replaced
+			? [replaced]
+			: g.addMany(node.type, operands, node.outputs.length, node.attributes, node.name);
 		node.outputs.forEach((output, i) => {
 			if (output !== undefined) known.set(output.name, added[i] as Value);
 		});

@@ -1,6 +1,7 @@
 import { type Attributes, int, ints, intsAttribute, numberAttribute } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import { staticShape, type Value } from "../graph/graph.js";
+import { imageGradientByProduct, isBetterAsProduct } from "./convolution-product.js";
 import { kernelGradient } from "./kernel-gradient.js";
 import { type InferenceContext, type Operator, requiredInput, shapeMismatch } from "./operator.js";
 import { padsAttribute, reach, spatialExtents, type Window, windowOver } from "./window.js";
@@ -63,6 +64,7 @@ export function sumOverPlaces(g: GraphBuilder, dy: Value): Value {
  */
 function imageGradient(g: GraphBuilder, dy: Value, weights: Value, window: Window, groups: number): Value {
 	const [filters, channels] = weights.shape as readonly [number, number];
+	if (isBetterAsProduct(filters * channels, window, groups)) return imageGradientByProduct(g, dy, weights, window);
 	const turned = groups === 1 && 2 * filters < 3 * channels ? turnedWindow(window) : undefined;
 	if (turned !== undefined) return g.add("Conv", [dy, turnKernel(g, weights)], convolutionAttributes(turned, 1));
 	const outputPadding = window.image.map((extent, i) => {

@@ -1,6 +1,7 @@
 import { int, ints } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
+import { isBetterAsProduct, kernelGradientByProduct } from "./convolution-product.js";
 import { padForWindow, pixelsOfPadded, pixelsUnderKernel, type Window } from "./window.js";
 
 /** With fewer channels a row of pixels does not fill the registers of a matrix product. */
@@ -13,6 +14,8 @@ const fewChannels = 12;
  * takes 1.3 to 2.4 times as long (docs/performance.md).
  */
 export function kernelGradient(g: GraphBuilder, image: Value, values: Value, window: Window, groups: number): Value {
+	const planes = (image.shape[1] as number) * (values.shape[1] as number);
+	if (isBetterAsProduct(planes, window, groups)) return kernelGradientByProduct(g, image, values, window);
 	const single = groups === 1 && (image.shape[1] as number) >= fewChannels;
 	return single ? byOffset(g, image, values, window) : bySample(g, image, values, window, groups);
 }

@@ -1,6 +1,8 @@
-import { attributes, GraphBuilder } from "@psgl/models";
-import { type Random, ShapeError, seededRandom } from "@psgl/sdk";
+import { attributes, batchProducts, encodeModel, GraphBuilder } from "@psgl/models";
+import { type Random, ShapeError, seededRandom, type Tensor } from "@psgl/sdk";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
+import { relativeError } from "../../helpers/golden.js";
 import { checkGoldenConvolution } from "../../helpers/golden-convolution.js";
 import { type BuildOperator, gradientErrors, normalTensor } from "../../helpers/operator-gradients.js";
 import { withShared } from "../../helpers/shared.js";
@@ -54,6 +56,67 @@ for (let seed = 0; seed < 24; seed++) {
 		t.true(errors.second < 1e-4, `second: ${errors.second}`);
 	});
 }
+
+/** Windows with at most four places over many channels: derivatives are products over the batch there. */
+const fewPlaces: readonly { image: readonly number[]; kernel: readonly number[]; settings: attributes.Attributes }[] = [
+	{ image: [2, 2], kernel: [3, 3], settings: { pads: ints([1, 1, 1, 1]) } },
+	{ image: [4, 3], kernel: [3, 3], settings: { pads: ints([1, 1, 1, 1]), strides: ints([2, 2]) } },
+	{
+		image: [6, 5],
+		kernel: [2, 3],
+		settings: { pads: ints([0, 2, 1, 0]), strides: ints([3, 2]), dilations: ints([2, 2]) },
+	},
+	{ image: [2, 2], kernel: [1, 1], settings: {} },
+	{ image: [1, 1], kernel: [3, 3], settings: { pads: ints([1, 1, 1, 1]) } },
+	{ image: [8], kernel: [3], settings: { strides: ints([2]), auto_pad: string("SAME_UPPER") } },
+];
+
+for (const { image, kernel, settings } of fewPlaces) {
+	test(`Conv with few places: image ${image}, kernel ${kernel}`, async (t) => {
+		const random = seededRandom(3);
+		const inputs = {
+			input: normalTensor(random, [3, 64, ...image]),
+			weight: normalTensor(random, [66, 64, ...kernel]),
+			bias: normalTensor(random, [66]),
+		};
+		const errors = await gradientErrors(inputs, convolve(settings), { random, step: 0.5, batched: ["input"] });
+		t.true(errors.first < 1e-4, `first: ${errors.first}`);
+		t.true(errors.second < 1e-4, `second: ${errors.second}`);
+
+		const g = new GraphBuilder("test");
+		const values = Object.entries(inputs).map(([name, { dims }]) =>
+			g.input(name, "float32", name === "input" ? ["B", ...dims.slice(1)] : dims),
+		);
+		g.output("out", g.add("Conv", values, settings));
+		const plain = g.build();
+		const changed = batchProducts(plain);
+		t.false(changed.nodes.some(({ type }) => type === "Conv"));
+		const run = async (graph: typeof plain) => {
+			await using session = await nodeRuntime.load(encodeModel(graph));
+			return (await session.run(inputs)).out as Tensor;
+		};
+		const [expected, got] = [await run(plain), await run(changed)];
+		t.deepEqual(got.dims, expected.dims);
+		t.true(relativeError(got, expected) < 1e-5);
+	});
+}
+
+test("batchProducts leaves groups, few channels and many places as they are", (t) => {
+	const convolution = (channels: number, size: number, group: number) => {
+		const g = new GraphBuilder("test");
+		const x = g.input("x", "float32", ["B", channels, size, size]);
+		const w = g.input("w", "float32", [channels, channels / group, 3, 3]);
+		g.output("out", g.add("Conv", [x, w], { pads: ints([1, 1, 1, 1]), group: int(group) }));
+		return batchProducts(g.build()).nodes.map(({ type }) => type);
+	};
+	for (const [channels, size, group] of [
+		[128, 2, 2],
+		[32, 2, 1],
+		[64, 3, 1],
+	] as const) {
+		t.deepEqual(convolution(channels, size, group), ["Conv", "Identity"]);
+	}
+});
 
 for (const { dilation, pads } of [
 	{ dilation: 1, pads: [1, 1, 1, 1] },
