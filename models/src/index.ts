@@ -28,6 +28,8 @@ export { distanceCorrelation } from "./audit/distance-correlation.js";
 export { type LabelInferenceResult, labelInference } from "./audit/label-inference.js";
 export { isWeak, type Leak, type LeakAnchors, leakOf } from "./audit/leak.js";
 export { type LinkageResult, linkage } from "./audit/linkage.js";
+export { membershipInference } from "./audit/membership-inference.js";
+export { perceptualDistance, type Recognised, Recogniser } from "./audit/recogniser.js";
 export { type Quality, ReconstructionQuality } from "./audit/reconstruction-quality.js";
 export { runAudit } from "./audit/run-audit.js";
 export { signalCorrelation } from "./audit/signal-correlation.js";

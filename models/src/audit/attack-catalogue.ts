@@ -1,6 +1,7 @@
 import type { AttackScene, Reconstruction } from "./attack-scene.js";
 import { decoderAttack } from "./decoder-attack.js";
 import { kernelRidgeDecoder } from "./kernel-ridge-decoder.js";
+import { pathAttack } from "./path-attack.js";
 import { whiteBoxInversion } from "./white-box-inversion.js";
 
 /** What a reader of a report must know about an attack. */
@@ -44,6 +45,11 @@ export const reconstructionAttacks = {
 				"similarity",
 			),
 	},
+	path: {
+		title: "path attack on all releases",
+		threatModel: `The aggregator, which is sent every training sample again in every round. ${ownSamples} It kept the weights of earlier rounds and fits the kernel-ridge decoder to all releases of a sample together, here with running statistics in place of a batch's. The undefended network has one release.`,
+		run: pathAttack,
+	},
 	"white-box": {
 		title: "white-box inversion",
 		threatModel: `${aggregator} It has the client half and optimises a sample until its smashed data match; of its own samples it uses the mean, to start from, and a few to choose the strength of the smoothness prior.`,
@@ -61,6 +67,11 @@ export const inferenceAttacks = {
 		title: "label from the gradient at the cut",
 		threatModel:
 			"Somebody who reads the gradients that go back to a device in training, and takes part as a device itself. The aggregator needs no such attack: it gets the labels.",
+	},
+	membership: {
+		title: "membership by the loss",
+		threatModel:
+			"Whoever gets the probabilities of a decision on a sample and knows its class: was the sample among those of training? The train part of the data is taken to be what the network was trained on.",
 	},
 	"distance-correlation": {
 		title: "distance correlation",

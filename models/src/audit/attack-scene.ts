@@ -4,6 +4,12 @@ import type { AuditTarget } from "./audit-target.js";
 
 type Real = Tensor<"float32">;
 
+/** Smashed data of the attacker's samples [N,Cs,...] and of the victims [V,Cs,...] under one version of the weights. */
+export interface Releases {
+	readonly pairs: Real;
+	readonly seen: Real;
+}
+
 /** What an attacker has in hand, and what bounds its work. */
 export interface AttackScene {
 	readonly target: AuditTarget;
@@ -13,6 +19,8 @@ export interface AttackScene {
 	readonly pairs: Real;
 	/** [V,Cs,...]: what the victims' device sent. */
 	readonly seen: Real;
+	/** The same of earlier versions of the client half, oldest first: what training sent before. */
+	readonly earlier: readonly Releases[];
 	readonly budget: AuditBudget;
 	readonly runtime: Runtime;
 	readonly threads: number;

@@ -16,6 +16,8 @@ export interface AuditData {
 	readonly attacker: Dataset;
 	/** Samples among which linkage looks; the first are the victims. */
 	readonly candidates: Dataset;
+	/** As many samples of the train part as there are candidates. */
+	readonly members: Dataset;
 	/** What a reader must know, such as samples that were left out. */
 	readonly notes: readonly string[];
 }
@@ -56,7 +58,8 @@ export function auditData(
 	const attacker = owned.subset(random.fork("attacker order").permutation(owned.length));
 	atLeast(victims.length, auditLimits.minAuditVictims, `the test part of ${data.name}`);
 	atLeast(attacker.length, auditLimits.minAuditAttackerSamples, `the attacker's part of ${(own ?? data).name}`);
-	return { victims, attacker, candidates, notes };
+	const members = part(data.train, candidates.length, random.fork("members"));
+	return { victims, attacker, candidates, members, notes };
 }
 
 function atLeast(count: number, least: number, where: string): void {

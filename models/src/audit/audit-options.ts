@@ -32,6 +32,8 @@ export interface AuditOptions {
 	readonly attackerData?: DataSplits | undefined;
 	/** The network without a defence; default: the same network, trained on the attacker's samples. */
 	readonly undefended?: Artifact | undefined;
+	/** Versions of the artifact from earlier rounds of its training, oldest first, for the path attack. */
+	readonly earlier?: readonly Artifact[] | undefined;
 	/** Ends the audit after the attacks that are finished. */
 	readonly signal?: AbortSignal | undefined;
 	readonly onEvent?: ((event: AuditEvent) => void) | undefined;

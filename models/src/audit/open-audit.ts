@@ -9,18 +9,19 @@ import {
 	type ReconstructionName,
 	reconstructionAttacks,
 } from "./attack-catalogue.js";
-import type { AttackScene } from "./attack-scene.js";
+import type { AttackScene, Releases } from "./attack-scene.js";
 import type { AuditData } from "./audit-data.js";
 import type { AttackedBoth, AuditOptions } from "./audit-options.js";
 import type { AuditResult, InferenceResult, ReconstructionFigures, ReconstructionResult } from "./audit-result.js";
-import type { AuditTarget } from "./audit-target.js";
+import { AuditTarget } from "./audit-target.js";
 import { distanceCorrelation } from "./distance-correlation.js";
 import { labelInference } from "./label-inference.js";
 import { isWeak, type LeakAnchors, leakOf } from "./leak.js";
 import { linkage } from "./linkage.js";
+import { membershipInference } from "./membership-inference.js";
 import { perceptualDistance, Recogniser } from "./recogniser.js";
 import { ReconstructionQuality } from "./reconstruction-quality.js";
-import { rows } from "./run-in-batches.js";
+import { firstRows, rows } from "./run-in-batches.js";
 import { similarityKind } from "./similarity.js";
 
 type Real = Tensor<"float32">;
@@ -88,18 +89,27 @@ export class OpenAudit implements AsyncDisposable {
 		const { runtime, threads = 1, budget, signal } = options;
 		const originals = all(parts.parts.victims);
 		const samples = all(parts.parts.attacker);
-		const scene = async (network: AuditTarget): Promise<AttackScene> => ({
-			target: network,
-			samples,
+		const releases = async (network: AuditTarget): Promise<Releases> => ({
 			pairs: await network.release(samples, { signal }),
 			seen: await network.release(originals, { signal }),
+		});
+		const earlier: Releases[] = [];
+		for (const artifact of options.earlier ?? []) {
+			await using network = await AuditTarget.load(artifact, { runtime, threads, wire: options.wire });
+			earlier.push(await releases(network));
+		}
+		const scene = async (network: AuditTarget, before: readonly Releases[]): Promise<AttackScene> => ({
+			target: network,
+			samples,
+			...(await releases(network)),
+			earlier: before,
 			budget,
 			runtime,
 			threads,
 			random,
 			signal,
 		});
-		const scenes = { defended: await scene(target), undefended: await scene(undefended) };
+		const scenes = { defended: await scene(target, earlier), undefended: await scene(undefended, []) };
 		const quality = await ReconstructionQuality.load(runtime, target.manifest.inputShape, threads);
 		const joint = reference.artifact.manifest.part === "joint" && reference.note === undefined;
 		const recogniser = joint ? await Recogniser.load(reference.artifact, runtime, threads) : undefined;
@@ -159,8 +169,8 @@ export class OpenAudit implements AsyncDisposable {
 			release: { values, bits: 8 * values * bytesPerElement[options.wire] },
 			notes: [...parts.notes, ...(reference.note === undefined ? [] : [reference.note])],
 			pictures: {
-				originals: first(this.#originals),
-				smashed: first(this.#scenes.defended.seen),
+				originals: firstRows(this.#originals, shown),
+				smashed: firstRows(this.#scenes.defended.seen, shown),
 				rebuilt: this.#rebuilt,
 				rebuiltUndefended: this.#rebuiltUndefended,
 			},
@@ -192,8 +202,8 @@ export class OpenAudit implements AsyncDisposable {
 			seconds: (performance.now() - started) / 1000,
 		};
 		this.#found.push({ result, undefended: undefended.each });
-		this.#rebuilt.set(name, first(held));
-		this.#rebuiltUndefended.set(name, first(free));
+		this.#rebuilt.set(name, firstRows(held, shown));
+		this.#rebuiltUndefended.set(name, firstRows(free, shown));
 		onEvent?.({ type: "finished", result });
 	}
 
@@ -222,18 +232,15 @@ export class OpenAudit implements AsyncDisposable {
 				const measure = (scene: AttackScene) => distanceCorrelation(runtime, this.#originals, scene.seen, threads);
 				return { name, value: await measure(defended), undefended: await measure(free), chance: 0 };
 			}
+			case "membership": {
+				const note = onlyJoint(target, parts.victims);
+				if (note !== undefined) return { name, value: Number.NaN, chance: 0.5, note };
+				await using network = await Recogniser.load(target.artifact, runtime, threads);
+				return { name, value: await membershipInference(network, parts.members, parts.candidates), chance: 0.5 };
+			}
 			case "label-gradient": {
-				if (target.manifest.part !== "joint") {
-					return {
-						name,
-						value: Number.NaN,
-						chance: 0.5,
-						note: "needs the joint artifact: gradients come from the aggregator's half",
-					};
-				}
-				if (parts.victims.targets !== undefined) {
-					return { name, value: Number.NaN, chance: 0.5, note: "needs one label a sample" };
-				}
+				const unfit = onlyJoint(target, parts.victims);
+				if (unfit !== undefined) return { name, value: Number.NaN, chance: 0.5, note: unfit };
 				const own = parts.attacker.subset(Array.from({ length: Math.min(128, parts.attacker.length) }, (_, i) => i));
 				const found = await labelInference(target, parts.candidates, own, { runtime, threads, signal });
 				const note = found === undefined ? "a class is missing among the victims or the attacker's samples" : undefined;
@@ -258,13 +265,10 @@ function all(dataset: Dataset): Real {
 	return dataset.batch(Array.from({ length: dataset.length }, (_, i) => i)).x;
 }
 
-function first(x: Real): Real {
-	const count = Math.min(shown, x.dims[0] as number);
-	return {
-		...x,
-		dims: [count, ...x.dims.slice(1)],
-		data: x.data.slice(0, (count * x.data.length) / (x.dims[0] as number)),
-	};
+/** Why an attack on the aggregator's half cannot be made, where it cannot. */
+function onlyJoint({ manifest }: AuditTarget, victims: Dataset): string | undefined {
+	if (manifest.part !== "joint") return "needs the joint artifact: it is about the aggregator's half";
+	return victims.targets === undefined ? undefined : "needs one label a sample";
 }
 
 const meanOf = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -8,13 +8,18 @@ type Real = Tensor<"float32">;
 export interface Recognised {
 	/** [N] class it decides on. */
 	readonly decisions: Int32Array;
+	/** [N*K] probabilities of its decision. */
+	readonly scores: Float32Array;
 	/** [N,Cs,...] its smashed data, each place scaled to length 1 over the channels. */
 	readonly features: Real;
 }
 
 const batchSize = 64;
 
-/** The undefended network as a judge of reconstructions: can they still be recognised, do they look alike to it? */
+/**
+ * Both halves of a network, to decide on samples. The undefended one is a judge of reconstructions: can they still be
+ * recognised, do they look alike to it?
+ */
 export class Recogniser implements AsyncDisposable {
 	readonly #artifact: Artifact;
 	readonly #client: Session;
@@ -38,6 +43,7 @@ export class Recogniser implements AsyncDisposable {
 		const count = x.dims[0] as number;
 		const classes = this.#artifact.manifest.classes.length;
 		const decisions = new Int32Array(count);
+		const all = new Float32Array(count * classes);
 		let features: Real | undefined;
 		for (let start = 0; start < count; start += batchSize) {
 			const part = rows(x, start, Math.min(start + batchSize, count));
@@ -46,7 +52,7 @@ export class Recogniser implements AsyncDisposable {
 				params: weights("client/params"),
 				stats: weights("client/stats"),
 				head: weights("client/head"),
-				budget: scalar(0),
+				budget: scalar(this.#artifact.manifest.map?.budget ?? 0),
 			});
 			const { scores } = await this.#server.run({
 				smashed: smashed as Tensor,
@@ -58,6 +64,7 @@ export class Recogniser implements AsyncDisposable {
 			for (let b = 0; b < (part.dims[0] as number); b++) {
 				const row = data.subarray((b + 1) * width - classes, (b + 1) * width);
 				decisions[start + b] = row.indexOf(Math.max(...row));
+				all.set(row, (start + b) * classes);
 			}
 			const found = unitFeatures(smashed as Real);
 			features ??= {
@@ -67,7 +74,7 @@ export class Recogniser implements AsyncDisposable {
 			};
 			features.data.set(found.data, (start * found.data.length) / (part.dims[0] as number));
 		}
-		return { decisions, features: features as Real };
+		return { decisions, scores: all, features: features as Real };
 	}
 
 	async close(): Promise<void> {

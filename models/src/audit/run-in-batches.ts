@@ -45,3 +45,9 @@ export function gather(x: Real, indices: ArrayLike<number>): Real {
 	}
 	return { ...x, dims: [indices.length, ...x.dims.slice(1)], data };
 }
+
+/** At most `count` samples of [N,...] from the first on, copied. */
+export function firstRows(x: Real, count: number): Real {
+	const part = rows(x, 0, Math.min(count, x.dims[0] as number));
+	return { ...part, data: part.data.slice() };
+}

@@ -107,6 +107,7 @@ test.serial("names that are no headline or attack, and data of another shape, ar
 	};
 	await refused(["--data", data, "--fail-above", "shape=1"], 2, /PSGL_OPTION[\s\S]*leak or leakBeyondLabel/);
 	await refused(["--data", data, "--fail-above", "leak"], 2, /PSGL_OPTION/);
+	await refused(["--data", data, "--attacks", "path"], 2, /PSGL_OPTION_CONFLICT/);
 	await refused(["--data", data, "--attacks", "magic"], 2, /PSGL_OPTION[\s\S]*kernel-ridge/);
 	const other = join(folder, "other.npz");
 	await writeFile(other, spots(12));

@@ -1,6 +1,6 @@
 import { auditAttackNames, clientHalf, compileArtifact, runAudit } from "@psgl/models";
-import { seededRandom } from "@psgl/sdk";
-import { decodeArtifact } from "@psgl/sdk/artifact";
+import { seededRandom, type Tensor } from "@psgl/sdk";
+import { type Artifact, decodeArtifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { type DataSplits, Dataset } from "@psgl/sdk/sources";
 import test from "ava";
@@ -45,6 +45,11 @@ test("an audit of a network without a defence finds as much in it as in the unde
 	const linkage = result.inferences.find(({ name }) => name === "linkage");
 	t.is(linkage?.chance, 1 / 40);
 	t.true((linkage?.value ?? 0) > 0.9);
+	const membership = result.inferences.find(({ name }) => name === "membership")?.value ?? Number.NaN;
+	t.true(
+		membership > 0.3 && membership < 0.9,
+		`${membership}: a network that was trained a little knows its samples hardly`,
+	);
 	t.is(result.release.bits, 16 * result.release.values);
 });
 
@@ -59,6 +64,20 @@ test("the same seed gives the same audit", async (t) => {
 		second.reconstructions.map(({ seconds: _, ...figures }) => figures),
 	);
 	t.deepEqual(first.inferences, second.inferences);
+});
+
+test("the path attack gets at least what one release gives, and more where an earlier one hid less", async (t) => {
+	const { joint } = await smallModel("paper");
+	const silent = new Map(joint.tensors);
+	const params = joint.tensors.get("client/params") as Tensor<"float32">;
+	// A client half that sends next to nothing of a picture, after one that sent it.
+	silent.set("client/params", { ...params, data: new Float32Array(params.data.length) });
+	const run = (earlier: readonly Artifact[]) =>
+		runAudit({ ...joint, tensors: silent }, drawnSplits(), { ...options, attacks: ["path"], earlier });
+	const [alone, path] = [await run([]), await run([joint])];
+	const similarity = (result: typeof alone) => result.reconstructions[0]?.defended.similarity as number;
+	t.true(similarity(path) > similarity(alone) + 0.1, `${similarity(path)} ${similarity(alone)}`);
+	t.true(alone.leak < 0.1 && path.leak > 0.5, `${alone.leak} ${path.leak}`);
 });
 
 test("an interrupted audit keeps the attacks that are finished", async (t) => {

@@ -36,6 +36,11 @@ export const auditVerb = defineVerb({
 			"joint artifact of the network without a defence (default: the same network, trained on the attacker's samples)",
 			z.string().min(1).optional(),
 		),
+		earlier: option(
+			"FILES",
+			"artifacts of earlier rounds of the same training, oldest first, commas between: adds the path attack on all releases",
+			z.string().min(1).optional(),
+		),
 		attacks: option("NAMES", "attacks to make, with commas between (default: the budget's)", attackList.optional()),
 		budget: option(
 			"NAME",

@@ -9,7 +9,8 @@ import {
 	auditBudgets,
 	runAudit,
 } from "@psgl/models";
-import { sha256 } from "@psgl/sdk/artifact";
+import { ConfigError } from "@psgl/sdk";
+import { type Artifact, sha256 } from "@psgl/sdk/artifact";
 import type { WireDType } from "@psgl/sdk/protocol";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { type DataSplits, loadData } from "@psgl/sdk/sources";
@@ -29,6 +30,7 @@ interface AuditValues {
 	readonly data: string;
 	readonly attackerData?: string | undefined;
 	readonly undefended?: string | undefined;
+	readonly earlier?: string | undefined;
 	readonly attacks?: string | undefined;
 	readonly budget: AuditBudgetName;
 	readonly failAbove?: string | undefined;
@@ -48,6 +50,8 @@ const quickAttacks: readonly AuditAttackName[] = auditAttackNames.filter(
 export async function runAuditVerb(options: AuditValues, { output, signal }: VerbContext): Promise<number> {
 	const artifact = await openArtifact(options.artifact);
 	const undefended = options.undefended === undefined ? undefined : await openArtifact(options.undefended);
+	const earlier: Artifact[] = [];
+	for (const path of options.earlier?.split(",") ?? []) earlier.push(await openArtifact(path));
 	const { manifest } = artifact;
 	const read = (path: string): Promise<DataSplits> =>
 		loadData(path, {
@@ -73,6 +77,7 @@ export async function runAuditVerb(options: AuditValues, { output, signal }: Ver
 		wire: options.wire,
 		attackerData,
 		undefended,
+		earlier,
 		signal,
 		onEvent: progress,
 	}).finally(() => output.close());
@@ -109,9 +114,18 @@ export async function runAuditVerb(options: AuditValues, { output, signal }: Ver
 	return exceeded.length > 0 ? auditFailed : 0;
 }
 
-function attacksOf({ attacks, budget }: AuditValues): readonly AuditAttackName[] {
-	if (attacks !== undefined) return [...new Set(attacks.split(",") as AuditAttackName[])];
-	return budget === "quick" ? quickAttacks : auditAttackNames;
+function attacksOf({ attacks, budget, earlier }: AuditValues): readonly AuditAttackName[] {
+	if (attacks === undefined) {
+		const made = budget === "quick" ? quickAttacks : auditAttackNames;
+		return made.filter((name) => name !== "path" || earlier !== undefined);
+	}
+	const names = [...new Set(attacks.split(",") as AuditAttackName[])];
+	if (!names.includes("path") || earlier !== undefined) return names;
+	throw new ConfigError("PSGL_OPTION_CONFLICT", {
+		what: "the path attack is on several releases of a sample",
+		got: "--attacks with path, without --earlier",
+		expected: "--earlier with the artifacts of earlier rounds",
+	});
 }
 
 /** A bar for each stage, and a line for each finished attack. */
@@ -136,10 +150,18 @@ function auditProgress(output: Output): (event: AuditEvent) => void {
 
 /** The command line that makes the same audit again, paths by their names alone. */
 function commandOf(options: AuditValues, attacks: readonly AuditAttackName[], threads: number): string {
-	const { artifact, data, attackerData, undefended, budget, wire, seed } = options;
+	const { artifact, data, attackerData, undefended, earlier, budget, wire, seed } = options;
 	const parts = ["psgl audit", basename(artifact), "--data", basename(data)];
 	if (attackerData !== undefined) parts.push("--attacker-data", basename(attackerData));
 	if (undefended !== undefined) parts.push("--undefended", basename(undefended));
+	if (earlier !== undefined)
+		parts.push(
+			"--earlier",
+			earlier
+				.split(",")
+				.map((path) => basename(path))
+				.join(","),
+		);
 	parts.push(`--attacks ${attacks.join(",")} --budget ${budget} --wire ${wire} --seed ${seed} --threads ${threads}`);
 	return parts.join(" ");
 }
