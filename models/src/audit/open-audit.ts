@@ -39,6 +39,9 @@ interface Measured {
 	readonly each: Float32Array;
 }
 
+/** Why some attacks are not made on a client half. */
+const onlyJoint = "needs the joint artifact: it is about the aggregator's half";
+
 /** Victims shown in a report. */
 const shown = 8;
 
@@ -233,14 +236,12 @@ export class OpenAudit implements AsyncDisposable {
 				return { name, value: await measure(defended), undefended: await measure(free), chance: 0 };
 			}
 			case "membership": {
-				const note = onlyJoint(target, parts.victims);
-				if (note !== undefined) return { name, value: Number.NaN, chance: 0.5, note };
+				if (target.manifest.part !== "joint") return { name, value: Number.NaN, chance: 0.5, note: onlyJoint };
 				await using network = await Recogniser.load(target.artifact, runtime, threads);
 				return { name, value: await membershipInference(network, parts.members, parts.candidates), chance: 0.5 };
 			}
 			case "label-gradient": {
-				const unfit = onlyJoint(target, parts.victims);
-				if (unfit !== undefined) return { name, value: Number.NaN, chance: 0.5, note: unfit };
+				if (target.manifest.part !== "joint") return { name, value: Number.NaN, chance: 0.5, note: onlyJoint };
 				const own = parts.attacker.subset(Array.from({ length: Math.min(128, parts.attacker.length) }, (_, i) => i));
 				const found = await labelInference(target, parts.candidates, own, { runtime, threads, signal });
 				const note = found === undefined ? "a class is missing among the victims or the attacker's samples" : undefined;
@@ -263,12 +264,6 @@ export class OpenAudit implements AsyncDisposable {
 
 function all(dataset: Dataset): Real {
 	return dataset.batch(Array.from({ length: dataset.length }, (_, i) => i)).x;
-}
-
-/** Why an attack on the aggregator's half cannot be made, where it cannot. */
-function onlyJoint({ manifest }: AuditTarget, victims: Dataset): string | undefined {
-	if (manifest.part !== "joint") return "needs the joint artifact: it is about the aggregator's half";
-	return victims.targets === undefined ? undefined : "needs one label a sample";
 }
 
 const meanOf = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
