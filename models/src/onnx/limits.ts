@@ -3,5 +3,5 @@ export const onnxLimits = {
 	/** Bytes of one tensor, inside the file or in one beside it. Half of protobuf's own bound on a whole file. */
 	maxTensorBytes: 1_073_741_824,
 	/** Time steps an LSTM, GRU or RNN is written out for; longer sequences run as a Scan, which loads at once whatever the length. */
-	maxUnrolledSteps: 64,
+	maxUnrolledSteps: 16,
 } as const;

@@ -1,6 +1,7 @@
 import { int, ints } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
+import { hoistInvariants } from "../graph/hoist-invariants.js";
 
 /** A body and what it runs over. */
 export interface ScanParts {
@@ -19,11 +20,12 @@ export interface ScanParts {
 }
 
 /**
- * Runs a body over the first axis of sequences (ONNX operator Scan).
+ * Runs a body over the first axis of sequences (ONNX operator Scan). What every step would compute alike is computed once.
  * @returns the states after the last step, then the results [L,...]
  */
 export function addScan(g: GraphBuilder, parts: ScanParts): readonly Value[] {
-	const { body, states, sequences, captured, reverse } = parts;
+	const { states, sequences, reverse } = parts;
+	const { body, captured } = hoistInvariants(g, parts);
 	const results = body.outputs.length - states.length;
 	return g.addMany("Scan", [...states, ...sequences, ...captured], body.outputs.length, {
 		body: { type: "graph", value: body, captured: captured.length },

@@ -1,5 +1,5 @@
 import { differentiate, type Seed } from "../autodiff/differentiate.js";
-import { intsAttribute, numberAttribute } from "../graph/attribute.js";
+import { int, intsAttribute, numberAttribute } from "../graph/attribute.js";
 import { GraphBuilder } from "../graph/builder.js";
 import type { Graph, Node, Value } from "../graph/graph.js";
 import { inlineGraph } from "../graph/inline-graph.js";
@@ -55,10 +55,15 @@ export const scan: Operator = {
 		const wrt = inputs.all.filter((_, i) => wanted[i]);
 		const found = differentiate(b, seeds, wrt);
 		const gradientOf = (value: Value) => found[wrt.indexOf(value)];
-		const taken = inputs.captured.flatMap((value, k) => {
+		const ofCaptured = inputs.captured.flatMap((value, k) => {
 			const gradient = gradientOf(value);
-			return gradient === undefined ? [] : [{ k, gradient, sum: b.input(`sum ${k}`, value.dtype, value.shape) }];
+			return gradient === undefined ? [] : [{ k, value, gradient, factors: factorsOf(b, gradient) }];
 		});
+		/** Gradients of weights are sums of products over the steps: one product of all steps' rows, made behind the Scan. */
+		const products = ofCaptured.flatMap(({ k, factors }) => (factors === undefined ? [] : [{ k, factors }]));
+		const taken = ofCaptured.flatMap(({ k, value, gradient, factors }) =>
+			factors === undefined ? [{ k, gradient, sum: b.input(`sum ${k}`, value.dtype, value.shape) }] : [],
+		);
 		const sliced = inputs.slices.flatMap((value, m) => {
 			const gradient = gradientOf(value);
 			return gradient === undefined ? [] : [{ m, gradient }];
@@ -72,6 +77,7 @@ export const scan: Operator = {
 			...nextCarried,
 			...taken.map(({ sum, gradient }) => b.add("Add", [sum, gradient])),
 			...sliced.map(({ gradient }) => gradient),
+			...products.flatMap(({ factors }) => factors),
 		];
 		const whole = b.subgraph([], results);
 		const read = new Set(whole.nodes.flatMap((n) => n.inputs.map((value) => value?.name)));
@@ -112,9 +118,27 @@ export const scan: Operator = {
 		sliced.forEach(({ m }, at) => {
 			result[states.length + m] = added[real.length + taken.length + at];
 		});
+		const rows = added.slice(real.length + taken.length + sliced.length).map((factor) => {
+			const columns = factor.shape.at(-1) as number;
+			return g.add("Reshape", [factor, g.ints([-1, columns])]);
+		});
+		products.forEach(({ k }, at) => {
+			const factors = rows.slice(2 * at, 2 * at + 2);
+			result[states.length + sequences.length + k] = g.add("Gemm", factors, { transA: int(1) });
+		});
 		return result;
 	},
 };
+
+/** Matrices a and b whose product `a' b` a value is, where it is one. */
+function factorsOf(b: GraphBuilder, value: Value): readonly Value[] | undefined {
+	const node = b.producer(value);
+	if (node?.type !== "Gemm" || node.inputs[2] !== undefined) return undefined;
+	const { attributes, inputs } = node;
+	const plain = numberAttribute(attributes, "transB", 0) === 0 && numberAttribute(attributes, "alpha", 1) === 1;
+	const known = inputs.every((factor) => factor === undefined || typeof factor.shape[1] === "number");
+	return plain && known && numberAttribute(attributes, "transA", 0) === 1 ? (inputs as readonly Value[]) : undefined;
+}
 
 const isReal = ({ dtype }: Value) => dtype === "float32";
 
@@ -151,7 +175,7 @@ function statesBefore(g: GraphBuilder, node: Node, parts: ScanParts, wanted: rea
 		const first = g.add("Unsqueeze", [parts.states[i] as Value, g.ints([0])]);
 		const [from, to] = parts.reverse ? [1, Number.MAX_SAFE_INTEGER] : [0, -1];
 		const others = g.add("Slice", [after[at], g.ints([from]), g.ints([to]), g.ints([0])]);
-		return g.add("Concat", parts.reverse ? [others, first] : [first, others], { axis: { type: "int", value: 0 } });
+		return g.add("Concat", parts.reverse ? [others, first] : [first, others], { axis: int(0) });
 	});
 }
 
