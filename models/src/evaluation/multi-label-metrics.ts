@@ -14,8 +14,8 @@ export interface MultiLabelMetrics {
 	/** [K] share of samples for which a label was decided rightly, at a score of 0.5. */
 	readonly accuracies: readonly number[];
 	/**
-	 * Mean over the labels of the mean of two shares: of the samples to which a label applies, and of those to which it does
-	 * not, that were decided rightly. Where a label applies to all samples or to none, there is one share. 0.5 by guessing.
+	 * Mean over the labels that have an AUC of the mean of two shares: of the samples to which a label applies, and of those
+	 * to which it does not, that were decided rightly. 0.5 by guessing; NaN when no label has both kinds of samples.
 	 */
 	readonly balancedAccuracy: number;
 	/** Share of samples with every label decided rightly. */
@@ -69,7 +69,7 @@ export function multiLabelMetrics(scores: Float32Array, targets: ArrayLike<numbe
 		aucs,
 		accuracy: mean(accuracies),
 		accuracies,
-		balancedAccuracy: mean(each.map(({ balanced }) => balanced)),
+		balancedAccuracy: mean(each.map(({ balanced }) => balanced).filter((share) => !Number.isNaN(share))),
 		exactMatch: exactMatches((n, k) => (scores[n * labels + k] as number) > 0.5),
 		majorityAccuracy: mean(majorityAccuracies),
 		majorityAccuracies,
@@ -93,11 +93,10 @@ function ofLabel(scores: Float32Array, targets: ArrayLike<number>, labels: numbe
 		loss -= Math.log(Math.max(applies(n) ? score(n) : 1 - score(n), smallestProbability));
 	}
 	const negatives = samples - positives;
-	const shares = [rightPositives / positives, rightNegatives / negatives].filter((share) => !Number.isNaN(share));
 	return {
 		auc: areaUnderCurve(samples, score, applies),
 		accuracy: (rightPositives + rightNegatives) / samples,
-		balanced: mean(shares),
+		balanced: (rightPositives / positives + rightNegatives / negatives) / 2,
 		mostlyApplies: positives > negatives,
 		majority: Math.max(positives, negatives) / samples,
 		loss: loss / samples,

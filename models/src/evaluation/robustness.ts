@@ -115,12 +115,14 @@ class Tally {
 	result(): RowAccuracy {
 		const groups = this.#groups.map((answers) => answers.filter((cell) => cell !== undefined));
 		const total = groups.flat().reduce((sum, { asked }) => sum + asked, 0);
+		// Whether a label applies is no question where it applies to all samples or to none.
+		const asked = groups.length > 1 ? groups.filter((answers) => answers.length > 1) : groups;
 		const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
 		const accuracy: Record<string, number> = {};
 		const balancedAccuracy: Record<string, number> = {};
 		this.#rows.forEach((name, row) => {
 			accuracy[name] = groups.flat().reduce((sum, { right }) => sum + (right[row] as number), 0) / total;
-			const recalls = groups.map((answers) => mean(answers.map(({ right, asked }) => (right[row] as number) / asked)));
+			const recalls = asked.map((answers) => mean(answers.map(({ right, asked }) => (right[row] as number) / asked)));
 			balancedAccuracy[name] = mean(recalls);
 		});
 		return { accuracy, balancedAccuracy };
