@@ -43,7 +43,8 @@ const firstLearningRate = 2e-3;
 const threads = Number(options.threads);
 const seed = Number(options.seed);
 
-async function trained(mode: PrivacyMode, data: DataSplits): Promise<Artifact> {
+/** The artifact after each epoch: the last one is audited, all of them are what the path attack sees. */
+async function trained(mode: PrivacyMode, data: DataSplits): Promise<readonly Artifact[]> {
 	const { shape, classes } = data.train;
 	const random = seededRandom(seed).fork(mode);
 	const definition = presetDefinition(mode, zooNetwork(options.model), shape, classes);
@@ -51,22 +52,26 @@ async function trained(mode: PrivacyMode, data: DataSplits): Promise<Artifact> {
 	await using trainer = await JointTrainer.create(fresh, { runtime: nodeRuntime, threads, random });
 	const epochs = Number(options.epochs);
 	const steps = epochs * Math.ceil(data.train.length / batchSize);
+	const versions: Artifact[] = [];
 	let step = 0;
 	for (let epoch = 0; epoch < epochs; epoch++) {
 		await trainer.epoch(data.train, epoch, batchSize, () => firstLearningRate * (1 - step++ / steps));
+		versions.push(await decodeArtifact(await withWeights(fresh, trainer.weights(), "audit benchmark")));
 	}
-	return await decodeArtifact(await withWeights(fresh, trainer.weights(), "audit benchmark"));
+	return versions;
 }
 
 async function main(): Promise<void> {
 	if (options.data === undefined) throw new Error("--data FILE is missing");
 	const data = await loadData(options.data, { seed });
-	const undefended = await trained("none", data);
+	const plain = await trained("none", data);
+	const undefended = plain.at(-1) as Artifact;
 	process.stdout.write(
 		"| mode | attack | similarity | undefended | leak | beyond label | s |\n|---|---|---|---|---|---|---|\n",
 	);
 	for (const mode of options.modes.split(",") as PrivacyMode[]) {
-		const artifact = mode === "none" ? undefended : await trained(mode, data);
+		const versions = mode === "none" ? plain : await trained(mode, data);
+		const artifact = versions.at(-1) as Artifact;
 		const result = await runAudit(artifact, data, {
 			runtime: nodeRuntime,
 			threads,
@@ -75,6 +80,7 @@ async function main(): Promise<void> {
 			attacks: options.attacks.split(",") as AuditAttackName[],
 			wire: options.wire as WireDType,
 			undefended,
+			earlier: versions.slice(0, -1),
 		});
 		const { anchors, reconstructions, inferences } = result;
 		const line = (...cells: readonly (string | number)[]) =>

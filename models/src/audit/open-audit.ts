@@ -136,7 +136,8 @@ export class OpenAudit implements AsyncDisposable {
 			return {
 				mean: first(meanSample.each),
 				classMean: first(classMeanSample.each),
-				undefended: Math.max(...stronger.map(({ undefended }) => first(undefended))),
+				undefended:
+					stronger.length === 0 ? Number.NaN : Math.max(...stronger.map(({ undefended }) => first(undefended))),
 			};
 		};
 		const reconstructions = this.#found.map(({ result }): ReconstructionResult => {
@@ -161,7 +162,9 @@ export class OpenAudit implements AsyncDisposable {
 				...(worst.leakBeyondLabel && { leakBeyondLabel: worst.leakBeyondLabel.name }),
 			},
 			similarity: similarityKind(target.manifest.inputShape),
-			anchors: anchorsOf(Math.max(0, ...reconstructions.map(({ victims }) => victims))),
+			anchors: anchorsOf(
+				reconstructions.reduce((most, { victims }) => Math.max(most, victims), 0) || parts.victims.length,
+			),
 			meanSample: meanSample.figures,
 			classMeanSample: classMeanSample.figures,
 			...(recognised !== undefined && { recognisedOriginals: recognised }),

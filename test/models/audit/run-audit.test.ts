@@ -129,6 +129,8 @@ test("samples that a file has in both parts are taken from the attacker; a clien
 	t.is(result.inferences[0]?.value, Number.NaN);
 	t.regex(result.inferences[0]?.note ?? "", /needs the joint artifact/);
 	t.true(Number.isNaN(result.leak), "no attack, no figure");
+	t.true(Number.isNaN(result.anchors.undefended));
+	t.true(result.anchors.mean > 0 && result.anchors.mean < 1, "the anchors need no attack");
 });
 
 /** Pictures [1,8,8] in two classes, no two alike. */
