@@ -8,7 +8,15 @@ export type { AggregatorEvent, EndReason, RoundReport, Traffic, Validation } fro
 export { type LearningRateSchedule, learningRateShare } from "./aggregator/learning-rate-schedule.js";
 export { type BatchIdentity, Ledger, type LedgerCounts, type Verdict } from "./aggregator/ledger.js";
 export { legsOf, type Share } from "./aggregator/legs.js";
+export { findOutliers, type Outlier, outlierLimits } from "./aggregator/outlier-guard.js";
 export { Reservoir } from "./aggregator/reservoir.js";
+export {
+	type AveragingMethod,
+	averagingMethods,
+	type ClientPart,
+	combineClients,
+	maliciousShare,
+} from "./aggregator/robust-averaging.js";
 export type { RosterDevice } from "./aggregator/roster.js";
 export { decodeRecord, type RunRecord } from "./aggregator/run-record.js";
 export { type AggregatorSettings, type ResolvedSettings, resolveSettings } from "./aggregator/settings.js";

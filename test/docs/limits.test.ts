@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { cloudLimits } from "@psgl/cloud";
+import { cloudLimits, outlierLimits } from "@psgl/cloud";
 import { minimumSamplesPerDevice } from "@psgl/firmware-sim";
 import { auditLimits, onnxLimits } from "@psgl/models";
 import { maxArtifactBytes } from "@psgl/sdk/artifact";
@@ -17,6 +17,7 @@ const limits = {
 	"ONNX files": onnxLimits,
 	audit: auditLimits,
 	outbox: outboxLimits,
+	"outlier guard": outlierLimits,
 	"signed models": trustLimits,
 	files: { maxArtifactBytes, defaultMaxExpandedBytes, heldOutCap, heldOutFraction, minimumSamplesPerDevice },
 };

@@ -4,6 +4,7 @@ import { type Strategy, type WireDType, wireDTypes } from "@psgl/sdk/protocol";
 import { z } from "zod";
 import { cloudLimits } from "../limits.js";
 import { type LearningRateSchedule, learningRateSchedule } from "./learning-rate-schedule.js";
+import { type AveragingMethod, averagingMethods } from "./robust-averaging.js";
 
 const positive = z.int().positive();
 const timeout = z.number().positive().max(86_400_000);
@@ -15,6 +16,8 @@ const schema = z.strictObject({
 	batchSize: positive.max(cloudLimits.maxBatchSize),
 	averageEvery: z.int().min(0).max(1_000_000),
 	groupSize: positive.max(1024),
+	averaging: z.enum(averagingMethods),
+	outlierGuard: z.boolean(),
 	learningRate: z.number().positive().max(1000),
 	schedule: learningRateSchedule,
 	weightAveraging: z.boolean(),
@@ -43,6 +46,10 @@ export interface AggregatorSettings {
 	readonly averageEvery?: number | undefined;
 	/** Devices whose batches make one server step (splitfed-v2). Default 4. */
 	readonly groupSize?: number | undefined;
+	/** How client segments become one (splitfed). Default `mean`; the others bear malicious devices (docs/security.md). */
+	readonly averaging?: AveragingMethod | undefined;
+	/** Leaves out client segments whose change is far longer than, or points away from, the others'. Default false. */
+	readonly outlierGuard?: boolean | undefined;
 	/** Learning rate of client and server segment. Default: the artifact's. */
 	readonly learningRate?: number | undefined;
 	/** How the learning rate changes from round to round. Default: falls linearly in the second half. */
@@ -82,6 +89,8 @@ export function resolveSettings(settings: AggregatorSettings, manifest: Manifest
 		batchSize: settings.batchSize ?? 32,
 		averageEvery: settings.averageEvery ?? 4,
 		groupSize: settings.groupSize ?? 4,
+		averaging: settings.averaging ?? "mean",
+		outlierGuard: settings.outlierGuard ?? false,
 		learningRate: settings.learningRate ?? manifest.optimiser.learningRate,
 		schedule: settings.schedule ?? { kind: "linear", warmUpRounds: 0 },
 		weightAveraging: settings.weightAveraging ?? true,

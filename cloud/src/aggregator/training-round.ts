@@ -1,17 +1,19 @@
-import { type PsglError, ShapeError } from "@psgl/sdk";
 import { type BatchMessage, type ClientWeights, refuse, type WeightsMessage } from "@psgl/sdk/protocol";
 import { weightedAverage } from "./averaging.js";
 import type { AggregatorContext } from "./context.js";
 import { Lane, type LaneTotals } from "./lane.js";
 import type { Share } from "./legs.js";
 import { isDone, type Member, newMember } from "./member.js";
+import { findOutliers } from "./outlier-guard.js";
 import { roundOver } from "./refusals.js";
 import type { Reservoir } from "./reservoir.js";
+import { combineClients } from "./robust-averaging.js";
 import type { RosterDevice } from "./roster.js";
 import { sendRound } from "./round-message.js";
 import type { LegHistory } from "./run-history.js";
 import type { Entries } from "./run-record.js";
 import type { ServerState } from "./server-segment.js";
+import { misfit } from "./weights-misfit.js";
 
 export interface TrainingRoundOptions {
 	readonly context: AggregatorContext;
@@ -220,14 +222,25 @@ export class TrainingRound {
 
 	/** Weighted by the samples whose batches were applied, not by what devices say. */
 	#combine(members: readonly Member[]): ClientWeights {
-		if (this.#options.context.settings.strategy === "sequential") return this.#client;
+		const { context } = this.#options;
+		if (context.settings.strategy === "sequential") return this.#client;
 		const trained = members.filter((m) => m.weights !== undefined && m.samples > 0);
 		if (trained.length === 0) return this.#client;
-		const average = (name: keyof ClientWeights) =>
-			weightedAverage(
-				trained.map((m) => ({ vector: (m.weights as { client: ClientWeights }).client[name], weight: m.samples })),
-			);
-		return { params: average("params"), stats: average("stats"), head: average("head") };
+		const honest = context.settings.outlierGuard ? this.#withoutOutliers(trained) : trained;
+		const parts = honest.map((m) => ({ client: (m.weights as { client: ClientWeights }).client, weight: m.samples }));
+		return parts.length === 0 ? this.#client : combineClients(parts, context.settings.averaging);
+	}
+
+	#withoutOutliers(trained: readonly Member[]): readonly Member[] {
+		const { context, round } = this.#options;
+		const outliers = findOutliers(
+			this.#client,
+			trained.map((m) => (m.weights as { client: ClientWeights }).client),
+		);
+		for (const { index, reason } of outliers) {
+			context.emit({ type: "outlier", round, device: (trained[index] as Member).device.id, reason });
+		}
+		return trained.filter((_, i) => outliers.every(({ index }) => index !== i));
 	}
 
 	/** Every batch that came in gets an answer before the round is closed. */
@@ -259,18 +272,4 @@ function averageServers(states: readonly ServerState[], members: readonly Member
 		slots: average("slots"),
 		step: Math.max(...states.map((state) => state.step)),
 	};
-}
-
-function misfit(got: ClientWeights, expected: ClientWeights): PsglError | undefined {
-	for (const name of ["params", "stats", "head"] as const) {
-		const [length, right] = [got[name].data.length, expected[name].data.length];
-		if (length === right) continue;
-		return new ShapeError("PSGL_WEIGHTS_SHAPE", {
-			what: `the device's ${name} do not fit the model`,
-			got: `${length} values`,
-			expected: `${right} values`,
-			remedy: "Check that aggregator and device use the same artifact",
-		});
-	}
-	return undefined;
 }

@@ -1,7 +1,8 @@
 import { wireDTypes } from "@psgl/sdk/protocol";
 import { z } from "zod";
+import { averagingMethods } from "../aggregator/robust-averaging.js";
 import type { AggregatorSettings } from "../aggregator/settings.js";
-import { type OptionValues, option } from "./options/option.js";
+import { type OptionValues, option, toggle } from "./options/option.js";
 import { scheduleFrom, scheduleOptions } from "./schedule-options.js";
 
 /** Samples of a server step: enough for stable statistics, few enough for many steps a round. */
@@ -31,6 +32,12 @@ export const trainingOptions = {
 		"batches of a device after which client segments are combined; 0: at the end of each round only",
 		z.int().min(0).max(1_000_000).default(4),
 	),
+	averaging: option(
+		"NAME",
+		"how client segments become one: mean, or, where devices may be malicious, trimmed-mean, median or krum (docs/security.md)",
+		z.enum(averagingMethods).default("mean"),
+	),
+	outlierGuard: toggle("leave out client segments whose change is far longer than the others', or points away from it"),
 	learningRate: option(
 		"RATE",
 		"learning rate of both segments (default: the artifact's, 0.001)",
@@ -62,7 +69,18 @@ export function aggregatorSettings(
 	options: OptionValues<typeof trainingOptions> & { readonly rounds: number; readonly seed: number },
 	minDevices: number,
 ): AggregatorSettings {
-	const { strategy, rounds, batchSize = defaultBatchSize, averageEvery, learningRate, patience, wire, seed } = options;
+	const {
+		strategy,
+		rounds,
+		batchSize = defaultBatchSize,
+		averageEvery,
+		learningRate,
+		patience,
+		wire,
+		seed,
+		averaging,
+		outlierGuard,
+	} = options;
 	const classWeights = options.classWeights?.split(",").map(Number);
 	const groupSize = options.groupSize ?? Math.ceil(samplesPerServerStep / batchSize);
 	return {
@@ -72,6 +90,8 @@ export function aggregatorSettings(
 		batchSize,
 		groupSize,
 		averageEvery,
+		averaging,
+		outlierGuard,
 		learningRate,
 		schedule: scheduleFrom(options, rounds),
 		classWeights,

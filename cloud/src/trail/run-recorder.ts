@@ -48,6 +48,7 @@ export class RunRecorder {
 				});
 				break;
 			case "resumed":
+			case "outlier":
 			case "left-behind":
 			case "taken-back":
 			case "end": {
