@@ -35,8 +35,8 @@ export function decoderNetwork(
 		x = block(g, scope.within(`up${i}`), doubled(g, scope.within(`up${i}`), x, width(i)));
 	}
 	if (x.shape.slice(2).join() !== sizes.join()) {
-		const scales = sizes.map((size, i) => size / (x.shape[i + 2] as number));
-		x = g.add("Resize", [x, undefined, g.floats([1, 1, ...scales])], { mode: string("linear") });
+		const axes = ints(sizes.map((_, i) => i + 2));
+		x = g.add("Resize", [x, undefined, undefined, g.ints(sizes)], { mode: string("linear"), axes });
 	}
 	const last = convolution(g, scope.within("last"), x, { outputs: shape[0] as number, kernel: 3 });
 	return g.add("Sigmoid", [last]);
