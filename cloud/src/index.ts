@@ -2,7 +2,7 @@ export { Aggregator, artifactDigest } from "./aggregator/aggregator.js";
 export type { AggregatorCounts, AggregatorOptions, AggregatorResult } from "./aggregator/aggregator-options.js";
 export { type Weighted, weightedAverage } from "./aggregator/averaging.js";
 export { type AuditResult, BatchAudit } from "./aggregator/batch-audit.js";
-export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, writeAtomically } from "./aggregator/checkpoint.js";
+export { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./aggregator/checkpoint.js";
 export { EventBuffer } from "./aggregator/event-buffer.js";
 export type { AggregatorEvent, EndReason, RoundReport, Traffic, Validation } from "./aggregator/events.js";
 export { type LearningRateSchedule, learningRateShare } from "./aggregator/learning-rate-schedule.js";
@@ -34,6 +34,7 @@ export {
 	type UplinkChannel,
 	uplinkChannel,
 } from "./broker/topic-rules.js";
+export { writeAtomically } from "./files/write-atomically.js";
 export { cloudLimits } from "./limits.js";
 export { decodeEntry, encodeEntry, type PublishedEntry } from "./log/entry.js";
 export { type FileJournal, type FileJournalOptions, type Fsync, openFileJournal } from "./log/file-journal.js";

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { open, readFile, rename } from "node:fs/promises";
+import { readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DataError, type Tensor, tensorBytes, tensorFromBytes } from "@psgl/sdk";
 import { z } from "zod";
+import { syncFolder } from "../files/sync-folder.js";
+import { writeAtomically } from "../files/write-atomically.js";
 import { cloudLimits } from "../limits.js";
-import { syncFolder } from "../sync-folder.js";
 
 type Vector = Tensor<"float32">;
 
@@ -58,21 +59,6 @@ export function decodeCheckpoint<Facts>(bytes: Uint8Array, facts: z.ZodType<Fact
 		at += length;
 	}
 	return { facts: known.data, vectors };
-}
-
-/** Writes beside `file`, syncs, and renames: a crash leaves the old file or the new one, whole. */
-export async function writeAtomically(file: string, bytes: Uint8Array): Promise<void> {
-	const temporary = `${file}.tmp`;
-	const handle = await open(temporary, "w");
-	try {
-		await handle.writeFile(bytes);
-		await handle.sync();
-	} finally {
-		await handle.close();
-	}
-	await rename(temporary, file);
-	// The rename itself lasts only when the folder is synced too.
-	await syncFolder(dirname(file));
 }
 
 /** A checkpoint's file and the ones before it, newest first. */

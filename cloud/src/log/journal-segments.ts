@@ -1,6 +1,6 @@
-import { open, readdir, readFile, rename, rm, stat, truncate } from "node:fs/promises";
+import { open, readdir, readFile, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
-import { syncFolder } from "../sync-folder.js";
+import { writeAtomically } from "../files/write-atomically.js";
 import {
 	decodeRecordHeader,
 	decodeSegmentHeader,
@@ -62,22 +62,8 @@ export async function listSegments(folder: string): Promise<Segment[]> {
 /** Makes a segment; its header is whole or the file is not there. */
 export async function createSegment(folder: string, header: SegmentHeader): Promise<Segment> {
 	const file = join(folder, name(header.first));
-	const temporary = `${file}.tmp`;
 	const bytes = encodeSegmentHeader(header);
-	try {
-		const handle = await open(temporary, "w");
-		try {
-			await handle.writeFile(bytes);
-			await handle.sync();
-		} finally {
-			await handle.close();
-		}
-		await rename(temporary, file);
-	} catch (error) {
-		await rm(temporary, { force: true }).catch(() => undefined);
-		throw error;
-	}
-	await syncFolder(folder);
+	await writeAtomically(file, bytes);
 	return { file, header, start: bytes.length, bytes: bytes.length, offsets: [bytes.length] };
 }
 

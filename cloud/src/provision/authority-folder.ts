@@ -1,5 +1,5 @@
-import { chmod, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { chmod, mkdir, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { ConfigError } from "@psgl/sdk";
 
 /** Files of a certificate authority's folder. */
@@ -34,39 +34,19 @@ export function authorityFiles(folder: string): AuthorityFiles {
 
 /** Makes the folders, readable for their owner only. @throws ConfigError `PSGL_OUTPUT_UNWRITABLE`. */
 export async function makeAuthorityFolders(files: AuthorityFiles): Promise<void> {
-	await writing(files.folder, async () => {
+	try {
 		await mkdir(files.folder, { recursive: true, mode: 0o700 });
 		await chmod(files.folder, 0o700);
 		await mkdir(files.issued, { recursive: true });
 		await mkdir(files.revoked, { recursive: true });
-	});
-}
-
-/**
- * Writes a file whole or not at all, on disk when it returns. `mode` 0o600 keeps a private key to its owner.
- * @throws ConfigError `PSGL_OUTPUT_UNWRITABLE`.
- */
-export async function writeWhole(path: string, content: string, mode = 0o644): Promise<void> {
-	const temporary = `${path}.${process.pid}.part`;
-	await writing(path, async () => {
-		const file = await open(temporary, "w", mode);
-		try {
-			await file.writeFile(content);
-			await file.sync();
-		} finally {
-			await file.close();
-		}
-		await rename(temporary, path);
-		const folder = await open(dirname(path), "r");
-		try {
-			await folder.sync();
-		} finally {
-			await folder.close();
-		}
-	}).catch(async (error) => {
-		await unlink(temporary).catch(() => undefined);
-		throw error;
-	});
+	} catch (cause) {
+		throw new ConfigError("PSGL_OUTPUT_UNWRITABLE", {
+			what: `the folder ${files.folder} cannot be made`,
+			got: (cause as Error).message,
+			remedy: "Choose a folder that may be written to",
+			cause,
+		});
+	}
 }
 
 /** A file of the authority. @throws ConfigError `PSGL_PKI_MISSING`. */
@@ -93,17 +73,4 @@ export async function readAll(folder: string, ending: string): Promise<ReadonlyM
 		}
 	}
 	return found;
-}
-
-async function writing(path: string, write: () => Promise<void>): Promise<void> {
-	try {
-		await write();
-	} catch (cause) {
-		throw new ConfigError("PSGL_OUTPUT_UNWRITABLE", {
-			what: `${path} cannot be written`,
-			got: (cause as Error).message,
-			remedy: "Choose a folder that exists and may be written to",
-			cause,
-		});
-	}
 }

@@ -1,13 +1,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, ConfigError, systemClock } from "@psgl/sdk";
+import { writeOutput } from "../files/write-output.js";
 import {
 	type AuthorityFiles,
 	authorityFiles,
 	makeAuthorityFolders,
 	readAll,
 	readAuthorityFile,
-	writeWhole,
 } from "./authority-folder.js";
 import { readRequest } from "./certificate-request.js";
 import { authorityCertificate, brokerCertificate, commonName, dayMs, deviceCertificate } from "./certificates.js";
@@ -80,9 +80,9 @@ export class CertificateAuthority {
 		const keys = await newKeyPair();
 		const certificate = await authorityCertificate(keys, options.name, { nowMs: clock.now(), days: options.days });
 		await makeAuthorityFolders(files);
-		await writeWhole(files.key, await privateKeyPem(keys.privateKey), 0o600);
+		await writeOutput(files.key, await privateKeyPem(keys.privateKey), 0o600);
 		const pem = `${certificate.toString("pem")}\n`;
-		await writeWhole(files.certificate, pem);
+		await writeOutput(files.certificate, pem);
 		const authority = new CertificateAuthority(files, pem, keys.privateKey, clock);
 		await authority.#writeRevocationList();
 		return authority;
@@ -105,8 +105,8 @@ export class CertificateAuthority {
 		const keys = await newKeyPair();
 		const validity = this.#validity(days);
 		const certificate = await brokerCertificate(this.#certificate, this.#key, keys.publicKey, hosts, validity);
-		await writeWhole(this.files.brokerKey, await privateKeyPem(keys.privateKey), 0o600);
-		await writeWhole(this.files.brokerCertificate, `${certificate.toString("pem")}\n`);
+		await writeOutput(this.files.brokerKey, await privateKeyPem(keys.privateKey), 0o600);
+		await writeOutput(this.files.brokerCertificate, `${certificate.toString("pem")}\n`);
 		return certificate.notAfter;
 	}
 
@@ -126,7 +126,7 @@ export class CertificateAuthority {
 		const validity = this.#validity(options.days);
 		const certificate = await deviceCertificate(this.#certificate, this.#key, publicKey, id, validity);
 		const pem = `${certificate.toString("pem")}\n`;
-		await writeWhole(join(this.files.issued, `${certificate.serialNumber}.crt`), pem);
+		await writeOutput(join(this.files.issued, `${certificate.serialNumber}.crt`), pem);
 		return {
 			certificate: pem,
 			key: keys && (await privateKeyPem(keys.privateKey)),
@@ -149,7 +149,7 @@ export class CertificateAuthority {
 		}
 		const at = new Date(this.#clock.now());
 		for (const { serial } of found) {
-			await writeWhole(join(this.files.revoked, `${serial}.json`), JSON.stringify({ at, reason }));
+			await writeOutput(join(this.files.revoked, `${serial}.json`), JSON.stringify({ at, reason }));
 		}
 		await this.#writeRevocationList();
 		return found;
@@ -197,7 +197,7 @@ export class CertificateAuthority {
 			signingKey: this.#key,
 		});
 		// The library's own label is not the one of RFC 7468 section 6.
-		await writeWhole(this.files.revocationList, `${x509.PemConverter.encode(list.rawData, "X509 CRL")}\n`);
+		await writeOutput(this.files.revocationList, `${x509.PemConverter.encode(list.rawData, "X509 CRL")}\n`);
 	}
 }
 

@@ -2,7 +2,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError } from "@psgl/sdk";
 import { followRoots, openRoot, type SignedDocument, signedDocumentSchema, type TrustedRoot } from "@psgl/sdk/trust";
-import { writeWhole } from "../provision/authority-folder.js";
+import { writeOutput } from "../files/write-output.js";
 import { type NewSigningKey, requireNew } from "./signing-keys.js";
 
 /** Every root there was, oldest first, and the newest one read. */
@@ -51,8 +51,8 @@ export async function writeRoots(
 	await newestRoot(documents);
 	for (const { name } of keys) requireNew(keyFile(folder, name));
 	await mkdir(folder, { recursive: true, mode: 0o700 });
-	for (const { name, pem } of keys) await writeWhole(keyFile(folder, name), pem, 0o600);
-	await writeWhole(rootsFile(folder), `${JSON.stringify(documents, null, "\t")}\n`);
+	for (const { name, pem } of keys) await writeOutput(keyFile(folder, name), pem, 0o600);
+	await writeOutput(rootsFile(folder), `${JSON.stringify(documents, null, "\t")}\n`);
 }
 
 /** Private key of a signer, made in the folder; it may lie anywhere else. */

@@ -2,9 +2,9 @@ import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:cryp
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, DataError, systemClock } from "@psgl/sdk";
-import { writeAtomically } from "../aggregator/checkpoint.js";
+import { writeAtomically } from "../files/write-atomically.js";
+import { writeOutput } from "../files/write-output.js";
 import { cloudLimits as limits } from "../limits.js";
-import { writeWhole } from "../provision/authority-folder.js";
 import { signHead } from "./trail-head.js";
 import { genesis, lineHash, parseTrailLine, type TrailDetails, trailLine } from "./trail-line.js";
 
@@ -135,7 +135,7 @@ export class AuditTrail implements AsyncDisposable {
 		this.#headAtMs = this.#clock.now();
 		const at = new Date(this.#headAtMs).toISOString();
 		const head = signHead({ entries: this.#seq, hash: this.#hash, at }, this.#key);
-		await writeAtomically(this.#files.head, Buffer.from(`${JSON.stringify(head)}\n`, "utf8"));
+		await writeAtomically(this.#files.head, `${JSON.stringify(head)}\n`);
 	}
 }
 
@@ -172,8 +172,8 @@ async function signingKey(files: TrailFiles): Promise<KeyObject> {
 	});
 	if (pem !== undefined) return createPrivateKey(pem);
 	const { privateKey, publicKey } = generateKeyPairSync("ed25519");
-	await writeWhole(files.publicKey, publicKey.export({ type: "spki", format: "pem" }) as string);
-	await writeWhole(files.key, privateKey.export({ type: "pkcs8", format: "pem" }) as string, 0o600);
+	await writeOutput(files.publicKey, publicKey.export({ type: "spki", format: "pem" }) as string);
+	await writeOutput(files.key, privateKey.export({ type: "pkcs8", format: "pem" }) as string, 0o600);
 	return privateKey;
 }
 

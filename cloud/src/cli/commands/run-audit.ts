@@ -16,6 +16,7 @@ import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { type DataSplits, loadData } from "@psgl/sdk/sources";
 import { type AuditOrigin, auditRecord, describe } from "../../audit-report/audit-record.js";
 import { auditReport } from "../../audit-report/audit-report.js";
+import { writeOutput } from "../../files/write-output.js";
 import { exceededThresholds } from "../audit-thresholds.js";
 import { defaultThreads } from "../common-options.js";
 import { auditFailed, interrupted } from "../exit-codes.js";
@@ -23,7 +24,6 @@ import { openArtifact } from "../open-artifact.js";
 import type { Output, Progress } from "../output.js";
 import type { VerbContext } from "../verb.js";
 import { version } from "../version.js";
-import { writeOutput } from "../write-output.js";
 
 interface AuditValues {
 	readonly artifact: string;

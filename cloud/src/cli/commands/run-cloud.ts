@@ -4,6 +4,7 @@ import type { Artifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { Aggregator, artifactDigest } from "../../aggregator/aggregator.js";
 import { type Broker, type BrokerEvent, startBroker } from "../../broker/broker.js";
+import { writeOutput } from "../../files/write-output.js";
 import { type FileJournal, type Fsync, openFileJournal } from "../../log/file-journal.js";
 import { createMemoryLog } from "../../log/memory-log.js";
 import { AuditTrail } from "../../trail/audit-trail.js";
@@ -21,7 +22,6 @@ import { aggregatorSettings, type trainingOptions } from "../training-options.js
 import { TrainingProgress } from "../training-progress.js";
 import type { VerbContext } from "../verb.js";
 import { version } from "../version.js";
-import { writeOutput } from "../write-output.js";
 
 interface CloudValues extends OptionValues<typeof trainingOptions> {
 	readonly artifact: string;

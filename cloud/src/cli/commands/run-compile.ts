@@ -1,6 +1,7 @@
 import { compileModel, type ForeignModel, listCuts, type ModelDefinition, zooNetwork } from "@psgl/models";
 import { ConfigError, elementCount, seededRandom } from "@psgl/sdk";
 import { type Artifact, decodeArtifact } from "@psgl/sdk/artifact";
+import { writeOutput } from "../../files/write-output.js";
 import { type ForeignValues, foreignNetwork, openForeignModel, parseShape, printCuts } from "../foreign-options.js";
 import { formatBytes, formatCount } from "../format.js";
 import { definitionFrom, type settingOptions } from "../model-options.js";
@@ -8,7 +9,6 @@ import type { OptionValues } from "../options/option.js";
 import { missingOption } from "../options/resolve-options.js";
 import type { Output } from "../output.js";
 import type { VerbContext } from "../verb.js";
-import { writeOutput } from "../write-output.js";
 
 interface CompileValues extends OptionValues<typeof settingOptions>, Omit<ForeignValues, "onnx"> {
 	readonly zoo?: string | undefined;

@@ -1,8 +1,8 @@
 import { type ExportOptions, exportModel } from "@psgl/models";
+import { writeOutput } from "../../files/write-output.js";
 import { formatBytes } from "../format.js";
 import { openArtifact } from "../open-artifact.js";
 import type { VerbContext } from "../verb.js";
-import { writeOutput } from "../write-output.js";
 
 interface ExportValues extends ExportOptions {
 	readonly artifact: string;

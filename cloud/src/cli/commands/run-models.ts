@@ -1,5 +1,6 @@
 import { ConfigError } from "@psgl/sdk";
 import { type Root, type SigningKey, signRoot } from "@psgl/sdk/trust";
+import { writeOutput } from "../../files/write-output.js";
 import { dayMs } from "../../provision/certificates.js";
 import { readRoots, rootsFile, writeRoots } from "../../signing/roots-folder.js";
 import { signModel } from "../../signing/sign-model.js";
@@ -7,7 +8,6 @@ import { newSigningKey, readSigningKey, requireNew } from "../../signing/signing
 import { openArtifact } from "../open-artifact.js";
 import type { Output } from "../output.js";
 import type { VerbContext } from "../verb.js";
-import { writeOutput } from "../write-output.js";
 
 interface InitValues {
 	readonly roots: string;

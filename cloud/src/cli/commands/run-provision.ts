@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, type StartUpKit } from "@psgl/sdk";
+import { writeOutput } from "../../files/write-output.js";
 import { CertificateAuthority } from "../../provision/authority.js";
-import { writeWhole } from "../../provision/authority-folder.js";
 import { newRequest } from "../../provision/certificate-request.js";
 import { readRoots } from "../../signing/roots-folder.js";
 import type { VerbContext } from "../verb.js";
@@ -62,7 +62,7 @@ export async function runProvisionDevice(options: DeviceValues, { output }: Verb
 	const { certificate, key, serial, notAfter } = await authority.issueDevice(id, { days, request, renew });
 	const kit: StartUpKit = { format: 1, id, url, authority: authority.certificatePem, certificate, key, root };
 	const file = options.output ?? `${id}.kit.json`;
-	await writeWhole(file, `${JSON.stringify(kit, null, "\t")}\n`, 0o600);
+	await writeOutput(file, `${JSON.stringify(kit, null, "\t")}\n`, 0o600);
 	const secret = key === undefined ? "It holds no key." : "It holds the device's key: keep it secret on the way.";
 	output.print(`${file}: the kit of ${id}, valid until ${date(notAfter)}. ${secret}`);
 	output.result({
@@ -83,8 +83,8 @@ export async function runProvisionRequest(
 ): Promise<number> {
 	const { key, request } = await newRequest(id);
 	const files = { key: join(folder, `${id}.key`), request: join(folder, `${id}.csr`) };
-	await writeWhole(files.key, key, 0o600);
-	await writeWhole(files.request, request);
+	await writeOutput(files.key, key, 0o600);
+	await writeOutput(files.request, request);
 	output.print(
 		`${files.key} stays on this device. Take ${files.request} to the authority:\npsgl provision device --id ${id} --request ${id}.csr`,
 	);

@@ -7,10 +7,10 @@ import { Aggregator } from "../../aggregator/aggregator.js";
 import type { RoundReport } from "../../aggregator/events.js";
 import type { AggregatorSettings } from "../../aggregator/settings.js";
 import { startBroker } from "../../broker/broker.js";
+import { writeOutput } from "../../files/write-output.js";
 import type { StateFiles } from "../state-files.js";
 import { TrainingProgress } from "../training-progress.js";
 import type { VerbContext } from "../verb.js";
-import { writeOutput } from "../write-output.js";
 import type { TrainingRun } from "./training-run.js";
 
 export interface TrainSystemOptions {
