@@ -2,7 +2,7 @@
  * How far the fused accuracy falls when a fifth of the devices is malicious, for each way to combine client segments. Real
  * devices over MQTT; a malicious one changes every step of its client segment: turned round and made longer, or random.
  *
- *   node build/bench/poisoning.js [--devices 10] [--rounds 3] [--samples 1200] [--difficulty 0] [--rate 0.003] [--seeds 1]
+ *   node build/bench/poisoning.js [--devices 10] [--rounds 3] [--samples 1200] [--difficulty 0] [--rate 0.003] [--rows "krum;median"] [--seeds 1]
  */
 import { parseArgs } from "node:util";
 import { Aggregator, type AggregatorSettings, averagingMethods, startBroker } from "@psgl/cloud";
@@ -26,6 +26,7 @@ const { values: options } = parseArgs({
 		rounds: { type: "string", default: "3" },
 		difficulty: { type: "string", default: "0" },
 		rate: { type: "string", default: "0.003" },
+		rows: { type: "string" },
 		samples: { type: "string", default: "1200" },
 		seeds: { type: "string", default: "1" },
 	},
@@ -121,7 +122,9 @@ const defences: readonly (readonly [string, Defence])[] = [
 const seeds = options.seeds.split(",").map(Number);
 const attacks = ["none", "sign-flip", "random"] as const;
 process.stdout.write("| averaging | no attack | sign-flipped | random |\n|---|---:|---:|---:|\n");
+const rows = options.rows?.split(";");
 for (const [name, defence] of defences) {
+	if (rows?.includes(name) === false) continue;
 	process.stdout.write(`| ${name} |`);
 	for (const attack of attacks) {
 		const found: number[] = [];
