@@ -156,3 +156,21 @@ test("a session may be closed twice", async (t) => {
 	await session.close();
 	await t.notThrowsAsync(session.close());
 });
+
+test("results that nobody holds any more are collected after some mebibytes", async (t) => {
+	const g = new GraphBuilder("test");
+	g.output("y", g.add("Neg", [g.input("x", "float32", ["B"])]));
+	await using session = await nodeRuntime.load(encodeModel(g.build()));
+	// A quarter of a mebibyte a run, 50 mebibytes in all.
+	const x: Tensor<"float32"> = { dtype: "float32", dims: [2 ** 16], data: new Float32Array(2 ** 16).fill(2) };
+	const { y: kept } = await session.run({ x });
+	const before = process.memoryUsage().arrayBuffers;
+	let most = 0;
+	for (let i = 0; i < 200; i++) {
+		await session.run({ x });
+		most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+	}
+	t.true(most < 12 * 2 ** 20, `${most} bytes`);
+	t.true((kept as Tensor<"float32">).data.every((value) => value === -2));
+	t.is(globalThis.gc, undefined);
+});
