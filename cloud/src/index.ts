@@ -1,6 +1,7 @@
 export { Aggregator, artifactDigest } from "./aggregator/aggregator.js";
 export type { AggregatorCounts, AggregatorOptions, AggregatorResult } from "./aggregator/aggregator-options.js";
 export { type Weighted, weightedAverage } from "./aggregator/averaging.js";
+export { balancedClassWeights } from "./aggregator/balanced-class-weights.js";
 export { type AuditResult, BatchAudit } from "./aggregator/batch-audit.js";
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./aggregator/checkpoint.js";
 export { EventBuffer } from "./aggregator/event-buffer.js";

@@ -1,5 +1,8 @@
+import { ConfigError } from "@psgl/sdk";
 import { wireDTypes } from "@psgl/sdk/protocol";
+import type { Dataset } from "@psgl/sdk/sources";
 import { z } from "zod";
+import { balancedClassWeights } from "../aggregator/balanced-class-weights.js";
 import { averagingMethods } from "../aggregator/robust-averaging.js";
 import type { AggregatorSettings } from "../aggregator/settings.js";
 import { type OptionValues, option, toggle } from "./options/option.js";
@@ -46,10 +49,10 @@ export const trainingOptions = {
 	...scheduleOptions,
 	classWeights: option(
 		"WEIGHTS",
-		"weight of each class in the loss, with commas between; with binary-cross-entropy, how much a label that applies counts against one that does not (default: all 1)",
+		"weight of each class in the loss, with commas between, or balanced: classes count alike however rare (psgl demo only); with binary-cross-entropy, how much a label that applies counts against one that does not (default: all 1)",
 		z
 			.string()
-			.regex(/^[\d.]+(,[\d.]+)+$/, "numbers with commas between, such as 1,4")
+			.regex(/^(balanced|[\d.]+(,[\d.]+)+)$/, "balanced, or numbers with commas between, such as 1,4")
 			.optional(),
 	),
 	patience: option(
@@ -64,10 +67,11 @@ export const trainingOptions = {
 	),
 } as const;
 
-/** The aggregator's settings from the options of a verb. */
+/** The aggregator's settings from the options of a verb, and from what is trained on where that is known. */
 export function aggregatorSettings(
 	options: OptionValues<typeof trainingOptions> & { readonly rounds: number; readonly seed: number },
 	minDevices: number,
+	train?: Dataset,
 ): AggregatorSettings {
 	const {
 		strategy,
@@ -81,7 +85,8 @@ export function aggregatorSettings(
 		averaging,
 		outlierGuard,
 	} = options;
-	const classWeights = options.classWeights?.split(",").map(Number);
+	const weights = options.classWeights;
+	const classWeights = weights === undefined ? undefined : classWeightsFrom(weights, train);
 	const groupSize = options.groupSize ?? Math.ceil(samplesPerServerStep / batchSize);
 	return {
 		strategy,
@@ -100,4 +105,14 @@ export function aggregatorSettings(
 		gradientDtype: wire,
 		seed,
 	};
+}
+
+function classWeightsFrom(text: string, train: Dataset | undefined): readonly number[] {
+	if (text !== "balanced") return text.split(",").map(Number);
+	if (train !== undefined) return balancedClassWeights(train);
+	throw new ConfigError("PSGL_OPTION", {
+		what: "--class-weights cannot be used",
+		got: "balanced, where the labels are on the devices only",
+		expected: "numbers with commas between, one for each class",
+	});
 }

@@ -59,7 +59,7 @@ export async function runDemo(given: DemoValues, context: VerbContext): Promise<
 		devices: options.devices,
 		deal: parseDeal(options.deal),
 		seed: options.seed,
-		settings: aggregatorSettings(options, options.devices),
+		settings: aggregatorSettings(options, options.devices, splits.train),
 		runtime: threadedRuntime(nodeRuntime, threads),
 		threads,
 		files,
