@@ -4,7 +4,10 @@ import { runInNewContext } from "node:vm";
 /** Results may take this many bytes before those that nobody holds any more are looked for. */
 const bytesBetweenCollections = 4 * 2 ** 20;
 
-type Collect = (options: { readonly type: "minor" }) => void;
+/** One collection in so many is of the whole heap, as without pressure from outside V8 makes none for long. */
+const collectionsToWhole = 64;
+
+type Collect = (options?: { readonly type: "minor" }) => void;
 
 /**
  * Collects results that are no longer used. ONNX Runtime's binding copies each output into memory outside JavaScript's
@@ -14,6 +17,7 @@ type Collect = (options: { readonly type: "minor" }) => void;
 export class ResultCollector {
 	readonly #collect: Collect;
 	#bytes = 0;
+	#collections = 0;
 
 	constructor() {
 		// The collector is reached by a flag of V8; a context that is made while it is set has it.
@@ -32,6 +36,8 @@ export class ResultCollector {
 	collectIfDue(): void {
 		if (this.#bytes < bytesBetweenCollections) return;
 		this.#bytes = 0;
-		this.#collect({ type: "minor" });
+		this.#collections += 1;
+		if (this.#collections % collectionsToWhole === 0) this.#collect();
+		else this.#collect({ type: "minor" });
 	}
 }
