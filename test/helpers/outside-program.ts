@@ -1,0 +1,30 @@
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import test, { type Implementation } from "ava";
+
+/** Path of a program of the operating system, undefined when it is not on `PATH`. */
+export function findProgram(name: string): string | undefined {
+	const folders = (process.env["PATH"] ?? "").split(delimiter);
+	return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+/**
+ * `test` for what needs programs of the operating system. Where one is missing, the test is listed as skipped, with the
+ * reason in its title; with `CI=true` it fails, so that nothing goes untested unnoticed.
+ */
+export function withPrograms(...names: readonly string[]): (title: string, run: Implementation<[]>) => void {
+	const missing = names.filter((name) => findProgram(name) === undefined);
+	if (missing.length === 0) return (title, run) => test(title, run);
+	const reason = `needs ${missing.join(", ")}, which .ci/run installs`;
+	if (process.env["CI"] === "true") return (title) => test(title, (t) => t.fail(reason));
+	return (title, run) => test.skip(`${title} (${reason})`, run);
+}
+
+function isExecutable(path: string): boolean {
+	try {
+		accessSync(path, constants.X_OK);
+		return true;
+	} catch {
+		return false;
+	}
+}
