@@ -26,6 +26,8 @@ const draft: ManifestDraft = {
 	packing: "none",
 	normalise: null,
 	smashedShape: [2, 4, 4],
+	code: null,
+	disclosure: { release: "every-epoch", budgetBits: null },
 	streams: ["A"],
 	cutGradient: "fused",
 	map: null,
@@ -80,6 +82,12 @@ test("what is packed is unpacked, bit for bit", async (t) => {
 	t.true(Object.is(artifactTensor(artifact, "client/params").data[1], -0));
 });
 
+test("an artifact from before codes has none and releases in every epoch", async (t) => {
+	const { manifest } = await decodeArtifact(await forged(({ code: _, disclosure: __, ...older }) => older));
+	t.is(manifest.code, null);
+	t.deepEqual(manifest.disclosure, { release: "every-epoch", budgetBits: null });
+});
+
 test("equal artifacts have equal bytes, others do not", async (t) => {
 	t.deepEqual(await tiny(), await tiny());
 	t.notDeepEqual(await tiny(), await tiny({}, { version: 4 }));
@@ -132,6 +140,28 @@ const unusable: Readonly<Record<string, readonly [code: string, bytes: () => Uin
 	"an unknown field": ["PSGL_ARTIFACT_FORMAT", () => forged((m) => ({ ...m, run: "rm" }))],
 	"one class": ["PSGL_ARTIFACT_FORMAT", () => forged((m) => ({ ...m, classes: ["all"] }))],
 	"a negative extent": ["PSGL_ARTIFACT_FORMAT", () => forged((m) => ({ ...m, inputShape: [1, -8, 8] }))],
+	"a code that is not the shape of the smashed data": [
+		"PSGL_ARTIFACT_FORMAT",
+		() => forged((m) => ({ ...m, code: { numbers: 4, bits: 2 } })),
+	],
+	"a code of nine bits": [
+		"PSGL_ARTIFACT_FORMAT",
+		() => forged((m) => ({ ...m, smashedShape: [4], code: { numbers: 4, bits: 9 } })),
+	],
+	"real numbers released once": [
+		"PSGL_ARTIFACT_FORMAT",
+		() => forged((m) => ({ ...m, disclosure: { release: "once", budgetBits: 9 } })),
+	],
+	"a refresh without a number": [
+		"PSGL_ARTIFACT_FORMAT",
+		() =>
+			forged((m) => ({
+				...m,
+				smashedShape: [4],
+				code: { numbers: 4, bits: 2 },
+				disclosure: { release: "refresh", budgetBits: 9 },
+			})),
+	],
 	"a member left out": ["PSGL_ARTIFACT_FORMAT", () => repacked({ "client/params.f32": undefined })],
 	"another member": ["PSGL_ARTIFACT_DIGEST", () => repacked({ "client/infer.onnx": Uint8Array.of(1) })],
 	"a member called as what every object has": [

@@ -88,6 +88,8 @@ function manifestDraft(definition: ModelDefinition, layout: ModelLayout, name: s
 		packing: definition.packing,
 		normalise: normaliseEntry(definition.network),
 		smashedShape: [...layout.smashedShape],
+		code: null,
+		disclosure: { release: "every-epoch", budgetBits: null },
 		streams: [...definition.streams],
 		cutGradient: definition.cutGradient,
 		map: definition.map,

@@ -14,6 +14,8 @@ export {
 } from "./artifact.js";
 export { isMultiLabel } from "./is-multi-label.js";
 export {
+	type CodeSettings,
+	type DisclosureSettings,
 	type GradientClipping,
 	type LossSettings,
 	type Manifest,

@@ -61,6 +61,32 @@ const loss = z.discriminatedUnion("kind", [
 /** Bound of a gradient before an optimiser step: of its Euclidean norm, or of each value. */
 const gradientClipping = z.strictObject({ kind: z.enum(["norm", "value"]), limit: z.number().positive() });
 
+/** A narrow cut: `numbers` unsigned level indices below 2^`bits`, levels evenly spaced over [-1,1]. */
+const code = z.strictObject({
+	numbers: z.int().positive().max(4096),
+	bits: z.int().min(1).max(8),
+});
+
+/** What a device may disclose of each record, and how often it codes one (docs/privacy.md). */
+const disclosure = z
+	.strictObject({
+		/**
+		 * `every-epoch`: in each epoch anew, as in the paper. `once`: the client segment learns with the local head, each record is
+		 * coded one time, and the aggregator trains on the codes it has. `refresh`: the same `refreshes` times in turn.
+		 */
+		release: z.enum(["every-epoch", "once", "refresh"]),
+		/** Codings of a record; exactly with `refresh`. */
+		refreshes: z.int().min(2).max(1024).optional(),
+		/** Bits a device may ever release of one record, its label among them; null: any number. */
+		budgetBits: z.number().positive().nullable(),
+		/** Each bit of a code is turned over by chance, such that one release is `epsilon`-differentially private in the code. */
+		randomisedResponse: z.strictObject({ epsilon: z.number().positive().max(1000) }).optional(),
+	})
+	.refine(({ release, refreshes }) => (release === "refresh") === (refreshes !== undefined), {
+		message: "refreshes goes with release refresh",
+		path: ["refreshes"],
+	});
+
 /** Names of tensors in ONNX files may be long. */
 const tensorName = z.string().min(1).max(512);
 const layoutEntry = z.strictObject({ name: tensorName, shape: z.array(extent).max(6), offset: count });
@@ -83,11 +109,7 @@ const member = z.strictObject({
 	tensor: z.strictObject({ dtype: z.literal("float32"), dims: z.array(count).max(4) }).optional(),
 });
 
-/**
- * What `manifest.json` of an artifact says. `part: client` is what a device gets; `joint` never
- * leaves the cloud.
- */
-export const manifestSchema = z.strictObject({
+const manifestFields = z.strictObject({
 	format: z.literal(1),
 	part: z.enum(["joint", "client"]),
 	name,
@@ -104,8 +126,12 @@ export const manifestSchema = z.strictObject({
 		.strictObject({ mean: z.array(z.number()), std: z.array(z.number().positive()) })
 		.nullable()
 		.default(null),
-	/** [Cs,Hs,Ws] or [Cs,Ls]: one sample of smashed data. */
+	/** [Cs,Hs,Ws] or [Cs,Ls]: one sample of smashed data; [k] where it is a code of k numbers. */
 	smashedShape: shape,
+	/** Null: smashed data are real numbers. */
+	code: code.nullable().default(null),
+	/** Artifacts made before there was a choice release in every epoch, without a budget. */
+	disclosure: disclosure.default({ release: "every-epoch", budgetBits: null }),
 	streams: z
 		.array(z.enum(["A", "R", "F"]))
 		.min(1)
@@ -137,9 +163,26 @@ export const manifestSchema = z.strictObject({
 	note: z.string().max(4096).optional(),
 });
 
+/**
+ * What `manifest.json` of an artifact says. `part: client` is what a device gets; `joint` never
+ * leaves the cloud.
+ */
+export const manifestSchema = manifestFields
+	.refine(({ code, smashedShape }) => code === null || smashedShape.join() === `${code.numbers}`, {
+		message: "smashed data of a code have its numbers as their shape",
+		path: ["smashedShape"],
+	})
+	.refine(
+		({ code, disclosure: { release, randomisedResponse } }) =>
+			code !== null || (release === "every-epoch" && randomisedResponse === undefined),
+		{ message: "only a code can be released once, be refreshed or be randomised", path: ["disclosure"] },
+	);
+
 export type Manifest = z.infer<typeof manifestSchema>;
 export type MapSettings = z.infer<typeof map>;
 export type RecoverySettings = z.infer<typeof recovery>;
 export type OptimiserSettings = z.infer<typeof optimiser>;
 export type LossSettings = z.infer<typeof loss>;
+export type CodeSettings = z.infer<typeof code>;
+export type DisclosureSettings = z.infer<typeof disclosure>;
 export type GradientClipping = z.infer<typeof gradientClipping>;

@@ -9,6 +9,10 @@ export type ClientGraph =
 	| "client/forward"
 	| "client/train"
 	| "client/infer"
+	/** One optimiser step of client segment and local head without the aggregator; only where the cut is a code. */
+	| "client/local"
+	/** Level indices of a code [B,k] and the local head's answer; only where the cut is a code. */
+	| "client/code"
 	| `wire/encode.${Exclude<WireDType, "float32">}`
 	| `wire/decode.${Exclude<WireDType, "float32">}`;
 
