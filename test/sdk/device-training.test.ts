@@ -249,7 +249,7 @@ for (const dtype of ["float16", "int8"] as const) {
 		await aggregator.expect("resume");
 		await aggregator.send(trainRound(id));
 		const batch = await aggregator.expect("batch");
-		const { smashed } = batch.tensors;
+		const smashed = batch.tensors.smashed as WireTensor;
 		t.is(smashed.dtype, dtype);
 		t.deepEqual(smashed.scale?.dims, dtype === "int8" ? [smashed.dims[1] as number] : []);
 		// What came is a valid gradient too: of that element type, with its scale.

@@ -1,5 +1,6 @@
 import { ConfigError, type PsglError, scalar, tensor } from "@psgl/sdk";
 import {
+	type BatchMessage,
 	decodeEnvelope,
 	encodeEnvelope,
 	identify,
@@ -140,6 +141,22 @@ const wrongTensors: Record<string, [header: unknown, bodyBytes: number]> = {
 	"an empty batch": [batchHeader({}, { dims: [0, 1], bytes: 0 }), 2],
 	"int8 without its scale": [batchHeader({}, { dtype: "int8", dims: [2, 4] }), 10],
 	"float32 with a scale": [batchHeader({}, { offset: 4, scale: { offset: 0, bytes: 4 } }), 14],
+	"a code without its bits": [batchHeader({}, { dtype: "code", dims: [2, 4] }), 10],
+	"bits of real numbers": [batchHeader({}, { bits: 4 }), 10],
+	"a code of rank 3": [batchHeader({}, { dtype: "code", bits: 8, dims: [2, 2, 2] }), 10],
+	"a code with a scale": [
+		batchHeader({}, { dtype: "code", bits: 8, dims: [2, 4], offset: 4, scale: { offset: 0, bytes: 4 } }),
+		14,
+	],
+	"a code that does not fit its bytes": [batchHeader({}, { dtype: "code", bits: 7, dims: [2, 4] }), 10],
+	"a code as a gradient": [
+		{
+			...samples.gradient,
+			tensors: [{ name: "cutGradient", dtype: "code", bits: 8, dims: [2, 4], offset: 0, bytes: 8 }],
+		},
+		8,
+	],
+	"codes that are real numbers": [{ ...samples.codes, tensors: batchHeader().tensors }, 10],
 	"a body where none belongs": [samples.bye, 1],
 	"weights of rank 2": [
 		{
@@ -161,6 +178,19 @@ for (const [what, [header, bodyBytes]] of Object.entries(wrongTensors)) {
 		t.throws(() => decodeEnvelope(envelope(header, new Uint8Array(bodyBytes))), { code: "PSGL_PROTOCOL_TENSOR" });
 	});
 }
+
+test("an index that its bits cannot hold is not sent, and bits after the last index are not taken", (t) => {
+	const code = "PSGL_PROTOCOL_TENSOR";
+	const { tensors: sent, ...fields } = samples["batch-code"];
+	const smashed = { ...sent.smashed, data: Uint8Array.of(0, 1, 2, 3, 8, 5, 6, 7, 5) };
+	t.throws(() => encodeEnvelope({ ...fields, tensors: { ...sent, smashed } }), { code });
+	const header = batchHeader({}, { dtype: "code", bits: 3, dims: [2, 1], bytes: 1 });
+	const [, labels] = header.tensors;
+	const sealed = (first: number) =>
+		envelope({ ...header, tensors: [header.tensors[0], { ...labels, offset: 1 }] }, Uint8Array.of(first, 0, 1));
+	t.deepEqual((decodeEnvelope(sealed(0b00_101_011)) as BatchMessage).tensors.smashed.data, Uint8Array.of(3, 5));
+	t.throws(() => decodeEnvelope(sealed(0b01_101_011)), { code });
+});
 
 test("what is over a limit is refused", (t) => {
 	const code = "PSGL_PROTOCOL_TOO_LARGE";
@@ -248,6 +278,7 @@ test("every type of message has a sample", (t) => {
 		hello: true,
 		batch: true,
 		evaluate: true,
+		codes: true,
 		weights: true,
 		infer: true,
 		resume: true,

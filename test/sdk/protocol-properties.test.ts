@@ -2,6 +2,7 @@ import { PsglError, seededRandom, tensor } from "@psgl/sdk";
 import {
 	type BatchMessage,
 	ChunkAssembler,
+	type CodeTensor,
 	decodeEnvelope,
 	encodeEnvelope,
 	type LabelTensor,
@@ -29,8 +30,8 @@ const finite = fc.float({ noNaN: true, noDefaultInfinity: true });
 
 /** Smashed data in any element type. */
 const smashed = fc
-	.tuple(dims, fc.constantFrom("float32", "float16", "int8"))
-	.chain(([shape, dtype]): fc.Arbitrary<WireTensor> => {
+	.tuple(dims, fc.constantFrom("float32", "float16", "int8", "code"))
+	.chain(([shape, dtype]): fc.Arbitrary<WireTensor | CodeTensor> => {
 		const size = shape.reduce((a, b) => a * b);
 		const channels = shape[1];
 		const many = <T>(value: fc.Arbitrary<T>, length: number) =>
@@ -43,6 +44,13 @@ const smashed = fc
 				return fc
 					.tuple(many(fc.nat({ max: 0x7bff }), size), scales(1))
 					.map(([v, s]) => ({ ...tensor("float16", shape, Uint16Array.from(v)), scale: tensor("float32", [], s) }));
+			case "code":
+				return fc.integer({ min: 1, max: 8 }).chain((bits) =>
+					many(fc.nat({ max: 2 ** bits - 1 }), size).map((v) => ({
+						...tensor("uint8", [shape[0], size / shape[0]], Uint8Array.from(v)),
+						bits,
+					})),
+				);
 			default:
 				return fc
 					.tuple(many(fc.integer({ min: -127, max: 127 }), size), scales(channels))

@@ -8,8 +8,15 @@ import {
 	type Tensor,
 	zeros,
 } from "@psgl/sdk";
-import { type Artifact, artifactGraph, artifactTensor, type Manifest, optimiserStateLength } from "@psgl/sdk/artifact";
-import { type LabelTensor, requireFinite, type WireDType, type WireTensor } from "@psgl/sdk/protocol";
+import {
+	type Artifact,
+	artifactGraph,
+	artifactTensor,
+	levelShrink,
+	type Manifest,
+	optimiserStateLength,
+} from "@psgl/sdk/artifact";
+import { type CodeTensor, type LabelTensor, requireFinite, type WireDType, type WireTensor } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import { concatenateBatches, concatenateLabels, mayOverflow, scaled, streamLosses } from "./batch-tensors.js";
 import { graphLabels } from "./graph-labels.js";
@@ -89,6 +96,7 @@ export class ServerSegment {
 	): Promise<ServerSegment> {
 		const names = ["server/train", "server/infer"];
 		if (artifact.graphs.has("server/infer-masked")) names.push("server/infer-masked");
+		if (artifact.manifest.code !== null) names.push("wire/decode.code");
 		for (const dtype of new Set(options.dtypes)) {
 			if (dtype !== "float32") names.push(`wire/encode.${dtype}`, `wire/decode.${dtype}`);
 		}
@@ -157,10 +165,11 @@ export class ServerSegment {
 	}
 
 	/**
-	 * Reads smashed data that travelled.
-	 * @throws ShapeError `PSGL_BATCH_SHAPE`; NumericError `PSGL_PROTOCOL_NOT_FINITE` when the scale makes them infinite.
+	 * Reads smashed data that travelled: real numbers, or the levels of a code. Of a code whose bits were turned over by chance,
+	 * levels are such that their mean over that chance is the level before it.
+	 * @throws ShapeError `PSGL_BATCH_SHAPE`, `PSGL_BATCH_CODE`; NumericError `PSGL_PROTOCOL_NOT_FINITE` when the scale makes them infinite.
 	 */
-	async decode(wire: WireTensor): Promise<Vector> {
+	async decode(wire: WireTensor | CodeTensor): Promise<Vector> {
 		const [samples = 0, ...shape] = wire.dims;
 		const expected = this.manifest.smashedShape;
 		if (shape.join() !== expected.join() || samples > cloudLimits.maxBatchSize) {
@@ -170,6 +179,14 @@ export class ServerSegment {
 				expected: `[B,${expected.join(",")}] with B at most ${cloudLimits.maxBatchSize}`,
 				remedy: "Check that aggregator and device use the same artifact",
 			});
+		}
+		this.#requireKind(wire);
+		if ("bits" in wire) {
+			const { levels } = await this.#run("wire/decode.code", { code: wire });
+			const shrink = levelShrink(this.manifest);
+			return shrink === 1
+				? (levels as Vector)
+				: { ...(levels as Vector), data: scaled((levels as Vector).data, 1 / shrink) };
 		}
 		if (wire.dtype === "float32") return wire as Vector;
 		const { values } = await this.#run(`wire/decode.${wire.dtype}`, { quantised: wire, scale: wire.scale as Vector });
@@ -190,6 +207,18 @@ export class ServerSegment {
 		if (dtype === "float32") return values;
 		const { quantised, scale } = await this.#run(`wire/encode.${dtype}`, { values });
 		return { ...(quantised as Tensor<WireDType>), scale: scale as Vector };
+	}
+
+	#requireKind(wire: WireTensor | CodeTensor): void {
+		const { code } = this.manifest;
+		const bits = "bits" in wire ? wire.bits : undefined;
+		if (bits === code?.bits) return;
+		throw new ShapeError("PSGL_BATCH_CODE", {
+			what: "smashed data are not of the model's kind",
+			got: bits === undefined ? wire.dtype : `a code of ${bits} bits a number`,
+			expected: code === null ? "real numbers" : `a code of ${code.bits} bits a number`,
+			remedy: "Check that aggregator and device use the same artifact",
+		});
 	}
 
 	async close(): Promise<void> {

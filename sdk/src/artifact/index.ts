@@ -25,3 +25,4 @@ export {
 	type RecoverySettings,
 } from "./manifest.js";
 export { optimiserStateLength } from "./optimiser-state-length.js";
+export { flipProbability, levelShrink } from "./randomised-response.js";

@@ -15,8 +15,10 @@ export interface ByteRange {
 /** A tensor as a header describes it. Its scale lies right before it. */
 export interface TensorDescriptor extends ByteRange {
 	readonly name: string;
-	readonly dtype: "float32" | "float16" | "int8" | "uint8" | "int32";
+	readonly dtype: "float32" | "float16" | "int8" | "uint8" | "int32" | "code";
 	readonly dims: readonly number[];
+	/** Bits of an index; exactly for `code`. */
+	readonly bits?: number | undefined;
 	readonly scale?: ByteRange | undefined;
 }
 
@@ -50,7 +52,8 @@ const rate = z.number().min(0).max(1000);
 
 const descriptor = z.strictObject({
 	name,
-	dtype: z.enum(["float32", "float16", "int8", "uint8", "int32"]),
+	dtype: z.enum(["float32", "float16", "int8", "uint8", "int32", "code"]),
+	bits: z.int().min(1).max(8).optional(),
 	dims: z.array(z.int().min(0).max(limits.maxDimension)).max(limits.maxRank),
 	offset: bytes,
 	bytes,
@@ -66,6 +69,19 @@ const chunk = z.strictObject({
 	offset: bytes,
 	total: bytes,
 	crc: counter,
+});
+
+const releases = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+/** Totals of a device's disclosure ledger. */
+const disclosure = z.strictObject({
+	records: releases,
+	releases,
+	bits: z.number().min(0),
+	mostBits: z.number().min(0),
+	mostEpsilon: z.number().min(0),
+	budgetBits: z.number().min(0).optional(),
+	leftOut: releases,
 });
 
 const envelope = { device: z.string().regex(deviceIdPattern), chunk: chunk.optional() };
@@ -85,6 +101,7 @@ const schemas = {
 		maxMessageBytes: messageBytes,
 		agent: text,
 		artifacts: z.array(digest).max(limits.maxArtifacts),
+		releases: releases.optional(),
 	}),
 	batch: z.strictObject({
 		...envelope,
@@ -102,6 +119,16 @@ const schemas = {
 		model: counter,
 		last: z.boolean(),
 		tensors,
+	}),
+	codes: z.strictObject({
+		...envelope,
+		type: z.literal("codes"),
+		epoch: counter,
+		seq: counter,
+		model: counter,
+		part: z.enum(["train", "validation"]),
+		last: z.boolean(),
+		tensors: tensors.optional(),
 	}),
 	weights: z.strictObject({
 		...envelope,
@@ -144,18 +171,20 @@ const schemas = {
 		seed: counter,
 		mapBudget: rate,
 		robustBudget: z.number().min(0).max(1),
+		releases: releases.optional(),
 	}),
 	artifact: z.strictObject({ ...envelope, type: z.literal("artifact"), name, version: name, digest }),
 	round: z.strictObject({
 		...envelope,
 		type: z.literal("round"),
 		epoch: counter,
-		task: z.enum(["train", "validate"]),
+		task: z.enum(["train", "validate", "local", "code"]),
 		steps: counter,
 		pass: counter.optional(),
 		first: counter.optional(),
 		learningRate: rate,
 		headLearningRate: rate,
+		shieldWeight: z.number().min(0).max(1).optional(),
 		model: counter,
 		tensors: tensors.optional(),
 	}),
@@ -181,14 +210,14 @@ const schemas = {
 	received: z.strictObject({
 		...envelope,
 		type: z.literal("received"),
-		of: z.enum(["weights", "evaluate"]),
+		of: z.enum(["weights", "evaluate", "codes"]),
 		epoch: counter,
 		seq: counter,
 	}),
 	refused: z.strictObject({
 		...envelope,
 		type: z.literal("refused"),
-		of: z.enum(["hello", "batch", "evaluate", "weights", "infer", "resume", "bye"]).optional(),
+		of: z.enum(["hello", "batch", "evaluate", "codes", "weights", "infer", "resume", "bye"]).optional(),
 		code: z.string().regex(/^PSGL_[A-Z0-9_]{1,60}$/),
 		what: text,
 		got: text.optional(),
@@ -211,6 +240,7 @@ const schemas = {
 		type: z.literal("status"),
 		state: z.enum(["online", "offline"]),
 		since: z.int().min(0),
+		disclosure: disclosure.optional(),
 	}),
 } satisfies { [T in MessageType]: z.ZodType<FieldsOf<T>> };
 

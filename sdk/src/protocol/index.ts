@@ -20,8 +20,10 @@ export type {
 	Awaiting,
 	BatchMessage,
 	ByeMessage,
+	CodesMessage,
 	DeviceMessage,
 	DeviceMessageType,
+	DisclosureTotals,
 	EndMessage,
 	EvaluateMessage,
 	GradientMessage,
@@ -42,6 +44,7 @@ export type {
 export { refusalError, refuse } from "./refusal.js";
 export {
 	type ClientWeights,
+	type CodeTensor,
 	type FlatTensor,
 	type LabelTensor,
 	type WireDType,

@@ -1,10 +1,11 @@
 import { ProtocolError } from "../errors.js";
 import { bytesPerElement, elementCount, type Tensor, tensorBytes, tensorFromBytes } from "../tensor.js";
+import { packCode, packedBytes, unpackCode } from "./code-bits.js";
 import { requireFinite } from "./finite.js";
 import { checkHeader, type Header, type TensorDescriptor } from "./headers.js";
 import type { Message } from "./messages.js";
 import { checkTensors, tensorNames } from "./tensor-rules.js";
-import type { WireTensor } from "./tensors.js";
+import type { CodeTensor, WireTensor } from "./tensors.js";
 
 const nothing = new Uint8Array(0);
 
@@ -18,22 +19,27 @@ export function layOut(message: Message): { header: Header; body: Uint8Array } {
 		return { header: checkHeader(fields), body };
 	}
 	if (!("tensors" in message) || message.tensors === undefined) return { header: checkHeader(message), body: nothing };
-	const given = message.tensors as Readonly<Record<string, WireTensor>>;
+	const given = message.tensors as Readonly<Record<string, WireTensor | CodeTensor>>;
 	const descriptors: TensorDescriptor[] = [];
 	const parts: Uint8Array[] = [];
 	let offset = 0;
-	const place = (part: Tensor) => {
-		const range = { offset, bytes: part.data.byteLength };
-		parts.push(tensorBytes(part));
+	const place = (part: Uint8Array) => {
+		const range = { offset, bytes: part.byteLength };
+		parts.push(part);
 		offset += range.bytes;
 		return range;
 	};
 	for (const name of tensorNames(message.type)) {
 		const tensor = given[name];
 		if (tensor === undefined) continue;
+		if ("bits" in tensor) {
+			const { bits, dims, data } = tensor;
+			descriptors.push({ name, dtype: "code", bits, dims, ...place(packCode(requireLevels(name, data, bits), bits)) });
+			continue;
+		}
 		requireFinite(tensor, name);
-		const scale = tensor.scale && place(tensor.scale);
-		descriptors.push({ name, dtype: tensor.dtype, dims: tensor.dims, ...place(tensor), scale });
+		const scale = tensor.scale && place(tensorBytes(tensor.scale));
+		descriptors.push({ name, dtype: tensor.dtype, dims: tensor.dims, ...place(tensorBytes(tensor)), scale });
 	}
 	const header = checkHeader({ ...message, tensors: descriptors });
 	checkLayout(header, offset);
@@ -50,8 +56,12 @@ export function putTogether(header: Header, body: Uint8Array): Message {
 	if (fields.type === "artifact") return { ...fields, body: new Uint8Array(body) };
 	checkLayout(header, body.length);
 	if (descriptors === undefined) return fields as Message;
-	const tensors: Record<string, WireTensor> = {};
+	const tensors: Record<string, WireTensor | CodeTensor> = {};
 	for (const d of descriptors) {
+		if (d.dtype === "code") {
+			tensors[d.name] = readCode(d, body);
+			continue;
+		}
 		const values = tensorFromBytes(d.dtype, d.dims, body.subarray(d.offset, d.offset + d.bytes)) as WireTensor;
 		tensors[d.name] = d.scale === undefined ? values : { ...values, scale: readScale(d, body, d.scale.offset) };
 		requireFinite(tensors[d.name] as WireTensor, d.name);
@@ -71,6 +81,18 @@ export function checkLayout({ type, tensors }: Header, bodyBytes: number): void 
 	} else if (bodyBytes > 0) {
 		throw misplaced("a message without tensors has a body", `${bodyBytes} bytes`, "none");
 	}
+}
+
+function readCode({ name, dims, bits = 0, offset, bytes }: TensorDescriptor, body: Uint8Array): CodeTensor {
+	const data = unpackCode(body.subarray(offset, offset + bytes), elementCount(dims), bits);
+	if (data !== undefined) return { dtype: "uint8", dims, data, bits };
+	throw misplaced(`${name} has something in the bits after its last index`, "bits that are set", "zeros");
+}
+
+function requireLevels(name: string, indices: Uint8Array, bits: number): Uint8Array {
+	const above = indices.find((index) => index >= 2 ** bits);
+	if (above === undefined) return indices;
+	throw misplaced(`${name} holds an index that its bits cannot`, `${above}`, `below ${2 ** bits}`);
 }
 
 function readScale(d: TensorDescriptor, body: Uint8Array, offset: number): Tensor<"float32"> {
@@ -95,13 +117,20 @@ function checkPlaces(descriptors: readonly TensorDescriptor[], bodyBytes: number
 				"a scale for float16 and int8 only",
 			);
 		}
+		if ((d.dtype === "code") !== (d.bits !== undefined)) {
+			throw misplaced(`${d.name} does not fit its bits`, `${d.dtype} with bits ${d.bits}`, "bits for code only");
+		}
 		if (d.scale !== undefined)
 			offset = follow(d.scale, offset, elementCount(scaleDims(d)) * 4, `the scale of ${d.name}`);
-		offset = follow(d, offset, elementCount(d.dims) * bytesPerElement[d.dtype], d.name);
+		offset = follow(d, offset, valueBytes(d), d.name);
 	}
 	if (offset !== bodyBytes) {
 		throw misplaced("the tensors do not fill the body", `${bodyBytes} bytes`, `${offset} bytes`);
 	}
+}
+
+function valueBytes({ dtype, dims, bits = 0 }: TensorDescriptor): number {
+	return dtype === "code" ? packedBytes(elementCount(dims), bits) : elementCount(dims) * bytesPerElement[dtype];
 }
 
 function follow(place: { offset: number; bytes: number }, offset: number, bytes: number, name: string): number {

@@ -8,13 +8,18 @@ import type { ByteRange, TensorDescriptor } from "./headers.js";
  */
 export function maskFromMissing(descriptor: TensorDescriptor, missing: readonly ByteRange[]): Uint8Array {
 	const mask = new Uint8Array(elementCount(descriptor.dims)).fill(1);
-	for (const [first, end] of overlap(descriptor, bytesPerElement[descriptor.dtype], missing)) mask.fill(0, first, end);
+	for (const [first, end] of overlap(descriptor, valueBytes(descriptor), missing)) mask.fill(0, first, end);
 	if (descriptor.scale === undefined) return mask;
 	for (const [first, end] of overlap(descriptor.scale, 4, missing)) {
 		if (descriptor.dtype === "float16") return mask.fill(0);
 		for (let channel = first; channel < end; channel++) clearChannel(mask, descriptor.dims, channel);
 	}
 	return mask;
+}
+
+/** Bytes of one value; an eighth of its bits for a code, of which several lie in a byte. */
+function valueBytes({ dtype, bits = 0 }: TensorDescriptor): number {
+	return dtype === "code" ? bits / 8 : bytesPerElement[dtype];
 }
 
 /** Elements of `width` bytes in `place` that a missing range touches, as [first, end). */

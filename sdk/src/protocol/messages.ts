@@ -1,4 +1,4 @@
-import type { ClientWeights, LabelTensor, WireDType, WireTensor } from "./tensors.js";
+import type { ClientWeights, CodeTensor, LabelTensor, WireDType, WireTensor } from "./tensors.js";
 
 /** Fields every message has. */
 interface Addressed {
@@ -27,6 +27,8 @@ export interface HelloMessage extends Addressed {
 	readonly agent: string;
 	/** SHA-256 digests (hex) of the client artifacts the device already has. */
 	readonly artifacts: readonly string[];
+	/** Releases in the device's disclosure ledger; absent when it keeps none over restarts. */
+	readonly releases?: number | undefined;
 }
 
 /** One training batch: smashed data and labels. Answered by `gradient` or `refused`. */
@@ -38,8 +40,8 @@ export interface BatchMessage extends Addressed {
 	/** Version of the weights the round started from. */
 	readonly model: number;
 	readonly tensors: {
-		/** [B,Cs,Hs,Ws] or [B,Cs,Ls] */
-		readonly smashed: WireTensor;
+		/** [B,Cs,Hs,Ws] or [B,Cs,Ls]; [B,k] of a code. */
+		readonly smashed: WireTensor | CodeTensor;
 		/** [B], or [B,K] where several labels may apply to a sample. */
 		readonly labels: LabelTensor;
 	};
@@ -53,7 +55,22 @@ export interface EvaluateMessage extends Addressed {
 	readonly model: number;
 	/** True on the device's last validation batch of the round. */
 	readonly last: boolean;
-	readonly tensors: { readonly smashed: WireTensor; readonly labels: LabelTensor };
+	readonly tensors: { readonly smashed: WireTensor | CodeTensor; readonly labels: LabelTensor };
+}
+
+/** Codes of some of the device's samples, for the aggregator to keep and to train on. Answered by `received` or `refused`. */
+export interface CodesMessage extends Addressed {
+	readonly type: "codes";
+	readonly epoch: number;
+	readonly seq: number;
+	/** Version of the weights that the round names. */
+	readonly model: number;
+	/** What the samples are for. */
+	readonly part: "train" | "validation";
+	/** True on the device's last message of the round. */
+	readonly last: boolean;
+	/** Absent when the device has nothing it may release. */
+	readonly tensors?: { readonly smashed: CodeTensor; readonly labels: LabelTensor } | undefined;
 }
 
 /** The device's client segment after its last step of a round. Answered by `received` or `refused`. */
@@ -78,7 +95,7 @@ export interface InferMessage extends Addressed {
 	readonly model: number;
 	/** True when the aggregator may answer with what arrived if chunks are missing (masked recovery). */
 	readonly allowPartial: boolean;
-	readonly tensors: { readonly smashed: WireTensor };
+	readonly tensors: { readonly smashed: WireTensor | CodeTensor };
 }
 
 /** What a device that lost its place waits for. */
@@ -131,6 +148,8 @@ export interface WelcomeMessage extends Addressed {
 	readonly mapBudget: number;
 	/** Bound of the robust perturbation, a fraction of the input's range [0,1]. 0 turns it off. */
 	readonly robustBudget: number;
+	/** The most releases that the device has told of in a `hello`; absent when it told of none. */
+	readonly releases?: number | undefined;
 }
 
 /** The client half of an artifact, opaque to the protocol. */
@@ -149,9 +168,10 @@ export interface RoundMessage extends Addressed {
 	readonly epoch: number;
 	/**
 	 * `train`: make `steps` steps, then send `weights`. `validate`: load the weights, send at most `steps` validation
-	 * batches as `evaluate`.
+	 * batches as `evaluate`. `local`: make `steps` steps with the local head alone, then send `weights`. `code`: code samples
+	 * with these weights, once, and send them as `codes`.
 	 */
-	readonly task: "train" | "validate";
+	readonly task: "train" | "validate" | "local" | "code";
 	/** Batches the device may send in this round; 0 means as many as its data gives. */
 	readonly steps: number;
 	/** Pass over the device's data, which decides the order of its samples. Absent: the round is a pass of its own. */
@@ -160,6 +180,8 @@ export interface RoundMessage extends Addressed {
 	readonly first?: number | undefined;
 	readonly learningRate: number;
 	readonly headLearningRate: number;
+	/** Weight of what hides samples in the loss of `local`, 0 to 1. Absent: 1. */
+	readonly shieldWeight?: number | undefined;
 	/** Version of the weights to start from. */
 	readonly model: number;
 	/** Absent when the device already holds version `model`. */
@@ -196,12 +218,12 @@ export interface ScoresMessage extends Addressed {
 	};
 }
 
-/** Acknowledges `weights` or `evaluate`. */
+/** Acknowledges `weights`, `evaluate` or `codes`. */
 export interface ReceivedMessage extends Addressed {
 	readonly type: "received";
-	readonly of: "weights" | "evaluate";
+	readonly of: "weights" | "evaluate" | "codes";
 	readonly epoch: number;
-	/** Of the `evaluate` message; 0 for `weights`. */
+	/** Of the `evaluate` or `codes` message; 0 for `weights`. */
 	readonly seq: number;
 }
 
@@ -239,6 +261,26 @@ export interface StatusMessage extends Addressed {
 	readonly state: "online" | "offline";
 	/** Milliseconds since the Unix epoch. In a last will: when the lost connection was opened. */
 	readonly since: number;
+	/** Absent on a device without a ledger, and in a last will. */
+	readonly disclosure?: DisclosureTotals | undefined;
+}
+
+/** What a device's disclosure ledger counts. */
+export interface DisclosureTotals {
+	/** Records of which anything was released. */
+	readonly records: number;
+	/** Of a record each. */
+	readonly releases: number;
+	/** Bits released in all. */
+	readonly bits: number;
+	/** Bits released of the record of which most were. */
+	readonly mostBits: number;
+	/** Sum of the epsilons of a record's randomised releases, of the record where it is largest; 0 without any. */
+	readonly mostEpsilon: number;
+	/** Bits that may be released of one record; absent: any number. */
+	readonly budgetBits?: number | undefined;
+	/** Times a record was left out because its budget did not allow a release. */
+	readonly leftOut: number;
 }
 
 /** Published by a device on its `up` topic. */
@@ -246,6 +288,7 @@ export type DeviceMessage =
 	| HelloMessage
 	| BatchMessage
 	| EvaluateMessage
+	| CodesMessage
 	| WeightsMessage
 	| InferMessage
 	| ResumeMessage

@@ -3,7 +3,7 @@ import type { Header } from "./headers.js";
 import type { AggregatorMessageType, DeviceMessageType } from "./messages.js";
 
 const types = {
-	device: ["hello", "batch", "evaluate", "weights", "infer", "resume", "bye"] satisfies DeviceMessageType[],
+	device: ["hello", "batch", "evaluate", "codes", "weights", "infer", "resume", "bye"] satisfies DeviceMessageType[],
 	aggregator: [
 		"welcome",
 		"artifact",

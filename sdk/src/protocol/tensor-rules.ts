@@ -3,18 +3,19 @@ import type { TensorDescriptor } from "./headers.js";
 import type { MessageType } from "./messages.js";
 
 /**
- * What a tensor may be. `real`: smashed data or a gradient, [B,C] and more, float32, float16 or int8.
+ * What a tensor may be. `real`: a gradient, [B,C] and more, float32, float16 or int8. `smashed`: the same, or a code [B,k].
  * `labels`: class indices [B], uint8 or int32, or marks of several labels [B,K], uint8. `flat`: a float32 vector, may be empty. `scores`: float32 [B,streams,K].
  */
-type Kind = "real" | "labels" | "flat" | "scores";
+type Kind = "real" | "smashed" | "code" | "labels" | "flat" | "scores";
 
 const weights = { params: "flat", stats: "flat", head: "flat" } as const;
 
 /** Tensors of each message that has any, in the order in which they lie in the body. */
 const rules: { readonly [T in MessageType]?: Readonly<Record<string, Kind>> } = {
-	batch: { smashed: "real", labels: "labels" },
-	evaluate: { smashed: "real", labels: "labels" },
-	infer: { smashed: "real" },
+	batch: { smashed: "smashed", labels: "labels" },
+	evaluate: { smashed: "smashed", labels: "labels" },
+	codes: { smashed: "code", labels: "labels" },
+	infer: { smashed: "smashed" },
 	weights,
 	round: weights,
 	end: weights,
@@ -53,6 +54,14 @@ function checkKind(kind: Kind, d: TensorDescriptor): void {
 	const rank = d.dims.length;
 	const empty = d.dims.includes(0);
 	switch (kind) {
+		case "smashed":
+			checkKind(d.dtype === "code" ? "code" : "real", d);
+			return;
+		case "code":
+			if (rank !== 2 || empty || d.dtype !== "code") {
+				throw misfit(`${d.name} is no batch of codes`, describe(d), "code of shape [B,k]");
+			}
+			return;
 		case "real":
 			if (rank < 2 || empty || !["float32", "float16", "int8"].includes(d.dtype)) {
 				throw misfit(

@@ -14,6 +14,12 @@ export interface WireTensor extends Tensor<WireDType> {
 	readonly scale?: Tensor<"float32"> | undefined;
 }
 
+/** Smashed data as a narrow code: level indices [B,k], each below 2^`bits`. They travel packed, `bits` bits an index. */
+export interface CodeTensor extends Tensor<"uint8"> {
+	/** 1 to 8. */
+	readonly bits: number;
+}
+
 /**
  * Labels as they travel. Class indices [B]: uint8 up to 256 classes, int32 above. Where several labels may apply to a
  * sample, uint8 [B,K]: 1 where a label applies, else 0.
