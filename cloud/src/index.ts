@@ -21,6 +21,7 @@ export {
 export type { RosterDevice } from "./aggregator/roster.js";
 export { decodeRecord, type RunRecord } from "./aggregator/run-record.js";
 export { type AggregatorSettings, type ResolvedSettings, resolveSettings } from "./aggregator/settings.js";
+export { type GuardedBatch, SmashedGuard, smashedGuardLimits } from "./aggregator/smashed-guard.js";
 export { averagesWeights, extendAverage, type WeightAverage } from "./aggregator/weight-average.js";
 export { pngOf } from "./audit-report/png.js";
 export { type Broker, type BrokerEvent, type BrokerOptions, startBroker } from "./broker/broker.js";

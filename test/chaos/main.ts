@@ -1,19 +1,48 @@
 import { parseArgs } from "node:util";
 import { runChaos } from "./chaos.js";
 
-/** `npm run chaos -- --kills 200 --seed 1 --devices 20`: the last line is the result as JSON. */
-const { values } = parseArgs({
-	options: {
-		kills: { type: "string", default: "200" },
-		devices: { type: "string", default: "20" },
-		seed: { type: "string", default: "1" },
-	},
-});
-const result = await runChaos({
-	kills: Number(values.kills),
-	devices: Number(values.devices),
-	seed: Number(values.seed),
-	onProgress: (line) => console.error(line),
-});
-console.log(JSON.stringify(result));
-process.exitCode = result.lost === 0 && result.doubled === 0 && result.bitIdentical ? 0 : 1;
+const help = `Kills broker with aggregator and devices at random moments over bad links, and counts what was lost or doubled.
+
+  npm run chaos -- [--kills 200] [--devices 20] [--seed 1]
+
+  --kills N    processes to kill, four in five of them devices
+  --devices N  devices, a process each
+  --seed N     decides who is killed when, and what the links do
+
+The last line is the result as JSON (docs/development.md). Exit code 1 when a batch was lost or doubled, or the weights differ from the
+replay's; 2 when an option cannot be used.
+`;
+
+/** The options; undefined, after a message, when they cannot be used or help was asked for. */
+function options() {
+	const count = { type: "string" } as const;
+	try {
+		const { values } = parseArgs({
+			options: {
+				kills: { ...count, default: "200" },
+				devices: { ...count, default: "20" },
+				seed: { ...count, default: "1" },
+				help: { type: "boolean", short: "h", default: false },
+			},
+		});
+		if (values.help) {
+			console.log(help);
+			return undefined;
+		}
+		const [kills, devices, seed] = [values.kills, values.devices, values.seed].map(Number);
+		if (Number.isInteger(kills) && Number.isInteger(devices) && Number.isInteger(seed)) return { kills, devices, seed };
+		throw new TypeError("--kills, --devices and --seed are whole numbers");
+	} catch (error) {
+		console.error(`${(error as Error).message}\n\n${help}`);
+		process.exitCode = 2;
+		return undefined;
+	}
+}
+
+const given = options();
+if (given !== undefined) {
+	const { kills = 0, devices = 0, seed = 0 } = given;
+	const result = await runChaos({ kills, devices, seed, onProgress: (line) => console.error(line) });
+	console.log(JSON.stringify(result));
+	process.exitCode = result.lost === 0 && result.doubled === 0 && result.bitIdentical ? 0 : 1;
+}

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { cloudLimits, outlierLimits } from "@psgl/cloud";
+import { cloudLimits, outlierLimits, smashedGuardLimits } from "@psgl/cloud";
 import { minimumSamplesPerDevice } from "@psgl/firmware-sim";
 import { auditLimits, onnxLimits } from "@psgl/models";
 import { maxArtifactBytes } from "@psgl/sdk/artifact";
@@ -18,6 +18,7 @@ const limits = {
 	audit: auditLimits,
 	outbox: outboxLimits,
 	"outlier guard": outlierLimits,
+	"guard on smashed data": smashedGuardLimits,
 	"signed models": trustLimits,
 	files: { maxArtifactBytes, defaultMaxExpandedBytes, heldOutCap, heldOutFraction, minimumSamplesPerDevice },
 };

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
+import { licencesPage } from "../helpers/licences-page.js";
 import { projectFolder } from "../helpers/run-cli.js";
 
 interface Lock {
@@ -48,4 +49,19 @@ test("the lock file names no registry, and installing runs nothing", async (t) =
 	for (const [path, { resolved, link }] of Object.entries(lock.packages))
 		t.true(resolved === undefined || link === true, path);
 	t.regex(await readFile(join(projectFolder, ".npmrc"), "utf8"), /^ignore-scripts=true$/m);
+});
+
+test("docs/licences.md lists every package that is installed, by licence; none is unnamed or asks for more than notice", async (t) => {
+	const page = await licencesPage();
+	t.is(await readFile(join(projectFolder, "docs/licences.md"), "utf8"), page, "run npm run licences");
+	const licences = Array.from(page.matchAll(/^## (.+)$/gm), ([, licence]) => licence as string);
+	const known = ["0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BlueOak-1.0.0", "CC0-1.0", "ISC", "MIT"];
+	for (const licence of licences) {
+		const parts = licence.replaceAll(/[()]/g, "").split(/ AND | OR /);
+		// libvips, which sharp loads as a library of its own.
+		t.true(
+			parts.every((part) => known.includes(part) || part === "LGPL-3.0-or-later"),
+			licence,
+		);
+	}
 });

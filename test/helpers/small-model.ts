@@ -1,6 +1,6 @@
 import { clientHalf, compileModel, type PrivacyMode, presetDefinition, zooNetwork } from "@psgl/models";
 import { seededRandom } from "@psgl/sdk";
-import { type Artifact, decodeArtifact, type SigningOptions } from "@psgl/sdk/artifact";
+import { type Artifact, decodeArtifact } from "@psgl/sdk/artifact";
 import { Dataset } from "@psgl/sdk/sources";
 
 /** Shape of the samples of the small model. */
@@ -15,13 +15,13 @@ export interface SmallModel {
 /** A small compiled network for tests that need a real one: [1,8,8] pictures in two classes. */
 export async function smallModel(
 	mode: PrivacyMode = "none",
-	options: SigningOptions & { readonly seed?: number; readonly network?: string } = {},
+	options: { readonly seed?: number; readonly network?: string } = {},
 ): Promise<SmallModel> {
-	const { seed = 1, network = "lenet", ...signing } = options;
+	const { seed = 1, network = "lenet" } = options;
 	const definition = presetDefinition(mode, zooNetwork(network), smallShape, ["dark", "bright"]);
-	const bytes = await compileModel(definition, { name: "small", random: seededRandom(seed), ...signing });
+	const bytes = await compileModel(definition, { name: "small", random: seededRandom(seed) });
 	const joint = await decodeArtifact(bytes);
-	return { joint, client: await clientHalf(joint, signing) };
+	return { joint, client: await clientHalf(joint) };
 }
 
 /** Pictures in two classes, told apart by their brightness: `count` of them, the classes in turn. */

@@ -1,4 +1,3 @@
-import type { webcrypto } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -143,13 +142,6 @@ test("refuses an artifact that is not the announced one, is of an unknown format
 	t.is((await enrolWith(Uint8Array.of(1, 2, 3)))?.code, "PSGL_ARTIFACT_FORMAT");
 });
 
-test("takes only artifacts signed by the key it trusts", async (t) => {
-	const keys = (await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])) as webcrypto.CryptoKeyPair;
-	const signed = await smallModel("none", { signingKey: keys.privateKey });
-	t.is(await enrolWith(signed.client, { trustedKey: keys.publicKey }), undefined);
-	t.is((await enrolWith(model.client, { trustedKey: keys.publicKey }))?.code, "PSGL_ARTIFACT_SIGNATURE");
-});
-
 test("an aggregator that refuses hello for good ends training, and infer", async (t) => {
 	await using aggregator = await ScriptedAggregator.start(model.client);
 	aggregator.enrols = false;
@@ -188,14 +180,12 @@ test("names the first sample that is not finite, before it connects", async (t) 
 
 test("checks its options", async (t) => {
 	const options = { url: "mqtt://127.0.0.1:1", id, runtime: nodeRuntime };
-	const segments = new ClientSegmentCache({ runtime: nodeRuntime });
 	const bad: readonly DeviceOptions[] = [
 		{ ...options, id: "ward/3" },
 		{ ...options, url: undefined },
 		{ ...options, runtime: undefined },
 		{ ...options, maxMessageBytes: 100 },
 		{ ...options, answerTimeoutMs: 0 },
-		{ ...options, segments, trustedKey: {} as webcrypto.CryptoKey },
 	];
 	for (const each of bad) await t.throwsAsync(Device.connect(each), { code: "PSGL_DEVICE_OPTIONS" });
 	await t.throwsAsync(Device.connect({ ...options, url: "http://x" }), { code: "PSGL_BROKER_URL" });

@@ -17,6 +17,7 @@ import { Roster } from "./roster.js";
 import { RunHistory } from "./run-history.js";
 import { ServerSegment } from "./server-segment.js";
 import { type ResolvedSettings, resolveSettings } from "./settings.js";
+import { SmashedGuard } from "./smashed-guard.js";
 import { type TrainedWeights, Training } from "./training.js";
 import {
 	decodeState,
@@ -96,6 +97,7 @@ export class Aggregator implements AsyncDisposable {
 			intake: new BatchIntake(parts.server, downlink, emit, (identity) => {
 				parts.history.append({ type: "refused", ...identity }).catch((error: unknown) => this.#fail(error));
 			}),
+			guard: new SmashedGuard(),
 			changed: new Changed(this.#clock),
 			stopping: this.#stopping.signal,
 			emit,

@@ -8,6 +8,7 @@ import type { Roster } from "./roster.js";
 import type { RunHistory } from "./run-history.js";
 import type { ServerSegment } from "./server-segment.js";
 import type { ResolvedSettings } from "./settings.js";
+import type { SmashedGuard } from "./smashed-guard.js";
 
 /** What the parts of an aggregator share. */
 export interface AggregatorContext {
@@ -18,6 +19,8 @@ export interface AggregatorContext {
 	readonly roster: Roster;
 	readonly downlink: Downlink;
 	readonly intake: BatchIntake;
+	/** Knows what smashed data usually are, of the rounds this process has seen or done again. */
+	readonly guard: SmashedGuard;
 	/** Notified when a message or a status changed what a round waits for. */
 	readonly changed: Changed;
 	/** What the run's log tells, and where it is written on. */

@@ -79,8 +79,14 @@ export type AggregatorEvent =
 	| { readonly type: "left-behind"; readonly round: number; readonly device: string }
 	/** A device that was left behind is part of the round again. */
 	| { readonly type: "taken-back"; readonly round: number; readonly device: string }
-	/** The outlier guard left a device's weights out of the average. */
-	| { readonly type: "outlier"; readonly round: number; readonly device: string; readonly reason: string }
+	/** The outlier guard left a device's weights out of the average, or a batch of its smashed data out of training. */
+	| {
+			readonly type: "outlier";
+			readonly of: "weights" | "batch";
+			readonly round: number;
+			readonly device: string;
+			readonly reason: string;
+	  }
 	/** A message of a device was refused. */
 	| { readonly type: "refused"; readonly device: string; readonly code: string; readonly reason: string }
 	| ({ readonly type: "round" } & RoundReport)

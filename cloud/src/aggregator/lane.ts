@@ -2,8 +2,10 @@ import { PsglError } from "@psgl/sdk";
 import type { ReadyBatch } from "./batch-intake.js";
 import type { AggregatorContext } from "./context.js";
 import { isDone, type Member } from "./member.js";
+import { batchOutlier } from "./refusals.js";
 import type { LegHistory } from "./run-history.js";
 import type { ServerState, TrainResult } from "./server-segment.js";
+import type { GuardedBatch } from "./smashed-guard.js";
 
 /** Sums over the server steps of a round. */
 export interface LaneTotals {
@@ -122,7 +124,22 @@ export class Lane {
 			member.leftBehind = false;
 			context.emit({ type: "taken-back", round, device: member.device.id });
 		}
-		if (ready.length > 0) await this.#step(ready);
+		const sound = context.settings.outlierGuard ? this.#withoutOutliers(ready) : ready;
+		if (sound.length > 0) await this.#step(sound);
+	}
+
+	/** Refuses batches that are unlike those of the other devices. What the guard decided is in the log; a replay does not ask it. */
+	#withoutOutliers(ready: readonly Member[]): readonly Member[] {
+		const { context, round } = this.#options;
+		const batches = ready.map((member) => member.batch as ReadyBatch);
+		const outliers = context.guard.judge(batches.map(guarded));
+		for (const { index, reason } of outliers) {
+			const { identity } = batches[index] as ReadyBatch;
+			(ready[index] as Member).batch = undefined;
+			context.emit({ type: "outlier", of: "batch", round, device: identity.device, reason });
+			context.intake.refuse(identity, batchOutlier(reason));
+		}
+		return ready.filter(({ batch }) => batch !== undefined);
 	}
 
 	async #step(members: readonly Member[]): Promise<void> {
@@ -157,6 +174,7 @@ export class Lane {
 	#apply(members: readonly Member[], batches: readonly ReadyBatch[], result: TrainResult): void {
 		const { context, totals, onApplied } = this.#options;
 		this.#server = result.next;
+		if (context.settings.outlierGuard) context.guard.observe(batches.map(guarded));
 		totals.steps++;
 		result.losses.forEach((loss, i) => {
 			totals.losses[i] = (totals.losses[i] ?? 0) + loss;
@@ -181,4 +199,8 @@ export class Lane {
 			tensors: { cutGradient: await server.encode(cutGradient, settings.gradientDtype) },
 		});
 	}
+}
+
+function guarded({ identity, smashed }: ReadyBatch): GuardedBatch {
+	return { device: identity.device, smashed };
 }

@@ -1,9 +1,10 @@
 import type { ClientWeights } from "@psgl/sdk/protocol";
+import { median } from "./median.js";
 
 /** Bounds of the guard; below `minDevices` there is no telling who is the outlier. */
 export const outlierLimits = { minDevices: 4, maxNormRatio: 3, minCosine: 0 } as const;
 
-/** Why a device's weights are left out. */
+/** Why a device's weights, or its smashed data, are left out. */
 export interface Outlier {
 	readonly index: number;
 	readonly reason: string;
@@ -48,10 +49,4 @@ function dot(a: Float64Array, b: Float64Array): number {
 	let sum = 0;
 	for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
 	return sum;
-}
-
-function median(values: readonly number[]): number {
-	const sorted = Float64Array.from(values).sort();
-	const [low, high] = [Math.floor((sorted.length - 1) / 2), Math.floor(sorted.length / 2)];
-	return ((sorted[low] as number) + (sorted[high] as number)) / 2;
 }

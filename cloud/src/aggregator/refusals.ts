@@ -1,4 +1,4 @@
-import { ProtocolError } from "@psgl/sdk";
+import { NumericError, ProtocolError } from "@psgl/sdk";
 
 /** For what belongs to a round that is over for its device. */
 export function roundOver(epoch: number): ProtocolError {
@@ -15,6 +15,15 @@ export function batchMissing(epoch: number, seq: number): ProtocolError {
 		what: "this batch, or one before it, has not come",
 		got: `batch ${seq} of epoch ${epoch}`,
 		remedy: "Send batches in order, each after the answer to the one before it",
+	});
+}
+
+/** For a batch that the outlier guard left out. */
+export function batchOutlier(reason: string): NumericError {
+	return new NumericError("PSGL_BATCH_OUTLIER", {
+		what: "the smashed data are unlike those of the other devices and are left out",
+		got: reason,
+		remedy: "Check the device and its data; where devices differ this much by nature, train without --outlier-guard",
 	});
 }
 

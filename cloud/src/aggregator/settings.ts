@@ -48,7 +48,7 @@ export interface AggregatorSettings {
 	readonly groupSize?: number | undefined;
 	/** How client segments become one (splitfed). Default `mean`; the others bear malicious devices (docs/security.md). */
 	readonly averaging?: AveragingMethod | undefined;
-	/** Leaves out client segments whose change is far longer than, or points away from, the others'. Default false. */
+	/** Leaves out smashed data and client segments that are far larger than, or point away from, the other devices'. Default false. */
 	readonly outlierGuard?: boolean | undefined;
 	/** Learning rate of client and server segment. Default: the artifact's. */
 	readonly learningRate?: number | undefined;

@@ -238,7 +238,7 @@ export class TrainingRound {
 			trained.map((m) => (m.weights as { client: ClientWeights }).client),
 		);
 		for (const { index, reason } of outliers) {
-			context.emit({ type: "outlier", round, device: (trained[index] as Member).device.id, reason });
+			context.emit({ type: "outlier", of: "weights", round, device: (trained[index] as Member).device.id, reason });
 		}
 		return trained.filter((_, i) => outliers.every(({ index }) => index !== i));
 	}

@@ -40,7 +40,9 @@ export const trainingOptions = {
 		"how client segments become one: mean, or, where devices may be malicious, trimmed-mean, median or krum (docs/security.md)",
 		z.enum(averagingMethods).default("mean"),
 	),
-	outlierGuard: toggle("leave out client segments whose change is far longer than the others', or points away from it"),
+	outlierGuard: toggle(
+		"leave out smashed data and client segments that are far larger than the other devices', or point away from them",
+	),
 	learningRate: option(
 		"RATE",
 		"learning rate of both segments (default: the artifact's, 0.001)",

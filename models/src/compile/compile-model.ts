@@ -1,12 +1,5 @@
 import { elementCount, type Random, type Tensor } from "@psgl/sdk";
-import {
-	type Artifact,
-	decodeArtifact,
-	encodeArtifact,
-	type Manifest,
-	type ManifestDraft,
-	type SigningOptions,
-} from "@psgl/sdk/artifact";
+import { type Artifact, decodeArtifact, encodeArtifact, type Manifest, type ManifestDraft } from "@psgl/sdk/artifact";
 import { wireGraphs } from "../blocks/quantise.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
@@ -31,7 +24,7 @@ export function modelLayout(definition: ModelDefinition): ModelLayout {
 	return layout;
 }
 
-export interface CompileOptions extends SigningOptions {
+export interface CompileOptions {
 	/** Name of the model, up to 64 characters. */
 	readonly name: string;
 	/** Draws the initial weights. */
@@ -51,7 +44,7 @@ export async function compileModel(definition: ModelDefinition, options: Compile
 		["server/params", vector(layout.server.params.initialise(random.fork("server")))],
 		["server/stats", vector(layout.server.stats.initialise(random))],
 	]);
-	return encodeArtifact(manifestDraft(definition, layout, options.name), graphs, tensors, options);
+	return encodeArtifact(manifestDraft(definition, layout, options.name), graphs, tensors);
 }
 
 function modelGraphs(definition: ModelDefinition, layout: ModelLayout): readonly Graph[] {
@@ -141,13 +134,12 @@ function vector(data: Float32Array): Tensor<"float32"> {
  * The client half of a joint artifact, as a device gets it: nothing of the server segment is in it. The release of the joint
  * artifact, if it has one, speaks of this half and goes with it.
  */
-export async function clientHalf(joint: Artifact, options: SigningOptions = {}): Promise<Uint8Array> {
+export async function clientHalf(joint: Artifact): Promise<Uint8Array> {
 	const forDevice = <T>(parts: ReadonlyMap<string, T>) =>
 		new Map([...parts].filter(([name]) => name.startsWith("client/") || name.startsWith("wire/")));
 	const { members: _, ...draft } = joint.manifest;
 	return encodeArtifact({ ...draft, part: "client", server: null }, forDevice(joint.graphs), forDevice(joint.tensors), {
 		release: joint.release,
-		...options,
 	});
 }
 
@@ -156,14 +148,12 @@ export async function withWeights(
 	joint: Artifact,
 	weights: ReadonlyMap<string, Tensor<"float32">>,
 	note: string,
-	options: SigningOptions = {},
 ): Promise<Uint8Array> {
 	const { members: _, ...draft } = joint.manifest;
 	return encodeArtifact(
 		{ ...draft, version: draft.version + 1, note },
 		joint.graphs,
 		new Map([...joint.tensors, ...weights]),
-		options,
 	);
 }
 

@@ -9,7 +9,6 @@ export const maxArtifactBytes = 256 * 1024 * 1024;
 
 const manifestName = "manifest.json";
 const manifestDigestName = "manifest.sha256";
-const signatureName = "manifest.sig";
 
 /** File of an artifact with what its signers say of it (docs/artifact.md). */
 export const releaseName = "release.json";
@@ -31,19 +30,9 @@ export interface Artifact {
 /** Manifest without what `encodeArtifact` computes. */
 export type ManifestDraft = Omit<Manifest, "members">;
 
-/** A WebCrypto Ed25519 key. */
-export type ArtifactKey = Parameters<typeof crypto.subtle.verify>[1];
-
-export interface SigningOptions {
-	/** Ed25519 private key. */
-	readonly signingKey?: ArtifactKey | undefined;
+export interface EncodingOptions {
 	/** Text of what signers say of the client half (docs/security.md). */
 	readonly release?: string | undefined;
-}
-
-export interface VerificationOptions {
-	/** Ed25519 public key the manifest has to be signed with. Left out: only digests are checked. */
-	readonly trustedKey?: ArtifactKey | undefined;
 }
 
 /** SHA-256 in hex. */
@@ -57,7 +46,7 @@ export async function encodeArtifact(
 	draft: ManifestDraft,
 	graphs: ReadonlyMap<string, Uint8Array>,
 	tensors: ReadonlyMap<string, Tensor<"float32">>,
-	options: SigningOptions = {},
+	options: EncodingOptions = {},
 ): Promise<Uint8Array> {
 	const files = new Map<string, Uint8Array>();
 	const members: Manifest["members"] = {};
@@ -76,10 +65,6 @@ export async function encodeArtifact(
 	}
 	const manifest = strToU8(JSON.stringify({ ...draft, members }, null, "\t"));
 	const entries: Zippable = { [manifestName]: manifest, [manifestDigestName]: strToU8(await sha256(manifest)) };
-	if (options.signingKey !== undefined) {
-		const signature = await crypto.subtle.sign("Ed25519", options.signingKey, manifest as Uint8Array<ArrayBuffer>);
-		entries[signatureName] = new Uint8Array(signature);
-	}
 	if (options.release !== undefined) entries[releaseName] = strToU8(options.release);
 	// Weights hardly compress, and take most of the time.
 	for (const [name, bytes] of files) entries[name] = [bytes, { level: name.endsWith(".f32") ? 0 : 6 }];
@@ -88,17 +73,13 @@ export async function encodeArtifact(
 }
 
 /**
- * Opens the bytes of a `.psgl` file and checks every digest, and the signature when a key is given.
- * @throws ArtifactError `PSGL_ARTIFACT_FORMAT`, `PSGL_ARTIFACT_VERSION`, `PSGL_ARTIFACT_DIGEST`,
- * `PSGL_ARTIFACT_SIGNATURE`; LimitError `PSGL_ARTIFACT_TOO_LARGE`; ShapeError `PSGL_TENSOR_LENGTH`.
+ * Opens the bytes of a `.psgl` file and checks every digest. Who made it, its release says (`@psgl/sdk/trust`).
+ * @throws ArtifactError `PSGL_ARTIFACT_FORMAT`, `PSGL_ARTIFACT_VERSION`, `PSGL_ARTIFACT_DIGEST`; LimitError `PSGL_ARTIFACT_TOO_LARGE`; ShapeError `PSGL_TENSOR_LENGTH`.
  */
-export async function decodeArtifact(bytes: Uint8Array, options: VerificationOptions = {}): Promise<Artifact> {
+export async function decodeArtifact(bytes: Uint8Array): Promise<Artifact> {
 	const files = unpack(bytes);
 	const manifestBytes = files.get(manifestName);
 	if (manifestBytes === undefined) throw badFormat("it holds no manifest.json");
-	if (options.trustedKey !== undefined) {
-		await verifySignature(options.trustedKey, files.get(signatureName), manifestBytes);
-	}
 	const manifestDigest = files.get(manifestDigestName);
 	if (manifestDigest === undefined) throw badFormat(`it lacks ${manifestDigestName}`);
 	await verifyDigest(manifestName, manifestBytes, strFromU8(manifestDigest));
@@ -198,28 +179,6 @@ async function verifyDigest(name: string, content: Uint8Array, expected: string)
 		expected,
 		remedy: "Fetch the artifact again",
 	});
-}
-
-async function verifySignature(
-	key: ArtifactKey,
-	signature: Uint8Array | undefined,
-	manifest: Uint8Array,
-): Promise<void> {
-	const valid =
-		signature !== undefined &&
-		(await crypto.subtle.verify(
-			"Ed25519",
-			key,
-			signature as Uint8Array<ArrayBuffer>,
-			manifest as Uint8Array<ArrayBuffer>,
-		));
-	if (!valid) {
-		throw new ArtifactError("PSGL_ARTIFACT_SIGNATURE", {
-			what: "the artifact is not signed by the key this device trusts",
-			got: signature === undefined ? "no signature" : "a signature of another key",
-			remedy: "Get the artifact from your own aggregator, or install its new key",
-		});
-	}
 }
 
 function badFormat(got: string, cause?: unknown): ArtifactError {

@@ -1,16 +1,14 @@
 export {
 	type Artifact,
-	type ArtifactKey,
 	artifactGraph,
 	artifactTensor,
 	decodeArtifact,
+	type EncodingOptions,
 	encodeArtifact,
 	type ManifestDraft,
 	maxArtifactBytes,
 	releaseName,
-	type SigningOptions,
 	sha256,
-	type VerificationOptions,
 } from "./artifact.js";
 export { isMultiLabel } from "./is-multi-label.js";
 export {

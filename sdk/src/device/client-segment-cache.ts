@@ -1,12 +1,10 @@
-import { type ArtifactKey, decodeArtifact, sha256 } from "../artifact/index.js";
+import { decodeArtifact, sha256 } from "../artifact/index.js";
 import { ArtifactError } from "../errors.js";
 import type { Runtime } from "../ports/runtime.js";
 import { ClientSegment } from "./client-segment.js";
 
 export interface ClientSegmentCacheOptions {
 	readonly runtime: Runtime;
-	/** Ed25519 public key that artifacts have to be signed with. Left out: only digests are checked. */
-	readonly trustedKey?: ArtifactKey | undefined;
 }
 
 /**
@@ -58,8 +56,7 @@ export class ClientSegmentCache implements AsyncDisposable {
 				remedy: "Check the aggregator's artifact; the device keeps to the digest in its welcome message",
 			});
 		}
-		const { runtime, trustedKey } = this.#options;
-		return new ClientSegment(runtime, await decodeArtifact(bytes, { trustedKey }), digest);
+		return new ClientSegment(this.#options.runtime, await decodeArtifact(bytes), digest);
 	}
 
 	/** Releases all compiled graphs. Close the devices that use them first. */

@@ -1,4 +1,3 @@
-import type { ArtifactKey } from "../artifact/index.js";
 import { ConfigError } from "../errors.js";
 import { type Clock, systemClock } from "../ports/clock.js";
 import type { DeviceStore } from "../ports/device-store.js";
@@ -28,8 +27,6 @@ export interface DeviceOptions {
 	 * with a `store` remembers over restarts what it took.
 	 */
 	readonly root?: SignedDocument | undefined;
-	/** Ed25519 public key the artifact has to be signed with. With `segments` it belongs there. */
-	readonly trustedKey?: ArtifactKey | undefined;
 	/** Compiled client segments shared with other devices in this process. The device does not close them. */
 	readonly segments?: ClientSegmentCache | undefined;
 	/** What the device learns from. Not needed for `infer`. */
@@ -89,7 +86,7 @@ export interface DeviceSettings {
  * @throws ConfigError `PSGL_DEVICE_OPTIONS`; DataError `PSGL_DEVICE_NOT_FINITE`; ShapeError `PSGL_DEVICE_DATA`.
  */
 export function parseOptions(options: DeviceOptions): DeviceSettings {
-	const { transport, runtime, segments, trustedKey, kit } = options;
+	const { transport, runtime, segments, kit } = options;
 	if (kit !== undefined && (options.id !== undefined || options.url !== undefined)) {
 		throw optionError("a kit names id and broker", "id or url besides", "the kit alone");
 	}
@@ -99,13 +96,6 @@ export function parseOptions(options: DeviceOptions): DeviceSettings {
 	}
 	if ((url === undefined) === (transport === undefined)) {
 		throw optionError("a device needs one link", url === undefined ? "none" : "url and transport", "url or transport");
-	}
-	if (segments !== undefined && trustedKey !== undefined) {
-		throw optionError(
-			"trustedKey has no effect on shared segments",
-			"both",
-			"a ClientSegmentCache made with trustedKey",
-		);
 	}
 	const maxMessageBytes = options.maxMessageBytes ?? protocolLimits.defaultMessageBytes;
 	const { minMessageBytes, maxMessageBytes: most } = protocolLimits;
@@ -124,7 +114,7 @@ export function parseOptions(options: DeviceOptions): DeviceSettings {
 	if (!(maxOutboxBytes > 0)) throw optionError("maxOutboxBytes is out of range", `${maxOutboxBytes}`, "bytes above 0");
 	return {
 		id,
-		segments: segments ?? new ClientSegmentCache({ runtime: requireRuntime(runtime), trustedKey }),
+		segments: segments ?? new ClientSegmentCache({ runtime: requireRuntime(runtime) }),
 		ownsSegments: segments === undefined,
 		data: options.data && checkData(options.data),
 		store: options.store,
