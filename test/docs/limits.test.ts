@@ -6,6 +6,7 @@ import { auditLimits, onnxLimits } from "@psgl/models";
 import { maxArtifactBytes } from "@psgl/sdk/artifact";
 import { protocolLimits } from "@psgl/sdk/protocol";
 import { defaultMaxExpandedBytes, heldOutCap, heldOutFraction } from "@psgl/sdk/sources";
+import { dicomLimits } from "@psgl/sdk/sources/dicom";
 import { outboxLimits } from "@psgl/sdk/store";
 import { trustLimits } from "@psgl/sdk/trust";
 import test from "ava";
@@ -20,6 +21,7 @@ const limits = {
 	"outlier guard": outlierLimits,
 	"guard on smashed data": smashedGuardLimits,
 	"signed models": trustLimits,
+	"DICOM files": dicomLimits,
 	files: { maxArtifactBytes, defaultMaxExpandedBytes, heldOutCap, heldOutFraction, minimumSamplesPerDevice },
 };
 

@@ -8,6 +8,9 @@ interface LockedPackage {
 	readonly link?: true;
 }
 
+/** Packages whose package.json has the old field `licenses`, which lock files do not take over. */
+const oldForm: Readonly<Record<string, string>> = { memorystream: "MIT" };
+
 const intro = `# Third-party licences
 
 Written by \`npm run licences\` from \`package-lock.json\`; do not edit. Every package that psgl brings along where it is installed, those for other
@@ -21,10 +24,11 @@ export async function licencesPage(): Promise<string> {
 		readonly packages: Readonly<Record<string, LockedPackage>>;
 	};
 	const byLicence = new Map<string, Set<string>>();
-	for (const [path, { license = "none named", dev, link }] of Object.entries(lock.packages)) {
+	for (const [path, { license, dev, link }] of Object.entries(lock.packages)) {
 		if (!path.includes("node_modules/") || dev === true || link === true) continue;
-		const names = byLicence.get(license) ?? new Set();
-		byLicence.set(license, names.add(path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length)));
+		const name = path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
+		const licence = license ?? oldForm[name] ?? "none named";
+		byLicence.set(licence, (byLicence.get(licence) ?? new Set()).add(name));
 	}
 	const sections = [...byLicence]
 		.sort(([a], [b]) => (a < b ? -1 : 1))

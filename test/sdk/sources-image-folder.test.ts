@@ -5,6 +5,7 @@ import { type LoadEvent, type LoadOptions, loadData } from "@psgl/sdk/sources";
 import test, { type ExecutionContext } from "ava";
 import { sharedPath, withShared } from "../helpers/shared.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
+import { dicomBytes, words } from "../helpers/write-dicom.js";
 import { pngBytes } from "../helpers/write-png.js";
 
 const size = 8;
@@ -75,6 +76,47 @@ test("the majority decides between grey and colour, and an option overrules it",
 	);
 	t.deepEqual((await load(t, files, { channels: 1 })).train.shape, [1, size, size]);
 	t.deepEqual((await load(t, greyClasses(), { channels: 3 })).train.shape, [3, size, size]);
+});
+
+test("DICOM files, with and without an ending, are class files; a patient stays in one part", async (t) => {
+	const files: Record<string, Uint8Array> = {};
+	for (let patient = 0; patient < 20; patient++) {
+		for (let i = 0; i < 3; i++) {
+			const level = 1000 * (patient % 2) + 10 * patient + i;
+			const bytes = dicomBytes({
+				pixels: words(Array.from({ length: 32 }, (_, p) => level + (p % 2))),
+				elements: [
+					[0x00100020, "LO", `P-${patient}`],
+					[0x00280008, "IS", "2"],
+					[0x00281050, "DS", "1000"],
+					[0x00281051, "DS", "2001"],
+				],
+			});
+			files[`${patient % 2 === 0 ? "low" : "high"}/${patient}-${i}${i === 0 ? "" : ".dcm"}`] = bytes;
+		}
+	}
+	files["low/broken.dcm"] = dicomBytes();
+	const events: LoadEvent[] = [];
+	const set = await load(t, files, { onProgress: (event) => events.push(event) });
+	const warnings = events.flatMap((event) => (event.type === "warning" ? [event.code] : []));
+	t.deepEqual(warnings, ["PSGL_DICOM_PIXELS", "PSGL_DATA_NO_TEST"]);
+	const parts = [set.train, set.validation, set.test];
+	// 60 files of two frames each.
+	t.is(
+		parts.reduce((sum, part) => sum + part.length, 0),
+		120,
+	);
+	const patients = parts.map((part) => new Set(part.records));
+	t.is(new Set(patients.flatMap((part) => [...part])).size, 20);
+	t.is(
+		patients.reduce((sum, part) => sum + part.size, 0),
+		20,
+	);
+	for (const part of parts) t.deepEqual(new Set(part.labels), new Set([0, 1]));
+	for (const [i, label] of set.train.labels.entries()) {
+		t.is((set.train.samples[i * size * size] as number) > 120 ? 0 : 1, label, "class folders are sorted: high, low");
+	}
+	await t.throwsAsync(load(t, files, { strict: true }), { code: "PSGL_DICOM_PIXELS" });
 });
 
 test("a picture that is not square gets black bars and loses nothing", async (t) => {

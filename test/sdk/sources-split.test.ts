@@ -1,5 +1,5 @@
 import { seededRandom } from "@psgl/sdk";
-import { indicesByClass, stratifiedSplit } from "@psgl/sdk/sources";
+import { indicesByClass, recordSplit, stratifiedSplit } from "@psgl/sdk/sources";
 import test from "ava";
 
 const labels = Int32Array.from({ length: 1000 }, (_, i) => (i % 10 < 7 ? 0 : i % 10 < 9 ? 1 : 2));
@@ -42,4 +42,21 @@ test("a class of two is in both halves, a class of one stays", (t) => {
 
 test("indices are grouped by class, empty classes too", (t) => {
 	t.deepEqual(indicesByClass([2, 0, 2]), [[1], [], [0, 2]]);
+});
+
+test("whole records are taken, close to the share of every class", (t) => {
+	const records = Int32Array.from({ length: 600 }, (_, i) => Math.floor(i / 12));
+	const labels = Int32Array.from({ length: 600 }, (_, i) => (Math.floor(i / 12) % 5 === 0 ? 1 : i % 7 === 0 ? 1 : 0));
+	const { kept, taken } = recordSplit(labels, records, 0.2, 1000, seededRandom(3));
+	t.is(kept.length + taken.length, 600);
+	const takenRecords = new Set(Array.from(taken, (i) => records[i]));
+	t.true(Array.from(kept, (i) => records[i]).every((record) => !takenRecords.has(record)));
+	for (const label of [0, 1]) {
+		const all = labels.filter((value) => value === label).length;
+		const share = taken.filter((i) => labels[i] === label).length / all;
+		t.true(Math.abs(share - 0.2) < 0.04, `class ${label}: ${share}`);
+	}
+	t.deepEqual(recordSplit(labels, records, 0.2, 1000, seededRandom(3)).taken, taken);
+	t.deepEqual(recordSplit([0, 1], [4, 4], 0.5, 1000, seededRandom(3)).taken, new Uint32Array(0));
+	t.is(recordSplit([0, 1], [4, 5], 0.1, 1000, seededRandom(3)).taken.length, 1);
 });

@@ -1,12 +1,11 @@
 import { readdir } from "node:fs/promises";
-import { basename, extname, join } from "node:path";
-import { ConfigError, DataError } from "../errors.js";
+import { basename, join } from "node:path";
+import { ConfigError, DataError, PsglError } from "../errors.js";
+import { elementCount } from "../tensor.js";
+import { type ClassFile, decodeClassFile, fileChannels, pictureExtensions } from "./class-file.js";
 import { completeSplits } from "./complete-splits.js";
 import { type DataSplits, Dataset } from "./dataset.js";
-import { decodeImage, imageChannels } from "./decode-image.js";
 import { defaultImageSize, type LoadOptions } from "./load-options.js";
-
-const extensions = new Set([".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".avif"]);
 
 /** Folder names of each part. */
 const partNames = { train: ["train", "training"], validation: ["validation", "valid", "val"], test: ["test"] };
@@ -23,9 +22,9 @@ interface PictureFile {
 }
 
 /**
- * Loads a folder of pictures with a sub-folder for each class; the class names are the folder names, sorted. If
- * there is a sub-folder `train`, the class folders are looked for in it and in `validation` (or `val`, `valid`)
- * and `test`. Hidden files are left alone.
+ * Loads a folder of pictures or DICOM files with a sub-folder for each class; the class names are the folder names, sorted.
+ * If there is a sub-folder `train`, the class folders are looked for in it and in `validation` (or `val`, `valid`)
+ * and `test`. Hidden files are left alone. Parts taken off a set of DICOM files keep each patient's images together.
  *
  * @throws DataError `PSGL_IMAGE_CLASSES`, `PSGL_IMAGE_UNDECODABLE` (with `strict`), `PSGL_DATA_EMPTY`
  * @throws ConfigError `PSGL_IMAGE_SIZE`
@@ -63,29 +62,60 @@ export async function loadImageFolder(folder: string, options: LoadOptions): Pro
 	}
 	const all = [...files.train, ...files.validation, ...files.test];
 	const channels = options.channels ?? (await majorityChannels(all));
-	const pictures = await decodeAll(all, size, channels, options);
-	const load = (part: PictureFile[]): Dataset | undefined => {
-		const decoded = part.filter((file) => pictures.has(file.path));
-		const samples = new Uint8Array(decoded.length * channels * size * size);
-		decoded.forEach((file, i) => {
-			samples.set(pictures.get(file.path) as Uint8Array, i * channels * size * size);
-		});
-		const labels = Int32Array.from(decoded, (file) => file.label);
-		return part.length === 0 ? undefined : new Dataset({ shape: [channels, size, size], classes, labels, samples });
-	};
+	const decoded = await decodeAll(all, size, channels, options);
+	const patients = new Map<string, number>();
+	const load = (part: PictureFile[]): Dataset | undefined =>
+		part.length === 0 ? undefined : assemble(part, decoded, patients, { shape: [channels, size, size], classes });
 	const train = load(files.train);
 	if (train === undefined) throw emptyFolder(root);
 	return completeSplits(
 		basename(folder),
-		{ train, validation: load(files.validation), test: load(files.test) },
+		{ train, validation: load(files.validation), test: load(files.test), byRecord: train.records !== undefined },
 		options,
 	);
+}
+
+/** The frames of a part's files. Where files tell the patient, each patient has a number, and each other file one of its own. */
+function assemble(
+	part: readonly PictureFile[],
+	decoded: ReadonlyMap<string, ClassFile>,
+	patients: Map<string, number>,
+	{ shape, classes }: { shape: readonly number[]; classes: readonly string[] },
+): Dataset {
+	const frames: Uint8Array[] = [];
+	const labels: number[] = [];
+	const records: number[] = [];
+	let anyPatient = false;
+	for (const { path, label } of part) {
+		const file = decoded.get(path);
+		if (file === undefined) continue;
+		const patient = file.patient ?? `file ${path}`;
+		anyPatient ||= file.patient !== undefined;
+		const record = patients.get(patient) ?? patients.size;
+		patients.set(patient, record);
+		for (const frame of file.frames) {
+			frames.push(frame);
+			labels.push(label);
+			records.push(record);
+		}
+	}
+	const samples = new Uint8Array(frames.length * elementCount(shape));
+	frames.forEach((frame, i) => {
+		samples.set(frame, i * frame.length);
+	});
+	return new Dataset({
+		shape,
+		classes,
+		labels: Int32Array.from(labels),
+		samples,
+		records: anyPatient ? Int32Array.from(records) : undefined,
+	});
 }
 
 function emptyFolder(root: string): DataError {
 	return new DataError("PSGL_DATA_EMPTY", {
 		what: `the class folders of ${root} hold no files`,
-		expected: `pictures: ${[...extensions].join(", ")}`,
+		expected: `pictures: ${pictureExtensions.join(", ")}, or DICOM files`,
 		remedy: "Put the pictures of each class into its folder.",
 	});
 }
@@ -128,9 +158,8 @@ async function majorityChannels(files: readonly PictureFile[]): Promise<1 | 3> {
 	let colour = 0;
 	for (let i = 0; i < files.length; i += step) {
 		const path = (files[i] as PictureFile).path;
-		if (!extensions.has(extname(path).toLowerCase())) continue;
 		try {
-			if ((await imageChannels(path)) === 3) colour++;
+			if ((await fileChannels(path)) === 3) colour++;
 			else grey++;
 		} catch {
 			// `decodeAll` names every file that cannot be read.
@@ -139,22 +168,21 @@ async function majorityChannels(files: readonly PictureFile[]): Promise<1 | 3> {
 	return colour > grey ? 3 : 1;
 }
 
-/** Decoded pictures by path. An undecodable one is named in a warning and left out, or refused when strict. */
+/** Decoded files by path. An undecodable one is named in a warning and left out, or refused when strict. */
 async function decodeAll(
 	files: readonly PictureFile[],
 	size: number,
 	channels: 1 | 3,
 	{ strict, signal, onProgress }: LoadOptions,
-): Promise<Map<string, Uint8Array>> {
-	const pictures = new Map<string, Uint8Array>();
+): Promise<Map<string, ClassFile>> {
+	const decoded = new Map<string, ClassFile>();
 	let next = 0;
 	let done = 0;
 	const decodeOne = async (path: string) => {
 		try {
-			if (!extensions.has(extname(path).toLowerCase())) throw new Error("not a picture format that psgl reads");
-			pictures.set(path, await decodeImage(path, size, channels));
+			decoded.set(path, await decodeClassFile(path, size, channels));
 		} catch (cause) {
-			const error = undecodable(path, cause);
+			const error = cause instanceof PsglError ? cause : undecodable(path, cause);
 			if (strict) throw error;
 			onProgress?.({ type: "warning", code: error.code, message: `${error.what} and was skipped (${error.got})` });
 		}
@@ -167,14 +195,14 @@ async function decodeAll(
 		}
 	};
 	await Promise.all(Array.from({ length: concurrency }, work));
-	return pictures;
+	return decoded;
 }
 
 function undecodable(path: string, cause: unknown): DataError {
 	return new DataError("PSGL_IMAGE_UNDECODABLE", {
 		what: `${path} cannot be decoded`,
 		got: cause instanceof Error ? cause.message : String(cause),
-		expected: `a whole picture: ${[...extensions].join(", ")}`,
+		expected: `a whole picture: ${pictureExtensions.join(", ")}, or a DICOM file`,
 		remedy: "Repair or remove the file, or leave out --strict to skip it.",
 		cause,
 	});

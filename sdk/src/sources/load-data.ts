@@ -11,7 +11,7 @@ import { loadNpzSplits } from "./npz-source.js";
  * Loads a data set and recognises which kind it is:
  * - an npz file with pictures (MedMNIST names) or signals (`train_signals`),
  * - a folder of MNIST idx files, plain or gzip,
- * - a folder of pictures with a sub-folder for each class, optionally below `train`, `validation` and `test`.
+ * - a folder of pictures or DICOM files with a sub-folder for each class, optionally below `train`, `validation` and `test`.
  *
  * A missing validation or test part is taken off the train part, stratified, by `options.seed`.
  *
@@ -46,7 +46,8 @@ function unknownFormat(path: string, got: string): DataError {
 	return new DataError("PSGL_DATA_UNKNOWN_FORMAT", {
 		what: `${path} is no kind of data set that psgl knows`,
 		got,
-		expected: "an .npz file, a folder of idx files, or a folder of pictures with a sub-folder for each class",
+		expected:
+			"an .npz file, a folder of idx files, or a folder of pictures or DICOM files with a sub-folder for each class",
 		remedy: "Convert the data to one of these.",
 	});
 }
