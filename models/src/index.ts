@@ -8,6 +8,7 @@ export {
 	type InferenceName,
 	inferenceAttacks,
 	isReconstruction,
+	quickAttackNames,
 	type ReconstructionAttack,
 	type ReconstructionName,
 	reconstructionAttacks,
@@ -22,16 +23,20 @@ export type {
 	InferenceResult,
 	ReconstructionFigures,
 	ReconstructionResult,
+	SkippedAttack,
 } from "./audit/audit-result.js";
 export { AuditTarget, type AuditTargetOptions, type ReleaseOptions } from "./audit/audit-target.js";
+export { clientGradients, loadClientGradient, type SampleGradients } from "./audit/client-gradients.js";
 export { distanceCorrelation } from "./audit/distance-correlation.js";
 export { type LabelInferenceResult, labelInference } from "./audit/label-inference.js";
 export { isWeak, type Leak, type LeakAnchors, leakOf } from "./audit/leak.js";
 export { type LinkageResult, linkage } from "./audit/linkage.js";
 export { membershipInference } from "./audit/membership-inference.js";
+export { openScene, releasesOf, type SceneOptions } from "./audit/open-scene.js";
 export { perceptualDistance, type Recognised, Recogniser } from "./audit/recogniser.js";
 export { type Quality, ReconstructionQuality } from "./audit/reconstruction-quality.js";
 export { runAudit } from "./audit/run-audit.js";
+export { shuffledWeights } from "./audit/shuffled-weights.js";
 export { signalCorrelation } from "./audit/signal-correlation.js";
 export { type SimilarityKind, similarityKind } from "./audit/similarity.js";
 export { structuralSimilarity } from "./audit/structural-similarity.js";

@@ -35,7 +35,9 @@ export function auditReport(result: AuditResult, origin: AuditOrigin, shape: rea
 		threatModels(origin),
 		"<h2>How to read this</h2>",
 		reading(result),
-		...result.notes.map((note) => `<p class="note">${escaped(note)}</p>`),
+		...[...result.notes, ...result.skipped.map(({ name, why }) => `${name} ${why}`)].map(
+			(note) => `<p class="note">${escaped(note)}</p>`,
+		),
 		footer(result, origin),
 	];
 	const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escaped(title)}</title><style>${style}</style>`;

@@ -1,7 +1,10 @@
 import type { AttackScene, Reconstruction } from "./attack-scene.js";
 import { decoderAttack } from "./decoder-attack.js";
+import { deepLeakage } from "./deep-leakage.js";
+import { invertingGradients } from "./inverting-gradients.js";
 import { kernelRidgeDecoder } from "./kernel-ridge-decoder.js";
 import { pathAttack } from "./path-attack.js";
+import { unsplit } from "./unsplit.js";
 import { whiteBoxInversion } from "./white-box-inversion.js";
 
 /** What a reader of a report must know about an attack. */
@@ -13,9 +16,15 @@ export interface AttackDescription {
 
 export interface ReconstructionAttack extends AttackDescription {
 	readonly run: Reconstruction;
+	/** Made with the quick budget too. */
+	readonly quick: boolean;
+	/** Takes part as the aggregator's half does, which has to be there. */
+	readonly needsServer?: boolean;
 }
 
 const aggregator = "Whoever reads the smashed data: the aggregator itself, or somebody on the way.";
+const gradients =
+	"Somebody who has both halves and sees the gradient that a single sample makes in the client segment, but not the smashed data. psgl sends no such gradient: a device sends weights after several optimiser steps on whole batches, which tell less.";
 const ownSamples = "It has samples of the same kind, none of a victim, and the client half, as every device has it.";
 
 /** Attacks that rebuild the sample from what the device sends at inference. */
@@ -24,16 +33,19 @@ export const reconstructionAttacks = {
 		title: "kernel-ridge decoder",
 		threatModel: `${aggregator} ${ownSamples} It runs them through the whole device, defence included, and fits a regression back to the sample in closed form.`,
 		run: kernelRidgeDecoder,
+		quick: true,
 	},
 	decoder: {
 		title: "adaptive decoder, trained for similarity",
 		threatModel: `${aggregator} ${ownSamples} It knows the defence, runs its samples through the whole device, and trains a network back to the sample for the very measure it is judged by.`,
 		run: (scene: AttackScene) => decoderAttack(scene, scene.pairs, "similarity"),
+		quick: true,
 	},
 	"decoder-mse": {
 		title: "adaptive decoder, trained for squared error",
 		threatModel: `${aggregator} ${ownSamples} As the adaptive decoder, with another aim in training.`,
 		run: (scene: AttackScene) => decoderAttack(scene, scene.pairs, "squared-error"),
+		quick: false,
 	},
 	"decoder-clean": {
 		title: "decoder trained on clean pairs",
@@ -44,16 +56,39 @@ export const reconstructionAttacks = {
 				await scene.target.release(scene.samples, { withMap: false, signal: scene.signal }),
 				"similarity",
 			),
+		quick: false,
 	},
 	path: {
 		title: "path attack on all releases",
 		threatModel: `The aggregator, which is sent every training sample again in every round. ${ownSamples} It kept the weights of earlier rounds and fits the kernel-ridge decoder to all releases of a sample together, here with running statistics in place of a batch's. The undefended network has one release.`,
 		run: pathAttack,
+		quick: true,
 	},
 	"white-box": {
 		title: "white-box inversion",
 		threatModel: `${aggregator} It has the client half and optimises a sample until its smashed data match; of its own samples it uses the mean, to start from, and a few to choose the strength of the smoothness prior.`,
 		run: whiteBoxInversion,
+		quick: true,
+	},
+	unsplit: {
+		title: "UnSplit",
+		threatModel: `${aggregator} It knows the architecture of the client half and not its weights, and has no samples but their mean: it looks for samples and weights of a clone in turn until the clone makes the smashed data of a batch.`,
+		run: unsplit,
+		quick: false,
+	},
+	"deep-leakage": {
+		title: "deep leakage from gradients",
+		threatModel: `${gradients} From noise on, it optimises a sample until its gradient is the one it saw.`,
+		run: deepLeakage,
+		quick: false,
+		needsServer: true,
+	},
+	"inverting-gradients": {
+		title: "inverting gradients",
+		threatModel: `${gradients} From the mean of its own samples on, it optimises a smooth sample until its gradient points where the one it saw does.`,
+		run: invertingGradients,
+		quick: false,
+		needsServer: true,
 	},
 } as const satisfies Readonly<Record<string, ReconstructionAttack>>;
 
@@ -88,4 +123,11 @@ export const auditAttackNames = [
 	...Object.keys(inferenceAttacks),
 ] as readonly AuditAttackName[];
 
-export const isReconstruction = (name: AuditAttackName): name is ReconstructionName => name in reconstructionAttacks;
+/** What the quick budget makes; the others make all. */
+export const quickAttackNames: readonly AuditAttackName[] = auditAttackNames.filter(
+	(name) => !isReconstruction(name) || reconstructionAttacks[name].quick,
+);
+
+export function isReconstruction(name: AuditAttackName): name is ReconstructionName {
+	return name in reconstructionAttacks;
+}

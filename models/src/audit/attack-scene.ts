@@ -1,6 +1,7 @@
 import type { Random, Runtime, Tensor } from "@psgl/sdk";
 import type { AuditBudget } from "./audit-budget.js";
 import type { AuditTarget } from "./audit-target.js";
+import type { VictimDevice } from "./victim-device.js";
 
 type Real = Tensor<"float32">;
 
@@ -19,6 +20,8 @@ export interface AttackScene {
 	readonly pairs: Real;
 	/** [V,Cs,...]: what the victims' device sent. */
 	readonly seen: Real;
+	/** The victims' device in training. */
+	readonly device: VictimDevice;
 	/** The same of earlier versions of the client half, oldest first: what training sent before. */
 	readonly earlier: readonly Releases[];
 	readonly budget: AuditBudget;

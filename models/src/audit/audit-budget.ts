@@ -10,6 +10,9 @@ export interface AuditBudget {
 	readonly kernelSamples: number;
 	readonly decoderSteps: number;
 	readonly inversionSteps: number;
+	/** Victims of attacks on gradients, which take one after the other. */
+	readonly gradientVictims: number;
+	readonly gradientSteps: number;
 	/** Training steps of the undefended network everything is measured against. */
 	readonly undefendedSteps: number;
 	/** Candidates in linkage. */
@@ -27,6 +30,8 @@ export const auditBudgets: Readonly<Record<AuditBudgetName, AuditBudget>> = {
 		kernelSamples: 1000,
 		decoderSteps: 400,
 		inversionSteps: 400,
+		gradientVictims: 4,
+		gradientSteps: 200,
 		undefendedSteps: 200,
 		candidates: 256,
 	},
@@ -37,6 +42,8 @@ export const auditBudgets: Readonly<Record<AuditBudgetName, AuditBudget>> = {
 		kernelSamples: 1500,
 		decoderSteps: 2000,
 		inversionSteps: 1000,
+		gradientVictims: 8,
+		gradientSteps: 300,
 		undefendedSteps: 600,
 		candidates: 256,
 	},
@@ -47,6 +54,8 @@ export const auditBudgets: Readonly<Record<AuditBudgetName, AuditBudget>> = {
 		kernelSamples: 2000,
 		decoderSteps: 8000,
 		inversionSteps: 3000,
+		gradientVictims: 16,
+		gradientSteps: 1000,
 		undefendedSteps: 2000,
 		candidates: 256,
 	},

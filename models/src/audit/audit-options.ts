@@ -4,12 +4,13 @@ import type { WireDType } from "@psgl/sdk/protocol";
 import type { DataSplits } from "@psgl/sdk/sources";
 import type { AuditAttackName, ReconstructionName } from "./attack-catalogue.js";
 import type { AuditBudget } from "./audit-budget.js";
-import type { InferenceResult, ReconstructionFigures } from "./audit-result.js";
+import type { InferenceResult, ReconstructionFigures, SkippedAttack } from "./audit-result.js";
 
 /** What an audit tells while it works. */
 export type AuditEvent =
 	| { readonly type: "progress"; readonly what: string; readonly share: number }
-	| { readonly type: "finished"; readonly result: InferenceResult | AttackedBoth };
+	| { readonly type: "finished"; readonly result: InferenceResult | AttackedBoth }
+	| { readonly type: "skipped"; readonly skipped: SkippedAttack };
 
 /** A reconstruction attack on both networks, before the anchors are known. */
 export interface AttackedBoth {

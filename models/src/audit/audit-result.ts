@@ -40,6 +40,11 @@ export interface InferenceResult {
 	readonly note?: string;
 }
 
+export interface SkippedAttack {
+	readonly name: ReconstructionName;
+	readonly why: string;
+}
+
 /** Everything an audit found; `audit.json` without the pictures. */
 export interface AuditResult extends Leak {
 	/** False where it was interrupted: attacks are missing. */
@@ -55,6 +60,8 @@ export interface AuditResult extends Leak {
 	readonly recognisedOriginals?: number;
 	readonly reconstructions: readonly ReconstructionResult[];
 	readonly inferences: readonly InferenceResult[];
+	/** Attacks that could not be made. */
+	readonly skipped: readonly SkippedAttack[];
 	readonly victims: number;
 	readonly attackerSamples: number;
 	/** Numbers a release of one sample holds, and its bits on the wire. */

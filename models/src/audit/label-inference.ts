@@ -1,11 +1,8 @@
-import { type Runtime, scalar, type Tensor, zeros } from "@psgl/sdk";
-import { artifactGraph, artifactTensor, optimiserStateLength } from "@psgl/sdk/artifact";
+import type { Runtime } from "@psgl/sdk";
 import type { Dataset } from "@psgl/sdk/sources";
-import { equalClassWeights } from "../compile/server-streams.js";
 import { areaUnderCurve } from "../evaluation/area-under-curve.js";
 import type { AuditTarget } from "./audit-target.js";
-
-type Real = Tensor<"float32">;
+import { cutGradients } from "./cut-gradients.js";
 
 export interface LabelInferenceResult {
 	/** Area under the ROC curve, mean over the classes, of the better of the two attacks; 0.5 for guessing. */
@@ -15,9 +12,6 @@ export interface LabelInferenceResult {
 	/** By its angle to the mean gradients of the attacker's own samples (ibid., cosine attack). */
 	readonly byDirection: number;
 }
-
-/** Samples of a device's batch. */
-const batchSize = 16;
 
 /**
  * Reads the labels of victims off the gradients at the cut that the aggregator sends back to their device. The attacker
@@ -33,38 +27,8 @@ export async function labelInference(
 	const classes = target.manifest.classes.length;
 	const present = (data: Dataset) => new Set(data.labels).size === classes;
 	if (!present(victims) || !present(own)) return undefined;
-	const { artifact } = target;
-	await using session = await options.runtime.load(artifactGraph(artifact, "server/train"), {
-		threads: options.threads ?? 1,
-	});
-	const gradients = async (data: Dataset): Promise<readonly Float32Array[]> => {
-		const found: Float32Array[] = [];
-		// A last batch of one sample has no batch statistics.
-		for (let start = 0; start + 1 < data.length; start += batchSize) {
-			options.signal?.throwIfAborted();
-			const { x, y } = data.batch(range(start, Math.min(start + batchSize, data.length)));
-			const out = await session.run(
-				{
-					smashed: await target.release(x),
-					y,
-					params: artifactTensor(artifact, "server/params"),
-					stats: artifactTensor(artifact, "server/stats"),
-					slots: zeros("float32", [optimiserStateLength(artifact.manifest, "server")]),
-					learningRate: scalar(0),
-					step: scalar(1),
-					classWeights: equalClassWeights(classes),
-				},
-				["cutGradient"],
-			);
-			const count = x.dims[0] as number;
-			const { data: arrived } = await target.arrive(out.cutGradient as Real);
-			const size = arrived.length / count;
-			for (let b = 0; b < count; b++) found.push(arrived.slice(b * size, (b + 1) * size));
-		}
-		return found;
-	};
-	const known = directions(await gradients(own), own.labels, classes);
-	const seen = await gradients(victims);
+	const known = directions(await cutGradients(target, own, options), own.labels, classes);
+	const seen = await cutGradients(target, victims, options);
 	const score = (n: number, label: number) => dot(unit(seen[n] as Float32Array), known[label] as Float32Array);
 	const rest = (n: number, label: number) =>
 		known.reduce((sum, _, other) => (other === label ? sum : sum + score(n, other)), 0) / (classes - 1);
@@ -104,5 +68,3 @@ function unit(a: Float32Array): Float32Array {
 	const length = norm(a) || 1;
 	return a.map((value) => value / length);
 }
-
-const range = (start: number, end: number) => Array.from({ length: end - start }, (_, i) => start + i);

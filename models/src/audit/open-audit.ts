@@ -1,24 +1,31 @@
 import { bytesPerElement, elementCount, type Random, type Tensor } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
-import type { Dataset } from "@psgl/sdk/sources";
 import { anchors as anchorSamples } from "./anchors.js";
 import {
 	type AuditAttackName,
 	type InferenceName,
 	isReconstruction,
+	type ReconstructionAttack,
 	type ReconstructionName,
 	reconstructionAttacks,
 } from "./attack-catalogue.js";
 import type { AttackScene, Releases } from "./attack-scene.js";
 import type { AuditData } from "./audit-data.js";
 import type { AttackedBoth, AuditOptions } from "./audit-options.js";
-import type { AuditResult, InferenceResult, ReconstructionFigures, ReconstructionResult } from "./audit-result.js";
+import type {
+	AuditResult,
+	InferenceResult,
+	ReconstructionFigures,
+	ReconstructionResult,
+	SkippedAttack,
+} from "./audit-result.js";
 import { AuditTarget } from "./audit-target.js";
 import { distanceCorrelation } from "./distance-correlation.js";
 import { labelInference } from "./label-inference.js";
 import { isWeak, type LeakAnchors, leakOf } from "./leak.js";
 import { linkage } from "./linkage.js";
 import { membershipInference } from "./membership-inference.js";
+import { allOf, openScene, releasesOf } from "./open-scene.js";
 import { perceptualDistance, Recogniser } from "./recogniser.js";
 import { ReconstructionQuality } from "./reconstruction-quality.js";
 import { firstRows, rows } from "./run-in-batches.js";
@@ -40,7 +47,7 @@ interface Measured {
 }
 
 /** Why some attacks are not made on a client half. */
-const onlyJoint = "needs the joint artifact: it is about the aggregator's half";
+const onlyJoint = "needs the joint artifact: the aggregator's half takes part in it";
 
 /** Victims shown in a report. */
 const shown = 8;
@@ -70,6 +77,7 @@ export class OpenAudit implements AsyncDisposable {
 	readonly #scenes: { readonly defended: AttackScene; readonly undefended: AttackScene };
 	readonly #found: Attacked[] = [];
 	readonly #inferences: InferenceResult[] = [];
+	readonly #skipped: SkippedAttack[] = [];
 	readonly #rebuilt = new Map<ReconstructionName, Real>();
 	readonly #rebuiltUndefended = new Map<ReconstructionName, Real>();
 
@@ -90,29 +98,17 @@ export class OpenAudit implements AsyncDisposable {
 	static async open(parts: AuditParts): Promise<OpenAudit> {
 		const { options, target, undefended, random, reference } = parts;
 		const { runtime, threads = 1, budget, signal } = options;
-		const originals = all(parts.parts.victims);
-		const samples = all(parts.parts.attacker);
-		const releases = async (network: AuditTarget): Promise<Releases> => ({
-			pairs: await network.release(samples, { signal }),
-			seen: await network.release(originals, { signal }),
-		});
+		const originals = allOf(parts.parts.victims);
 		const earlier: Releases[] = [];
 		for (const artifact of options.earlier ?? []) {
 			await using network = await AuditTarget.load(artifact, { runtime, threads, wire: options.wire });
-			earlier.push(await releases(network));
+			earlier.push(await releasesOf(network, parts.parts, signal));
 		}
-		const scene = async (network: AuditTarget, before: readonly Releases[]): Promise<AttackScene> => ({
-			target: network,
-			samples,
-			...(await releases(network)),
-			earlier: before,
-			budget,
-			runtime,
-			threads,
-			random,
-			signal,
-		});
-		const scenes = { defended: await scene(target, earlier), undefended: await scene(undefended, []) };
+		const scene = { runtime, threads, budget, random, signal };
+		const scenes = {
+			defended: await openScene(target, parts.parts, { ...scene, earlier }),
+			undefended: await openScene(undefended, parts.parts, scene),
+		};
 		const quality = await ReconstructionQuality.load(runtime, target.manifest.inputShape, threads);
 		const joint = reference.artifact.manifest.part === "joint" && reference.note === undefined;
 		const recogniser = joint ? await Recogniser.load(reference.artifact, runtime, threads) : undefined;
@@ -154,7 +150,7 @@ export class OpenAudit implements AsyncDisposable {
 		const values = elementCount(target.manifest.smashedShape);
 		const { recognised } = (await this.#measure(this.#originals)).figures;
 		return {
-			complete: this.#found.length + this.#inferences.length === options.attacks.length,
+			complete: this.#found.length + this.#inferences.length + this.#skipped.length === options.attacks.length,
 			leak: worst.leak?.leak ?? Number.NaN,
 			leakBeyondLabel: worst.leakBeyondLabel?.leakBeyondLabel ?? Number.NaN,
 			worst: {
@@ -170,6 +166,7 @@ export class OpenAudit implements AsyncDisposable {
 			...(recognised !== undefined && { recognisedOriginals: recognised }),
 			reconstructions,
 			inferences: this.#inferences,
+			skipped: this.#skipped,
 			victims: parts.victims.length,
 			attackerSamples: parts.attacker.length,
 			release: { values, bits: 8 * values * bytesPerElement[options.wire] },
@@ -190,7 +187,14 @@ export class OpenAudit implements AsyncDisposable {
 
 	async #reconstruct(name: ReconstructionName): Promise<void> {
 		const { onEvent } = this.#in.options;
-		const attack = reconstructionAttacks[name];
+		const attack: ReconstructionAttack = reconstructionAttacks[name];
+		const joint = [this.#in.target, this.#in.undefended].every(({ manifest }) => manifest.part === "joint");
+		if (attack.needsServer && !joint) {
+			const skipped = { name, why: onlyJoint };
+			this.#skipped.push(skipped);
+			onEvent?.({ type: "skipped", skipped });
+			return;
+		}
 		const started = performance.now();
 		const run = async (scene: AttackScene, from: number): Promise<Real> => {
 			const onProgress = (share: number) =>
@@ -224,7 +228,7 @@ export class OpenAudit implements AsyncDisposable {
 		const { runtime, threads = 1, signal } = options;
 		switch (name) {
 			case "linkage": {
-				const x = all(parts.candidates);
+				const x = allOf(parts.candidates);
 				const link = async (network: AuditTarget) => {
 					const own = await network.release(x, { signal });
 					return linkage(runtime, own, own, threads);
@@ -263,10 +267,6 @@ export class OpenAudit implements AsyncDisposable {
 		const figures = { mse, psnr, similarity, perceptualDistance: perceptualDistance(a, b) };
 		return { figures: { ...figures, recognised: right / b.decisions.length }, each };
 	}
-}
-
-function all(dataset: Dataset): Real {
-	return dataset.batch(Array.from({ length: dataset.length }, (_, i) => i)).x;
 }
 
 const meanOf = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;

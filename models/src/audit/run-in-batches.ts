@@ -51,3 +51,15 @@ export function firstRows(x: Real, count: number): Real {
 	const part = rows(x, 0, Math.min(count, x.dims[0] as number));
 	return { ...part, data: part.data.slice() };
 }
+
+/** Several [n,...] one after the other: [N,...]. */
+export function joinRows(parts: readonly Real[]): Real {
+	const count = parts.reduce((sum, { dims }) => sum + (dims[0] as number), 0);
+	const data = new Float32Array(parts.reduce((sum, part) => sum + part.data.length, 0));
+	let at = 0;
+	for (const part of parts) {
+		data.set(part.data, at);
+		at += part.data.length;
+	}
+	return { dtype: "float32", dims: [count, ...(parts[0]?.dims.slice(1) ?? [])], data };
+}

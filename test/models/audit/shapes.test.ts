@@ -1,32 +1,40 @@
 import {
-	type AttackScene,
 	AuditTarget,
 	auditBudgets,
 	compileArtifact,
+	openScene,
 	presetDefinition,
 	reconstructionAttacks,
+	releasesOf,
 	zooNetwork,
 } from "@psgl/models";
-import { elementCount, seededRandom, type Tensor, tensor } from "@psgl/sdk";
+import { elementCount, seededRandom } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { Dataset } from "@psgl/sdk/sources";
 import test from "ava";
 
+const classes = ["a", "b", "c"];
 const budget = {
 	...auditBudgets.quick,
 	optimisedVictims: 3,
 	kernelSamples: 40,
 	decoderSteps: 3,
 	inversionSteps: 4,
+	gradientVictims: 2,
+	gradientSteps: 3,
+};
+/** Victims that an attack takes; all five where it is not here. */
+const victims: Readonly<Record<string, number>> = {
+	"white-box": 3,
+	unsplit: 3,
+	"deep-leakage": 2,
+	"inverting-gradients": 2,
 };
 
-function drawn(count: number, shape: readonly number[], name: string): Tensor<"float32"> {
+function drawn(count: number, shape: readonly number[], name: string): Dataset {
 	const random = seededRandom(1).fork(name);
-	const dims = [count, ...shape];
-	return tensor(
-		"float32",
-		dims,
-		Float32Array.from({ length: elementCount(dims) }, () => random.uniform()),
-	);
+	const samples = Float32Array.from({ length: count * elementCount(shape) }, () => random.uniform());
+	return new Dataset({ shape, classes, samples, labels: Int32Array.from({ length: count }, (_, n) => n % 3) });
 }
 
 const cases = [
@@ -38,25 +46,17 @@ const cases = [
 
 for (const [network, shape, wire] of cases) {
 	test(`every attack on ${network} rebuilds samples of shape [${shape.join(",")}], sent as ${wire}`, async (t) => {
-		const definition = presetDefinition("paper", zooNetwork(network), shape, ["a", "b", "c"]);
+		const definition = presetDefinition("paper", zooNetwork(network), shape, classes);
 		const artifact = await compileArtifact(definition, { name: network, random: seededRandom(1) });
 		await using target = await AuditTarget.load(artifact, { runtime: nodeRuntime, wire });
-		const samples = drawn(50, shape, "samples");
-		const release = async (count: number, name: string) => target.release(drawn(count, shape, name));
-		const scene: AttackScene = {
-			target,
-			samples,
-			pairs: await target.release(samples),
-			seen: await release(5, "victims"),
-			earlier: [{ pairs: await release(50, "earlier"), seen: await release(5, "before") }],
-			budget,
-			runtime: nodeRuntime,
-			threads: 1,
-			random: seededRandom(2),
-		};
+		const five = drawn(5, shape, "victims");
+		const data = { attacker: drawn(50, shape, "samples"), victims: five, candidates: five, members: five, notes: [] };
+		const earlier = [await releasesOf(target, data)];
+		const options = { budget, runtime: nodeRuntime, threads: 1, random: seededRandom(2), earlier };
+		const scene = await openScene(target, data, options);
 		for (const [name, { run }] of Object.entries(reconstructionAttacks)) {
 			const rebuilt = await run(scene);
-			t.deepEqual(rebuilt.dims, [name === "white-box" ? 3 : 5, ...shape], name);
+			t.deepEqual(rebuilt.dims, [victims[name] ?? 5, ...shape], name);
 			t.true(
 				rebuilt.data.every((value) => value >= 0 && value <= 1),
 				name,

@@ -1,10 +1,10 @@
 import {
-	type AttackScene,
 	AuditTarget,
 	auditBudgets,
 	auditData,
 	compileArtifact,
 	JointTrainer,
+	openScene,
 	presetDefinition,
 	ReconstructionQuality,
 	reconstructionAttacks,
@@ -36,24 +36,14 @@ withShared(
 		const artifact = await decodeArtifact(await withWeights(fresh, trainer.weights(), "test"));
 		await using target = await AuditTarget.load(artifact, { runtime: nodeRuntime, threads, wire: "float16" });
 		const budget = { ...auditBudgets.quick, victims: 32, candidates: 32 };
-		const { attacker, victims } = auditData(data, undefined, budget, random);
-		const [samples, originals] = [all(attacker), all(victims)];
-		const scene: AttackScene = {
-			target,
-			samples,
-			pairs: await target.release(samples),
-			seen: await target.release(originals),
-			earlier: [],
-			budget,
-			runtime: nodeRuntime,
-			threads,
-			random,
-		};
+		const parts = auditData(data, undefined, budget, random);
+		const originals = all(parts.victims);
+		const scene = await openScene(target, parts, { budget, runtime: nodeRuntime, threads, random });
 		await using quality = await ReconstructionQuality.load(nodeRuntime, shape, threads);
 		const byPairs = await reconstructionAttacks["kernel-ridge"].run(scene);
 		t.true((await quality.measure(originals, byPairs)).similarity >= 0.9);
 		const optimised = await reconstructionAttacks["white-box"].run(scene);
-		const first = all(victims.subset(Array.from({ length: optimised.dims[0] as number }, (_, i) => i)));
+		const first = all(parts.victims.subset(Array.from({ length: optimised.dims[0] as number }, (_, i) => i)));
 		t.true((await quality.measure(first, optimised)).similarity >= 0.85);
 	},
 );

@@ -7,6 +7,7 @@ import {
 	type AuditResult,
 	auditAttackNames,
 	auditBudgets,
+	quickAttackNames,
 	runAudit,
 } from "@psgl/models";
 import { ConfigError } from "@psgl/sdk";
@@ -40,11 +41,6 @@ interface AuditValues {
 	readonly threads?: number | undefined;
 	readonly output: string;
 }
-
-/** Attacks of the quick budget; the others make all. */
-const quickAttacks: readonly AuditAttackName[] = auditAttackNames.filter(
-	(name) => name !== "decoder-mse" && name !== "decoder-clean",
-);
 
 /** Audits, writes report and record, prints the figures; what is finished is written after an interruption too. */
 export async function runAuditVerb(options: AuditValues, { output, signal }: VerbContext): Promise<number> {
@@ -116,7 +112,7 @@ export async function runAuditVerb(options: AuditValues, { output, signal }: Ver
 
 function attacksOf({ attacks, budget, earlier }: AuditValues): readonly AuditAttackName[] {
 	if (attacks === undefined) {
-		const made = budget === "quick" ? quickAttacks : auditAttackNames;
+		const made = budget === "quick" ? quickAttackNames : auditAttackNames;
 		return made.filter((name) => name !== "path" || earlier !== undefined);
 	}
 	const names = [...new Set(attacks.split(",") as AuditAttackName[])];
@@ -139,6 +135,11 @@ function auditProgress(output: Output): (event: AuditEvent) => void {
 		}
 		current?.bar.stop();
 		current = undefined;
+		if (event.type === "skipped") {
+			const { name, why } = event.skipped;
+			output.event("skipped", { name, why }, `${describe(name).title}: ${why}`);
+			return;
+		}
 		const { result } = event;
 		const found =
 			"defended" in result
@@ -207,6 +208,7 @@ function print(output: Output, result: AuditResult): void {
 	}
 	output.print(`leak ${number(result.leak, 2)}, leakBeyondLabel ${number(result.leakBeyondLabel, 2)}`);
 	for (const note of result.notes) output.print(`Note: ${note}`);
+	for (const { name, why } of result.skipped) output.print(`Not made: ${name} ${why}`);
 	if (!result.complete) output.print("Interrupted: attacks are missing, and they may find more.");
 }
 
