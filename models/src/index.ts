@@ -42,10 +42,13 @@ export { type SimilarityKind, similarityKind } from "./audit/similarity.js";
 export { structuralSimilarity } from "./audit/structural-similarity.js";
 export { differentiate, type Seed } from "./autodiff/differentiate.js";
 export { hessianVectorProduct } from "./autodiff/hessian-vector-product.js";
+export { type Augmentation, augmented } from "./blocks/augmentation.js";
+export { codeHead, codeNumbers } from "./blocks/code-numbers.js";
 export { convSumFusion } from "./blocks/conv-sum-fusion.js";
 export { decisionFusion, type StreamDecision, streamPriors } from "./blocks/decision-fusion.js";
 export { inverseSquareRoot, matrixSign } from "./blocks/newton-schulz.js";
 export { dequantise, type Quantised, quantiseFloat16, quantiseInt8, wireGraphs } from "./blocks/quantise.js";
+export { codeLevels, type QuantisedCode, quantiseCode } from "./blocks/quantise-code.js";
 export type { Recovery } from "./blocks/recovery.js";
 export type { RecoveryGradient } from "./blocks/recovery-gradient.js";
 export { type MaskedRecoveryOptions, type MaskedSmashedData, recoverMasked } from "./blocks/recovery-masked.js";
@@ -63,6 +66,7 @@ export {
 export { signPolynomials } from "./blocks/sign-polynomials.js";
 export { singularValueThresholding, type Threshold, type Thresholded } from "./blocks/singular-value-thresholding.js";
 export { spectralRadius } from "./blocks/spectral-radius.js";
+export { withinClassShare } from "./blocks/within-class-share.js";
 export { attackJsmaGraph } from "./compile/attack-graphs.js";
 export { batchProducts } from "./compile/batch-products.js";
 export {
@@ -75,7 +79,14 @@ export {
 } from "./compile/compile-model.js";
 export { type ExportOptions, exportModel } from "./compile/export-model.js";
 export type { ModelDefinition, ModelLayout } from "./compile/model-definition.js";
-export { defaultOptimiser, type PrivacyMode, presetDefinition, privacyModes } from "./compile/presets.js";
+export {
+	defaultOptimiser,
+	type PrivacyMode,
+	presetCode,
+	presetDefinition,
+	privacyModes,
+	recordBits,
+} from "./compile/presets.js";
 export { equalClassWeights } from "./compile/server-streams.js";
 export { type DecisionMetrics, decisionMetrics, metricsOn } from "./evaluation/decision-metrics.js";
 export { type DeployedMetricsOptions, deployedMetrics, type RowMetrics } from "./evaluation/deployed-metrics.js";
@@ -147,5 +158,6 @@ export {
 export { type SgdSettings, sgd, sgdSlotsPerParameter } from "./optimisers/sgd.js";
 export { fitMaskedPrior, type MaskedPrior } from "./recovery/fit-masked-prior.js";
 export { JointTrainer, type JointTrainerOptions, type StepResult } from "./training/joint-trainer.js";
+export { type CodeTrainingOptions, trainOnce } from "./training/train-once.js";
 export { zoo, zooNetwork } from "./zoo/index.js";
 export type { SplitNetwork } from "./zoo/split-network.js";

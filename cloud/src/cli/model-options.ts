@@ -1,6 +1,14 @@
-import { type ModelDefinition, presetDefinition, privacyModes, type SplitNetwork, zoo } from "@psgl/models";
+import {
+	type ModelDefinition,
+	type PrivacyMode,
+	presetDefinition,
+	privacyModes,
+	recordBits,
+	type SplitNetwork,
+	zoo,
+} from "@psgl/models";
 import { ConfigError } from "@psgl/sdk";
-import type { RecoverySettings } from "@psgl/sdk/artifact";
+import type { CodeSettings, RecoverySettings } from "@psgl/sdk/artifact";
 import { z } from "zod";
 import { learningOptions, learningSettings } from "./learning-options.js";
 import { type OptionValues, option } from "./options/option.js";
@@ -9,7 +17,7 @@ import { type OptionValues, option } from "./options/option.js";
 export const settingOptions = {
 	privacy: option(
 		"MODE",
-		`${privacyModes.join(", ")}: what measured best, the paper's method exactly, or vanilla split learning`,
+		`${privacyModes.join(", ")}: what withstands attacks best, the paper's method exactly, what hides samples best, or vanilla split learning`,
 		z.enum(privacyModes).default("robust"),
 	),
 	recovery: option(
@@ -32,6 +40,12 @@ export const settingOptions = {
 		"bound of the robust perturbation, a fraction of the input's range; 0 turns it off (default: the mode's)",
 		z.number().min(0).max(1).optional(),
 	),
+	codeNumbers: option(
+		"K",
+		"with privacy shield: numbers of the code a sample becomes (default: by the classes)",
+		z.int().min(1).max(4096).optional(),
+	),
+	codeBits: option("B", "with privacy shield: bits of each of these numbers", z.int().min(1).max(8).optional()),
 	...learningOptions,
 } as const;
 
@@ -46,16 +60,18 @@ export function definitionFrom(
 	classes: readonly string[],
 	trainingSamples?: number,
 ): ModelDefinition {
-	const { privacy, mapBudget, robustBudget, recovery, svtThreshold } = settings;
+	const { privacy, mapBudget, robustBudget, recovery, svtThreshold, codeNumbers, codeBits } = settings;
 	const preset = {
 		...presetDefinition(privacy, network, inputShape, classes, trainingSamples),
 		...learningSettings(settings),
 	};
-	if (privacy === "none") {
+	const code = Object.entries({ codeNumbers, codeBits }).find(([, value]) => value !== undefined);
+	if (privacy !== "shield" && code !== undefined) throw conflict(privacy, code[0]);
+	if (privacy === "none" || privacy === "shield") {
 		for (const [name, value] of Object.entries({ recovery, mapBudget, robustBudget })) {
-			if (value !== undefined && value !== 0 && value !== "none") throw conflict(name);
+			if (value !== undefined && value !== 0 && value !== "none") throw conflict(privacy, name);
 		}
-		return preset;
+		return preset.code === null ? preset : withCode(preset, preset.code, codeNumbers, codeBits);
 	}
 	const map = preset.map;
 	return {
@@ -83,10 +99,29 @@ function recoverySettings(kind: RecoverySettings["kind"], threshold: number): Re
 	}
 }
 
-function conflict(name: string): ConfigError {
+/** With other numbers or bits of the code, and a budget for one coding of it. */
+function withCode(
+	preset: ModelDefinition,
+	{ numbers, bits }: CodeSettings,
+	codeNumbers: number | undefined,
+	codeBits: number | undefined,
+): ModelDefinition {
+	const code = { numbers: codeNumbers ?? numbers, bits: codeBits ?? bits };
+	const budgetBits = recordBits(code, preset.classes.length);
+	return { ...preset, code, disclosure: { ...preset.disclosure, budgetBits } };
+}
+
+const lacks: Readonly<Record<PrivacyMode, string>> = {
+	none: "vanilla split learning has no map, no robust training, no recovery and no code",
+	shield: "a code has no map, no robust training and no recovery",
+	paper: "only the shield has a code",
+	robust: "only the shield has a code",
+};
+
+function conflict(privacy: PrivacyMode, name: string): ConfigError {
 	return new ConfigError("PSGL_OPTION_CONFLICT", {
-		what: "vanilla split learning has no map, no robust training and no recovery",
-		got: `privacy none together with ${name}`,
-		remedy: "Choose privacy robust or paper, or leave the setting away",
+		what: lacks[privacy],
+		got: `privacy ${privacy} together with ${name}`,
+		remedy: "Choose another privacy mode, or leave the setting away",
 	});
 }

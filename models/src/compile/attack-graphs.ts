@@ -9,7 +9,8 @@ import { bindSegment } from "../layers/parameter-scope.js";
 import { binaryCrossEntropy } from "../losses/binary-cross-entropy.js";
 import { crossEntropy } from "../losses/cross-entropy.js";
 import { targetShape } from "../losses/loss.js";
-import { clientInput } from "./client-graphs.js";
+import { clientInput } from "./client-context.js";
+import { clientSegment } from "./client-segment.js";
 import { batchDim, type ModelDefinition, type ModelLayout } from "./model-definition.js";
 import { fusedScores, recover, sharedInputs, streamLogits } from "./server-streams.js";
 
@@ -48,10 +49,15 @@ function wholeSystem(
 		vector("serverStats", layout.server.stats.length),
 	);
 	const map = definition.map === null ? undefined : g.input("map", "float32", [batchDim, ...definition.inputShape]);
-	const smashed = definition.network.client(g, client.scope(false), clientInput(g, definition, x, map));
+	const { smashed, constants: rounding } = clientSegment(
+		g,
+		definition,
+		client.scope(false),
+		clientInput(g, definition, x, map),
+	);
 	const { recovered, constants } = recover(g, definition, smashed, through);
 	const logits = streamLogits(g, definition, server.scope(false), sharedInputs(smashed, recovered));
-	return { g, x, logits, decision: fusedScores(g, definition, logits), constants };
+	return { g, x, logits, decision: fusedScores(g, definition, logits), constants: [...rounding, ...constants] };
 }
 
 /** `fused`: negative log-likelihood of the decision. `sum`: that of all streams added up, whatever loss they were trained with. */

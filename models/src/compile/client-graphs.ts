@@ -1,44 +1,15 @@
 import { differentiate } from "../autodiff/differentiate.js";
-import { packClientInput } from "../blocks/reversible-downsampling.js";
 import { robustPerturbation } from "../blocks/robust-perturbation.js";
 import { perturb, saliencyMap } from "../blocks/saliency-map.js";
-import { GraphBuilder } from "../graph/builder.js";
+import type { GraphBuilder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
-import { type BoundSegment, bindSegment, type DropoutSeed, packStatistics } from "../layers/parameter-scope.js";
+import { packStatistics } from "../layers/parameter-scope.js";
 import { TrainedParameters } from "../layers/trained-parameters.js";
 import { lossOf, probabilitiesOf, targetShape } from "../losses/loss.js";
+import { type ClientContext, clientContext, clientInput, dropoutSeed } from "./client-context.js";
+import { clientSegment } from "./client-segment.js";
 import { batchDim, localHead, type ModelDefinition, type ModelLayout } from "./model-definition.js";
 import { updateParameters } from "./update-parameters.js";
-
-/** The inputs all client graphs share. */
-interface ClientContext {
-	readonly g: GraphBuilder;
-	readonly definition: ModelDefinition;
-	readonly client: BoundSegment;
-	readonly head: BoundSegment;
-	/** [B,C,...] in [0,1] */
-	readonly x: Value;
-	readonly params: Value;
-	readonly headParams: Value;
-}
-
-function clientContext(name: string, definition: ModelDefinition, layout: ModelLayout): ClientContext {
-	const g = new GraphBuilder(name);
-	const x = g.input("x", "float32", [batchDim, ...definition.inputShape]);
-	const params = g.input("params", "float32", [layout.client.params.length]);
-	const stats = g.input("stats", "float32", [layout.client.stats.length]);
-	const headParams = g.input("head", "float32", [layout.head.params.length]);
-	const noStats = g.floats([]);
-	return {
-		g,
-		definition,
-		client: bindSegment(g, layout.client, params, stats),
-		head: bindSegment(g, layout.head, headParams, noStats),
-		x,
-		params,
-		headParams,
-	};
-}
 
 /** `client/forward`: robust perturbation, saliency map and client segment, with the statistics of the batch. */
 export function clientForwardGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
@@ -80,12 +51,12 @@ export function clientTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	const map = definition.map === null ? undefined : g.input("map", "float32", [batchDim, ...definition.inputShape]);
 
 	const scope = client.scope(true, dropoutSeed(g));
-	const smashed = definition.network.client(g, scope, clientInput(g, definition, x, map));
+	const { smashed, constants } = clientSegment(g, definition, scope, clientInput(g, definition, x, map));
 	const robust = definition.robustBudget > 0;
 	const seeds = [{ value: smashed, gradient: cutGradient }];
 	const trained = new TrainedParameters("client", layout.client.params, definition.frozen);
 	const wrt = trained.select(client.values);
-	const gradients = differentiate(g, seeds, robust ? [...wrt, x] : wrt);
+	const gradients = differentiate(g, seeds, robust ? [...wrt, x] : wrt, constants);
 	const { params, headParams } = context;
 	const names = { slots: "slots", params: "params" };
 	updateParameters(g, definition, trained, { params, gradients, learningRate, step }, names);
@@ -127,16 +98,7 @@ function perturbAndForward(
 	const { g, definition, client } = context;
 	const map = deviceMap(context, x, training);
 	const scope = client.scope(training, training ? dropoutSeed(g) : undefined);
-	return { smashed: definition.network.client(g, scope, clientInput(g, definition, x, map)), map };
-}
-
-/** The input `dropoutSeed`, int64 [], which only the graphs of a client segment with dropout have. */
-function dropoutSeed(g: GraphBuilder): DropoutSeed {
-	let seed: Value | undefined;
-	return () => {
-		seed ??= g.input("dropoutSeed", "int64", []);
-		return seed;
-	};
+	return { smashed: clientSegment(g, definition, scope, clientInput(g, definition, x, map)).smashed, map };
 }
 
 /** The map the device puts on its own input, from the local head alone; of the whole segment, nothing dropped. */
@@ -145,18 +107,10 @@ function deviceMap(context: ClientContext, x: Value, training: boolean): Value |
 	if (definition.map === null) return undefined;
 	const budget = g.input("budget", "float32", []);
 	const score = (graph: GraphBuilder, input: Value): Value => {
-		const smashed = definition.network.client(
-			graph,
-			client.scope(training),
-			clientInput(graph, definition, input, undefined),
-		);
-		return localHead(graph, head.scope(training), smashed, definition.classes.length);
+		const packed = clientInput(graph, definition, input, undefined);
+		const { smashed, code } = clientSegment(graph, definition, client.scope(training), packed);
+		// Rounding has no gradient: the map of a code is that of its numbers.
+		return localHead(graph, head.scope(training), code?.numbers ?? smashed, definition.classes.length);
 	};
 	return saliencyMap(g, score, x, { form: definition.map.form, norm: definition.map.norm, budget }).map;
-}
-
-/** Adds the map, keeps the sum inside [0,1] and packs it as the client segment takes it. */
-export function clientInput(g: GraphBuilder, definition: ModelDefinition, x: Value, map: Value | undefined): Value {
-	const perturbed = map === undefined ? x : perturb(g, x, map);
-	return definition.packing === "none" ? perturbed : packClientInput(g, perturbed, map);
 }

@@ -11,6 +11,7 @@ import type { SplitNetwork } from "../zoo/split-network.js";
 import { batchProducts } from "./batch-products.js";
 import { checkFrozen } from "./check-frozen.js";
 import { clientForwardGraph, clientInferGraph, clientTrainGraph } from "./client-graphs.js";
+import { codeGraphs } from "./code-graphs.js";
 import { batchDim, layOut, type ModelDefinition, type ModelLayout } from "./model-definition.js";
 import { serverInferGraph, serverInferMaskedGraph, serverTrainGraph } from "./server-graphs.js";
 import { sharedInputs, streamLogits } from "./server-streams.js";
@@ -56,6 +57,7 @@ function modelGraphs(definition: ModelDefinition, layout: ModelLayout): readonly
 		serverInferGraph(definition, layout),
 		...wireGraphs([batchDim, ...layout.smashedShape]),
 	];
+	if (definition.code !== null) graphs.push(...codeGraphs(definition, layout, definition.code));
 	if (definition.recovery.kind === "masked") {
 		graphs.push(serverInferMaskedGraph(definition, layout, maskedRank(definition.recovery.rank, layout)));
 	}
@@ -81,8 +83,8 @@ function manifestDraft(definition: ModelDefinition, layout: ModelLayout, name: s
 		packing: definition.packing,
 		normalise: normaliseEntry(definition.network),
 		smashedShape: [...layout.smashedShape],
-		code: null,
-		disclosure: { release: "every-epoch", budgetBits: null },
+		code: definition.code,
+		disclosure: definition.disclosure,
 		streams: [...definition.streams],
 		cutGradient: definition.cutGradient,
 		map: definition.map,

@@ -1,5 +1,7 @@
 import { ConfigError, ShapeError } from "@psgl/sdk";
 import type {
+	CodeSettings,
+	DisclosureSettings,
 	GradientClipping,
 	LossSettings,
 	Manifest,
@@ -7,12 +9,15 @@ import type {
 	OptimiserSettings,
 	RecoverySettings,
 } from "@psgl/sdk/artifact";
+import type { Augmentation } from "../blocks/augmentation.js";
+import { codeHead } from "../blocks/code-numbers.js";
 import { GraphBuilder } from "../graph/builder.js";
 import { formatShape, type Shape, type Value } from "../graph/graph.js";
 import { dense } from "../layers/dense.js";
 import { declareSegment, type ParameterScope, type SegmentLayout } from "../layers/parameter-scope.js";
 import { flatten, globalAverage } from "../layers/pooling.js";
 import type { SplitNetwork } from "../zoo/split-network.js";
+import { clientSegment } from "./client-segment.js";
 
 /** Everything that fixes the graphs of an artifact. */
 export interface ModelDefinition {
@@ -35,11 +40,16 @@ export interface ModelDefinition {
 	readonly accumulationSteps: number;
 	/** Parameters that keep their values, as PART.NAME with `*` for any text: `client.*`, `server.A.conv.*`. */
 	readonly frozen: readonly string[];
+	/** Null: the cut is real numbers. */
+	readonly code: CodeSettings | null;
+	readonly disclosure: DisclosureSettings;
+	/** What `client/local` does to samples, at random; null: nothing. */
+	readonly augmentation: Augmentation | null;
 }
 
 /** Shapes and parameter layouts that follow from a definition. */
 export interface ModelLayout {
-	/** [Cs,Hs,Ws] or [Cs,Ls] */
+	/** [Cs,Hs,Ws] or [Cs,Ls]; [k] of a code */
 	readonly smashedShape: readonly number[];
 	readonly client: SegmentLayout;
 	readonly head: SegmentLayout;
@@ -59,9 +69,10 @@ export function clientInputShape(definition: ModelDefinition): readonly number[]
 
 /**
  * The local head: global average and one dense layer on the smashed data. Where these are a row without channels, one
- * dense layer on all of it: its average says nothing.
+ * dense layer on all of it: its average says nothing. On a code the head that the server segment has too.
  */
 export function localHead(g: GraphBuilder, scope: ParameterScope, smashed: Value, classes: number): Value {
+	if (smashed.shape.length === 2) return codeHead(g, scope, smashed, classes);
 	const isRow = smashed.shape[1] === 1 && smashed.shape.length === 3;
 	return dense(g, scope, isRow ? flatten(g, smashed) : globalAverage(g, smashed), classes);
 }
@@ -117,7 +128,7 @@ function declareModel(definition: ModelDefinition, buildServer: ServerBuilder): 
 	let smashed: Value | undefined;
 	const client = declareSegment(g, (scope) => {
 		const x = g.input("x", "float32", [batchDim, ...clientInputShape(definition)]);
-		smashed = network.client(g, scope, x);
+		smashed = clientSegment(g, definition, scope, x).smashed;
 	});
 	const cut = requireSmashed(network, smashed);
 	const head = declareSegment(g, (scope) => localHead(g, scope, cut, classes.length));

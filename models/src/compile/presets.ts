@@ -1,4 +1,4 @@
-import type { OptimiserSettings } from "@psgl/sdk/artifact";
+import type { CodeSettings, OptimiserSettings } from "@psgl/sdk/artifact";
 import type { SplitNetwork } from "../zoo/split-network.js";
 import type { ModelDefinition } from "./model-definition.js";
 
@@ -6,10 +6,11 @@ import type { ModelDefinition } from "./model-definition.js";
  * `none`: vanilla split learning, the same network without map, recovery and fusion.
  * `paper`: the method exactly as Khowaja et al. give it.
  * `robust`: what measured best (docs/results.md): robust training on the device and masked recovery.
+ * `shield`: a cut of a few bits, sent once (docs/privacy.md): what hides samples best.
  */
-export type PrivacyMode = "none" | "paper" | "robust";
+export type PrivacyMode = "none" | "paper" | "robust" | "shield";
 
-export const privacyModes: readonly PrivacyMode[] = ["robust", "paper", "none"];
+export const privacyModes: readonly PrivacyMode[] = ["robust", "paper", "shield", "none"];
 
 export const defaultOptimiser = {
 	kind: "adam",
@@ -55,6 +56,9 @@ export function presetDefinition(
 		gradientClipping: null,
 		accumulationSteps: 1,
 		frozen: [],
+		code: null,
+		disclosure: { release: "every-epoch", budgetBits: null },
+		augmentation: null,
 	} as const;
 	// A heart beat is told by differences a map of half the range would bury (chosen on validation data).
 	const signal = network.spatialAxes === 1;
@@ -88,5 +92,30 @@ export function presetDefinition(
 				robustBudget: presetRobustBudget(network, trainingSamples),
 				recovery: { kind: "masked", rank: 96 },
 			};
+		case "shield": {
+			const code = presetCode(classes.length);
+			return {
+				...common,
+				streams: ["A"],
+				cutGradient: "fused",
+				map: null,
+				robustBudget: 0,
+				recovery: { kind: "none" },
+				headLearningRateFactor: 1,
+				code,
+				disclosure: { release: "once", budgetBits: recordBits(code, classes.length) },
+				augmentation: null,
+			};
+		}
 	}
+}
+
+/** Numbers and bits of the code for so many classes, chosen on validation data (docs/privacy.md). */
+export function presetCode(classes: number): CodeSettings {
+	return classes === 2 ? { numbers: 1, bits: 4 } : { numbers: classes, bits: 1 };
+}
+
+/** Bits that one coding of a record and its label disclose at most. */
+export function recordBits({ numbers, bits }: CodeSettings, classes: number): number {
+	return numbers * bits + Math.log2(classes);
 }

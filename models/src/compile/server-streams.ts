@@ -1,4 +1,5 @@
 import type { Tensor } from "@psgl/sdk";
+import { codeHead } from "../blocks/code-numbers.js";
 import { convSumFusion } from "../blocks/conv-sum-fusion.js";
 import { decisionFusion, streamPriors } from "../blocks/decision-fusion.js";
 import type { Recovery } from "../blocks/recovery.js";
@@ -52,10 +53,11 @@ export function streamLogits(
 	scope: ParameterScope,
 	inputs: StreamInputs,
 ): readonly Value[] {
-	const { network, classes, streams } = definition;
+	const { network, classes, streams, code } = definition;
 	return streams.map((name) => {
 		const own = scope.within(name);
-		return network.stream(g, own, streamInput(g, own, name, inputs), classes.length);
+		const input = streamInput(g, own, name, inputs);
+		return code === null ? network.stream(g, own, input, classes.length) : codeHead(g, own, input, classes.length);
 	});
 }
 

@@ -66,6 +66,21 @@ test.serial("single settings change a mode", async (t) => {
 	t.deepEqual(manifest.recovery, { kind: "svt", part: "low-rank", threshold: 0.1, absolute: false });
 });
 
+test.serial(
+	"the shield: a code of so many numbers and bits, sent once, within a budget of its bits and the label's",
+	async (t) => {
+		const file = join(await temporaryFolder(t), "hidden.psgl");
+		const args = `compile --zoo lenet --input 3x16x16 --classes 4 --privacy shield --code-numbers 3 --code-bits 2 -o ${file}`;
+		const { exitCode, stdout } = await runCli(args.split(" "));
+		t.is(exitCode, 0);
+		t.regex(stdout, /up per sample, once +6 bits\s+with its label +8\.0 bits at most/);
+		const { manifest, graphs } = await decodeArtifact(await readFile(file));
+		t.deepEqual(manifest.code, { numbers: 3, bits: 2 });
+		t.deepEqual(manifest.disclosure, { release: "once", budgetBits: 8 });
+		for (const name of ["client/local", "client/code", "wire/decode.code"]) t.true(graphs.has(name), name);
+	},
+);
+
 test.serial("a seed gives the same artifact byte for byte, another one other weights", async (t) => {
 	const folder = await temporaryFolder(t);
 	const compile = async (name: string, seed: number): Promise<Buffer> => {
@@ -87,6 +102,16 @@ const refused: readonly (readonly [string, string, RegExp])[] = [
 	[
 		"a map for vanilla split learning",
 		"--zoo lenet --input 1x28x28 --classes 2 --privacy none --map-budget 0.5 -o x.psgl",
+		/PSGL_OPTION_CONFLICT/,
+	],
+	[
+		"a code without the shield",
+		"--zoo lenet --input 1x28x28 --classes 2 --code-bits 2 -o x.psgl",
+		/PSGL_OPTION_CONFLICT[\s\S]*only the shield has a code/,
+	],
+	[
+		"a map on a code",
+		"--zoo lenet --input 1x28x28 --classes 2 --privacy shield --map-budget 0.5 -o x.psgl",
 		/PSGL_OPTION_CONFLICT/,
 	],
 	[

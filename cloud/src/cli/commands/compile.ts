@@ -83,6 +83,10 @@ export const compileVerb = defineVerb({
 			does: "heart beats of 128 samples, the method exactly as published",
 		},
 		{
+			command: "psgl compile --zoo lenet --input 1x28x28 --classes 2 --privacy shield --code-bits 3 -o hidden.psgl",
+			does: "a picture leaves as one number of 3 bits, once (docs/privacy.md)",
+		},
+		{
 			command: "psgl compile --onnx model.onnx --list-cuts",
 			does: "where a model of your own can be cut",
 		},

@@ -110,9 +110,19 @@ function summarise(output: Output, file: string, fileBytes: number, artifact: Ar
 			["parameters on the device", formatCount(parameters.client)],
 			["  and in its local head", formatCount(parameters.head)],
 			["parameters on the aggregator", formatCount(parameters.server)],
-			["up per sample, float32", formatBytes(bytesUpPerSample.float32)],
-			["               float16", formatBytes(bytesUpPerSample.float16)],
-			["               int8", `${formatBytes(bytesUpPerSample.int8)} + 4 B for each of ${channels} channels a batch`],
+			...(manifest.code === null
+				? [
+						["up per sample, float32", formatBytes(bytesUpPerSample.float32)],
+						["               float16", formatBytes(bytesUpPerSample.float16)],
+						[
+							"               int8",
+							`${formatBytes(bytesUpPerSample.int8)} + 4 B for each of ${channels} channels a batch`,
+						],
+					]
+				: [
+						["up per sample, once", `${manifest.code.numbers * manifest.code.bits} bits`],
+						["  with its label", `${manifest.disclosure.budgetBits?.toFixed(1)} bits at most`],
+					]),
 			...Object.entries(graphBytes).map(([name, bytes]) => [`graph ${name}`, formatBytes(bytes)]),
 		],
 	);
@@ -125,6 +135,8 @@ function summarise(output: Output, file: string, fileBytes: number, artifact: Ar
 		classes: manifest.classes,
 		loss: manifest.loss,
 		smashedShape: manifest.smashedShape,
+		code: manifest.code,
+		disclosure: manifest.disclosure,
 		streams: manifest.streams,
 		parameters,
 		bytesUpPerSample,

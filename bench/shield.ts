@@ -1,0 +1,161 @@
+/**
+ * What the shield hides and what it costs, beside the same network without it: trains in one process, attacks what is sent with the
+ * audit's own attacks, and prints one line of JSON for each row and seed.
+ *
+ *   node build/bench/shield.js --data FILE [--first N] [--rows none,shield] [--seeds 1,2,3] [--on validation] [--cache DIR]
+ */
+import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import {
+	type AuditBudgetName,
+	type Augmentation,
+	auditBudgets,
+	DeployedSystem,
+	deployedMetrics,
+	type PrivacyMode,
+} from "@psgl/models";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { type DataSplits, loadData } from "@psgl/sdk/sources";
+import { headline, type LeakOptions, type Rebuilt, rebuiltFrom, type Victims, victimsOf } from "./shield-leak.js";
+import { type RowOptions, type TrainedRow, trainedRow } from "./shield-rows.js";
+
+const { values: options } = parseArgs({
+	options: {
+		data: { type: "string" },
+		first: { type: "string" },
+		rows: { type: "string", default: "none,shield" },
+		model: { type: "string" },
+		seeds: { type: "string", default: "1,2,3" },
+		on: { type: "string", default: "test" },
+		epochs: { type: "string", default: "15" },
+		weight: { type: "string", default: "1" },
+		numbers: { type: "string" },
+		bits: { type: "string" },
+		augment: { type: "string" },
+		attacks: { type: "string", default: "kernel-ridge,decoder,decoder-mse" },
+		budget: { type: "string", default: "quick" },
+		threads: { type: "string", default: "1" },
+		cache: { type: "string" },
+		note: { type: "string" },
+		out: { type: "string" },
+	},
+});
+
+/** `shift=0.07,zoom=0.1,contrast=0.1,brightness=0.1,mirror=1`, what is left out 0; `none` for no augmentation. */
+function augmentation(text: string | undefined): Augmentation | null | undefined {
+	if (text === undefined) return undefined;
+	if (text === "none") return null;
+	const given = new Map(text.split(",").map((part) => part.split("=") as [string, string]));
+	const amount = (name: string) => Number(given.get(name) ?? 0);
+	return {
+		shift: amount("shift"),
+		zoom: amount("zoom"),
+		contrast: amount("contrast"),
+		brightness: amount("brightness"),
+		mirror: amount("mirror") === 1,
+	};
+}
+
+async function utility({ artifact, definition }: TrainedRow, data: DataSplits): Promise<Record<string, number>> {
+	await using system = await DeployedSystem.load(artifact, definition, nodeRuntime, Number(options.threads));
+	const { fused } = await deployedMetrics(system, data.test);
+	if (fused === undefined) throw new Error("no decision");
+	return { accuracy: fused.accuracy, balanced: fused.balancedAccuracy, auc: fused.auc };
+}
+
+/** What was trained and attacked before, under a name that says all of it. */
+async function remembered<T>(name: string, make: () => Promise<T>): Promise<T> {
+	if (options.cache === undefined) return make();
+	const file = join(options.cache, `${name.replaceAll(/[^\w.=,+-]/g, "_")}.json`);
+	const known = await readFile(file, "utf8").catch(() => undefined);
+	if (known !== undefined) return JSON.parse(known) as T;
+	const value = await make();
+	await mkdir(options.cache, { recursive: true });
+	await writeFile(file, JSON.stringify(value));
+	return value;
+}
+
+interface Measured {
+	readonly utility: Record<string, number>;
+	readonly rebuilt: readonly Rebuilt[];
+}
+
+async function measured(
+	mode: PrivacyMode,
+	data: DataSplits,
+	seed: number,
+	victims: Victims,
+	row: RowOptions,
+	leak: LeakOptions,
+): Promise<Measured> {
+	const trained = await trainedRow(mode, data.train, seed, row);
+	return { utility: await utility(trained, data), rebuilt: await rebuiltFrom(trained.artifact, victims, leak) };
+}
+
+async function main(): Promise<void> {
+	if (options.data === undefined) throw new Error("--data FILE is missing");
+	const loaded = await loadData(options.data, { seed: 0 });
+	const train =
+		options.first === undefined
+			? loaded.train
+			: loaded.train.subset(Array.from({ length: Number(options.first) }, (_, i) => i));
+	const data = { ...loaded, train, test: options.on === "validation" ? loaded.validation : loaded.test };
+	const row: RowOptions = {
+		epochs: Number(options.epochs),
+		model: options.model ?? (train.shape.length === 2 ? "ecg-1d" : "lenet"),
+		threads: Number(options.threads),
+		code: options.numbers === undefined ? undefined : { numbers: Number(options.numbers), bits: Number(options.bits) },
+		shieldWeight: Number(options.weight),
+		augmentation: augmentation(options.augment),
+	};
+	for (const seed of options.seeds.split(",").map(Number)) {
+		const leak: LeakOptions = {
+			attacks: options.attacks.split(","),
+			budget: auditBudgets[options.budget as AuditBudgetName],
+			threads: row.threads,
+			seed,
+		};
+		const victims = await victimsOf(data, leak);
+		// The strongest attack where nothing is narrow, and the cheapest.
+		const plain = { ...leak, attacks: ["kernel-ridge"] };
+		const key = [
+			data.name,
+			options.first,
+			options.on,
+			seed,
+			row.model,
+			row.epochs,
+			options.attacks,
+			options.budget,
+		].join(" ");
+		const undefended = await remembered(`none ${key}`, () => measured("none", data, seed, victims, row, plain));
+		for (const mode of options.rows.split(",") as PrivacyMode[]) {
+			const started = performance.now();
+			const own = mode === "none" ? undefended : await measured(mode, data, seed, victims, row, leak);
+			const line = JSON.stringify(
+				{
+					data: data.name,
+					on: options.on,
+					row: mode,
+					...(options.note !== undefined && { note: options.note }),
+					seed,
+					code: row.code && `${row.code.numbers}x${row.code.bits}`,
+					weight: row.shieldWeight,
+					augment: options.augment,
+					...own.utility,
+					...headline(own.rebuilt, undefended.rebuilt, victims),
+					classMean: victims.classMeanSimilarity,
+					mean: victims.meanSimilarity,
+					attacks: Object.fromEntries(own.rebuilt.map((r) => [r.attack, [r.similarity, r.residualCorrelation]])),
+					seconds: (performance.now() - started) / 1000,
+				},
+				(_, value) => (typeof value === "number" ? Number(value.toFixed(4)) : value),
+			);
+			process.stdout.write(`${line}\n`);
+			if (options.out !== undefined) await appendFile(options.out, `${line}\n`);
+		}
+	}
+}
+
+await main();
