@@ -1,12 +1,13 @@
-/** The leak of a trained row: the audit's attacks on what it sends, beside the same attacks on the undefended network. */
+/** The leak of a trained row: the audit's attacks on what it sends, beside what somebody rebuilds who sees nothing but the label. */
 import {
 	type AttackScene,
 	type AuditBudget,
+	type AuditData,
 	AuditTarget,
 	anchors as anchorSamples,
 	auditData,
-	type LeakAnchors,
 	leakOf,
+	openScene,
 	type ReconstructionName,
 	ReconstructionQuality,
 	reconstructionAttacks,
@@ -19,6 +20,7 @@ import type { DataSplits, Dataset } from "@psgl/sdk/sources";
 type Real = Tensor<"float32">;
 
 export interface Rebuilt {
+	/** Name of an attack; `NAME+label` where the attacker has the label too, `NAME=label` where it has nothing else. */
 	readonly attack: string;
 	readonly similarity: number;
 	/** Correlation of sample and reconstruction after the class mean is taken from both: mean over the victims. */
@@ -26,30 +28,31 @@ export interface Rebuilt {
 }
 
 export interface LeakOptions {
-	/** Names of attacks; `NAME+label` gives the attacker the label too. */
 	readonly attacks: readonly string[];
 	readonly budget: AuditBudget;
 	readonly threads: number;
 	readonly seed: number;
 }
 
-/** Who is attacked, and what somebody gets who sees nothing but the label. */
+/** Who is attacked, and what the means of the attacker's samples come to. */
 export interface Victims {
-	readonly seen: Dataset;
-	readonly own: Dataset;
+	readonly data: AuditData;
+	/** [V, ...shape] */
+	readonly originals: Real;
 	readonly classMean: Real;
 	readonly meanSimilarity: number;
 	readonly classMeanSimilarity: number;
 }
 
 export async function victimsOf(data: DataSplits, { budget, seed, threads }: LeakOptions): Promise<Victims> {
-	const { victims, attacker } = auditData(data, undefined, budget, seededRandom(seed).fork("data"));
+	const parts = auditData(data, undefined, budget, seededRandom(seed).fork("data"));
+	const { victims, attacker } = parts;
 	const { mean, classMean } = anchorSamples(attacker, victims.labels);
 	await using quality = await ReconstructionQuality.load(nodeRuntime, victims.shape, threads);
-	const originals = all(victims);
+	const originals = victims.batch(Array.from({ length: victims.length }, (_, i) => i)).x;
 	return {
-		seen: victims,
-		own: attacker,
+		data: parts,
+		originals,
 		classMean,
 		meanSimilarity: (await quality.measure(originals, mean)).similarity,
 		classMeanSimilarity: (await quality.measure(originals, classMean)).similarity,
@@ -60,84 +63,82 @@ export async function victimsOf(data: DataSplits, { budget, seed, threads }: Lea
 export async function rebuiltFrom(
 	artifact: Artifact,
 	victims: Victims,
-	options: LeakOptions,
+	{ attacks, threads, budget, seed }: LeakOptions,
 ): Promise<readonly Rebuilt[]> {
-	const { threads, budget, seed } = options;
-	await using target = await AuditTarget.load(artifact, { runtime: nodeRuntime, threads, wire: "float32" });
-	const samples = all(victims.own);
-	const originals = all(victims.seen);
-	const scene: AttackScene = {
-		target,
-		samples,
-		pairs: await target.release(samples),
-		seen: await target.release(originals),
-		earlier: [],
-		budget,
-		runtime: nodeRuntime,
-		threads,
-		random: seededRandom(seed).fork("attacks"),
-	};
-	await using quality = await ReconstructionQuality.load(nodeRuntime, victims.seen.shape, threads);
+	const runtime = nodeRuntime;
+	await using target = await AuditTarget.load(artifact, { runtime, threads, wire: "float32" });
+	const random = seededRandom(seed).fork("attacks");
+	const scene = await openScene(target, victims.data, { budget, runtime, threads, random });
+	await using quality = await ReconstructionQuality.load(runtime, victims.data.victims.shape, threads);
 	const results: Rebuilt[] = [];
-	for (const attack of options.attacks) {
-		const [name, label] = attack.split("+") as [ReconstructionName, string | undefined];
-		const known = label === undefined ? scene : withLabels(scene, victims);
-		const rebuilt = await reconstructionAttacks[name].run(known);
-		const count = rebuilt.dims[0] as number;
-		const first: Real = { ...rebuilt, data: originals.data.subarray(0, rebuilt.data.length) };
+	for (const attack of attacks) {
+		const [name, known] = attack.split(/(?=[+=])/) as [ReconstructionName, "+label" | "=label" | undefined];
+		const rebuilt = await reconstructionAttacks[name].run(
+			known === undefined ? scene : withLabels(scene, victims, known),
+		);
+		const first: Real = { ...rebuilt, data: victims.originals.data.subarray(0, rebuilt.data.length) };
 		const { similarity } = await quality.measure(first, rebuilt);
-		results.push({ attack, similarity, residualCorrelation: residual(first, rebuilt, victims.classMean, count) });
+		results.push({ attack, similarity, residualCorrelation: residual(first, rebuilt, victims.classMean) });
 	}
 	return results;
 }
 
-/** The largest of both headlines over the attacks. */
+/** Both headlines of the strongest attack that has the code alone. */
 export function headline(defended: readonly Rebuilt[], undefended: readonly Rebuilt[], victims: Victims) {
-	const anchors: LeakAnchors = {
+	const largest = (all: readonly Rebuilt[], key: "similarity" | "residualCorrelation") =>
+		Math.max(...all.map((rebuilt) => rebuilt[key]));
+	const anchors = {
 		mean: victims.meanSimilarity,
 		classMean: victims.classMeanSimilarity,
-		undefended: Math.max(...undefended.map(({ similarity }) => similarity)),
+		undefended: largest(undefended, "similarity"),
 	};
-	const best = Math.max(...defended.map(({ similarity }) => similarity));
-	const residualCorrelation = Math.max(...defended.map((rebuilt) => rebuilt.residualCorrelation));
-	return { ...leakOf(best, anchors), similarity: best, residualCorrelation, undefended: anchors.undefended };
+	const own = defended.filter(({ attack }) => !attack.endsWith("label"));
+	const beyond = (attack: string) => {
+		const found = defended.find((rebuilt) => rebuilt.attack === attack);
+		return found && leakOf(found.similarity, anchors).leakBeyondLabel;
+	};
+	return {
+		...leakOf(largest(own, "similarity"), anchors),
+		residualCorrelation: largest(own, "residualCorrelation"),
+		undefendedResidualCorrelation: largest(undefended, "residualCorrelation"),
+		labelAlone: beyond("decoder=label"),
+		withLabel: beyond("decoder+label"),
+	};
 }
 
-/** Releases with the label beside them, one column a class, as far apart as the codes themselves. */
-function withLabels(scene: AttackScene, { own, seen }: Victims): AttackScene {
+/** Releases with the label beside them, one column a class, or the label alone. */
+function withLabels(scene: AttackScene, { data }: Victims, known: "+label" | "=label"): AttackScene {
 	const beside = (release: Real, { labels, classes }: Dataset): Real => {
 		const count = labels.length;
-		const width = release.data.length / count;
-		const data = new Float32Array(count * (width + classes.length));
+		const own = known === "=label" ? 0 : release.data.length / count;
+		const width = own + classes.length;
+		const joined = new Float32Array(count * width);
 		for (let n = 0; n < count; n++) {
-			data.set(release.data.subarray(n * width, (n + 1) * width), n * (width + classes.length));
-			data[n * (width + classes.length) + width + (labels[n] as number)] = 1;
+			joined.set(release.data.subarray(n * own, (n + 1) * own), n * width);
+			joined[n * width + own + (labels[n] as number)] = 1;
 		}
-		return { ...release, dims: [count, width + classes.length], data };
+		return { ...release, dims: [count, width], data: joined };
 	};
-	return { ...scene, pairs: beside(scene.pairs, own), seen: beside(scene.seen, seen) };
+	return { ...scene, pairs: beside(scene.pairs, data.attacker), seen: beside(scene.seen, data.victims) };
 }
 
-function residual(originals: Real, rebuilt: Real, classMean: Real, count: number): number {
+function residual(originals: Real, rebuilt: Real, classMean: Real): number {
+	const count = rebuilt.dims[0] as number;
 	const size = rebuilt.data.length / count;
+	const rest = (values: Float32Array, n: number): Float64Array => {
+		const difference = Float64Array.from(
+			{ length: size },
+			(_, i) => (values[n * size + i] as number) - (classMean.data[n * size + i] as number),
+		);
+		const mean = difference.reduce((a, b) => a + b, 0) / size;
+		return difference.map((value) => value - mean);
+	};
+	const product = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
 	let sum = 0;
 	for (let n = 0; n < count; n++) {
-		const own = (values: Float32Array) => {
-			const rest = Float64Array.from(
-				{ length: size },
-				(_, i) => (values[n * size + i] as number) - (classMean.data[n * size + i] as number),
-			);
-			const mean = rest.reduce((a, b) => a + b, 0) / size;
-			return rest.map((value) => value - mean);
-		};
-		const [a, b] = [own(originals.data), own(rebuilt.data)];
-		const product = (p: Float64Array, q: Float64Array) =>
-			p.reduce((total, value, i) => total + value * (q[i] as number), 0);
-		sum += product(a, b) / (Math.sqrt(product(a, a) * product(b, b)) + 1e-12);
+		const [a, b] = [rest(originals.data, n), rest(rebuilt.data, n)];
+		const scale = Math.sqrt(product(a, a) * product(b, b));
+		if (scale > 0) sum += product(a, b) / scale;
 	}
 	return sum / count;
-}
-
-function all(dataset: Dataset): Real {
-	return dataset.batch(Array.from({ length: dataset.length }, (_, i) => i)).x;
 }

@@ -29,6 +29,8 @@ export interface RowOptions {
 export interface TrainedRow {
 	readonly definition: ModelDefinition;
 	readonly artifact: Artifact;
+	/** The artifact's file. */
+	readonly bytes: Uint8Array;
 }
 
 const batchSize = 64;
@@ -44,7 +46,8 @@ export async function trainedRow(
 	const random = seededRandom(seed);
 	const fresh = await compileArtifact(definition, { name: mode, random: random.fork("weights") });
 	const weights = await (definition.code === null ? jointly : once)(fresh, train, seed, options);
-	return { definition, artifact: await decodeArtifact(await withWeights(fresh, weights, "shield benchmark")) };
+	const bytes = await withWeights(fresh, weights, "shield benchmark");
+	return { definition, bytes, artifact: await decodeArtifact(bytes) };
 }
 
 function rowDefinition(mode: PrivacyMode, train: Dataset, options: RowOptions): ModelDefinition {

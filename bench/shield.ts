@@ -1,6 +1,6 @@
 /**
  * What the shield hides and what it costs, beside the same network without it: trains in one process, attacks what is sent with the
- * audit's own attacks, and prints one line of JSON for each row and seed.
+ * audit's own attacks, and prints one line of JSON for each row and seed. `--save DIR` keeps the artifacts, for `psgl audit`.
  *
  *   node build/bench/shield.js --data FILE [--first N] [--rows none,shield] [--seeds 1,2,3] [--on validation] [--cache DIR]
  */
@@ -33,11 +33,11 @@ const { values: options } = parseArgs({
 		numbers: { type: "string" },
 		bits: { type: "string" },
 		augment: { type: "string" },
-		attacks: { type: "string", default: "kernel-ridge,decoder,decoder-mse" },
+		attacks: { type: "string", default: "kernel-ridge,decoder,decoder=label,decoder+label" },
 		budget: { type: "string", default: "quick" },
 		threads: { type: "string", default: "1" },
 		cache: { type: "string" },
-		note: { type: "string" },
+		save: { type: "string" },
 		out: { type: "string" },
 	},
 });
@@ -90,6 +90,10 @@ async function measured(
 	leak: LeakOptions,
 ): Promise<Measured> {
 	const trained = await trainedRow(mode, data.train, seed, row);
+	if (options.save !== undefined) {
+		await mkdir(options.save, { recursive: true });
+		await writeFile(join(options.save, `${mode}-${seed}.psgl`), trained.bytes);
+	}
 	return { utility: await utility(trained, data), rebuilt: await rebuiltFrom(trained.artifact, victims, leak) };
 }
 
@@ -119,16 +123,7 @@ async function main(): Promise<void> {
 		const victims = await victimsOf(data, leak);
 		// The strongest attack where nothing is narrow, and the cheapest.
 		const plain = { ...leak, attacks: ["kernel-ridge"] };
-		const key = [
-			data.name,
-			options.first,
-			options.on,
-			seed,
-			row.model,
-			row.epochs,
-			options.attacks,
-			options.budget,
-		].join(" ");
+		const key = [data.name, options.first, options.on, seed, row.model, row.epochs, options.budget].join(" ");
 		const undefended = await remembered(`none ${key}`, () => measured("none", data, seed, victims, row, plain));
 		for (const mode of options.rows.split(",") as PrivacyMode[]) {
 			const started = performance.now();
@@ -138,7 +133,6 @@ async function main(): Promise<void> {
 					data: data.name,
 					on: options.on,
 					row: mode,
-					...(options.note !== undefined && { note: options.note }),
 					seed,
 					code: row.code && `${row.code.numbers}x${row.code.bits}`,
 					weight: row.shieldWeight,

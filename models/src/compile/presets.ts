@@ -112,7 +112,7 @@ export function presetDefinition(
 
 /** Numbers and bits of the code for so many classes, chosen on validation data (docs/privacy.md). */
 export function presetCode(classes: number): CodeSettings {
-	return classes === 2 ? { numbers: 1, bits: 4 } : { numbers: classes, bits: 1 };
+	return classes === 2 ? { numbers: 1, bits: 4 } : { numbers: classes, bits: 2 };
 }
 
 /** Bits that one coding of a record and its label disclose at most. */
