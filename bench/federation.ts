@@ -20,6 +20,8 @@ export interface FederationSettings {
 	/** Turns after which client segments are averaged; 0: after each round. */
 	readonly averageEvery: number;
 	readonly rate: number;
+	/** Default: 1 each. */
+	readonly classWeights?: readonly number[];
 }
 
 /** What a device holds of its own. */
@@ -45,6 +47,7 @@ export class Federation {
 	readonly #devices: readonly Simulated[];
 	readonly #random: Random;
 	readonly #settings: FederationSettings;
+	readonly #classWeights: Vector;
 	#server: { params: Vector; stats: Vector; slots: Vector; step: number };
 	/** Client weights as they were combined last. */
 	#combined: Simulated["weights"];
@@ -56,6 +59,8 @@ export class Federation {
 		this.#sessions = sessions;
 		this.#random = seededRandom(settings.seed);
 		this.#settings = settings;
+		this.#classWeights = equalClassWeights(artifact.manifest.classes.length);
+		if (settings.classWeights !== undefined) this.#classWeights.data.set(settings.classWeights);
 		const { manifest } = artifact;
 		const tensor = (name: string) => artifactTensor(artifact, name);
 		const slots = (part: "client" | "head" | "server") => zeros("float32", [optimiserStateLength(manifest, part)]);
@@ -154,7 +159,7 @@ export class Federation {
 			slots,
 			learningRate: scalar(rate),
 			step: scalar(step + 1),
-			classWeights: equalClassWeights(manifest.classes.length),
+			classWeights: this.#classWeights,
 		});
 		const next = (name: string) => out[`next_${name}`] as Vector;
 		this.#server = { params: next("params"), stats: next("stats"), slots: next("slots"), step: step + 1 };

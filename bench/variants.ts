@@ -5,6 +5,7 @@ import type { MapSource } from "./map-source.js";
 type Change = (paper: ModelDefinition) => ModelDefinition;
 
 const plainHeads: Change = (d) => ({ ...d, recovery: { kind: "none" } });
+const masked: Change = (d) => ({ ...d, recovery: { kind: "masked", rank: 96 } });
 const meanCut: Change = (d) => ({ ...d, cutGradient: "mean" });
 const robust =
 	(budget: number): Change =>
@@ -33,15 +34,10 @@ export const variants: Readonly<Record<string, Change>> = {
 	paper: (d) => d,
 	"paper + robust": robust(3),
 	"three plain heads + robust, fused cut": all(plainHeads, robust(3)),
-	"masked + robust": all(plainHeads, meanCut, robust(3), (d) => ({ ...d, recovery: { kind: "masked", rank: 96 } })),
-	"masked + robust 2/255": all(plainHeads, meanCut, robust(2), (d) => ({
-		...d,
-		recovery: { kind: "masked", rank: 96 },
-	})),
-	"masked + robust 4/255": all(plainHeads, meanCut, robust(4), (d) => ({
-		...d,
-		recovery: { kind: "masked", rank: 96 },
-	})),
+	"masked + robust": all(masked, meanCut, robust(3)),
+	"masked + robust 2/255": all(masked, meanCut, robust(2)),
+	"masked + robust 4/255": all(masked, meanCut, robust(4)),
+	"masked + robust, map L-inf 0.1": all(masked, meanCut, robust(3), mapBudget("linf", 0.1)),
 	"svt low-rank 0.05": svt("low-rank", 0.05),
 	"svt low-rank 0.1": svt("low-rank", 0.1),
 	"svt low-rank 0.5": svt("low-rank", 0.5),
@@ -76,6 +72,7 @@ export const tables: Readonly<Record<string, readonly string[]>> = {
 		"paper",
 		"three plain heads + robust, fused cut",
 		"masked + robust",
+		"masked + robust, map L-inf 0.1",
 	],
 	recovery: [
 		"paper",

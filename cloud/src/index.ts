@@ -3,6 +3,7 @@ export type { AggregatorCounts, AggregatorOptions, AggregatorResult } from "./ag
 export { type Weighted, weightedAverage } from "./aggregator/averaging.js";
 export { balancedClassWeights } from "./aggregator/balanced-class-weights.js";
 export { type AuditResult, BatchAudit } from "./aggregator/batch-audit.js";
+export { bestRound, type ValidatedRound } from "./aggregator/best-round.js";
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./aggregator/checkpoint.js";
 export { EventBuffer } from "./aggregator/event-buffer.js";
 export type { AggregatorEvent, EndReason, RoundReport, Traffic, Validation } from "./aggregator/events.js";

@@ -1,6 +1,7 @@
 import { elementCount, type Random, seededRandom } from "@psgl/sdk";
 import type { ClientWeights } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
+import { bestRound } from "./best-round.js";
 import type { AggregatorContext } from "./context.js";
 import type { EndReason, RoundReport, Traffic, Validation } from "./events.js";
 import { learningRateShare } from "./learning-rate-schedule.js";
@@ -11,7 +12,7 @@ import type { RoundHistory } from "./run-history.js";
 import type { ServerWeights } from "./server-segment.js";
 import { type TrainedPass, trainPass } from "./training-pass.js";
 import type { TrainingRound } from "./training-round.js";
-import { type BestRound, deployedWeights, stateDigest, type TrainingState } from "./training-state.js";
+import { deployedWeights, stateDigest, type TrainingState } from "./training-state.js";
 import { ValidationRound } from "./validation-round.js";
 
 /** What training ended with: the best validated weights, or the last ones. */
@@ -141,7 +142,7 @@ export class Training {
 			? (before.end.validation ?? undefined)
 			: await this.#validateLive(before, reached.epoch, weights, server, samples[1]);
 		if (stopping.aborted) return history.append({ type: "round-dropped", round });
-		const best = this.#best(round, validation, { client, server, samples });
+		const best = bestRound(this.#state.best, { round, validation, client, server, samples }, settings);
 		const isBest = best?.round === round;
 		if (isBest) this.#lastValidation = validation;
 		const digest = stateDigest(reached);
@@ -195,25 +196,6 @@ export class Training {
 		} finally {
 			this.#phase = undefined;
 		}
-	}
-
-	/**
-	 * Lower loss of the decision is better. Accuracy would pick lucky rounds: with a hundred validation samples it is off by
-	 * several points.
-	 */
-	#best(
-		round: number,
-		validation: Validation | undefined,
-		weights: Pick<BestRound, "client" | "server"> & { readonly samples: readonly (Reservoir | undefined)[] },
-	): BestRound | undefined {
-		const before = this.#state.best;
-		const decision = validation?.fused;
-		if (decision === undefined) return before;
-		const { loss } = decision;
-		if (before !== undefined && loss >= before.loss) return before;
-		const samples = weights.samples.filter((r) => r !== undefined);
-		const { params, stats } = weights.server;
-		return { round, loss, client: weights.client, server: { params, stats }, samples };
 	}
 
 	async #finish(reason: EndReason): Promise<TrainedWeights> {
