@@ -27,6 +27,7 @@ export { averagesWeights, extendAverage, type WeightAverage } from "./aggregator
 export { pngOf } from "./audit-report/png.js";
 export { type Broker, type BrokerEvent, type BrokerOptions, startBroker } from "./broker/broker.js";
 export { ByteGuard, type ByteGuardOptions } from "./broker/byte-guard.js";
+export { type AccessRules, MqttServer, type MqttServerOptions } from "./broker/mqtt-server.js";
 export { SendWindow } from "./broker/send-window.js";
 export type { BrokerTls } from "./broker/tls.js";
 export { type Rate, TokenBucket, TokenBuckets } from "./broker/token-bucket.js";

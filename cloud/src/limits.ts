@@ -7,8 +7,10 @@ export const cloudLimits = {
 	maxMessageBytes: 1_000_000,
 	/** Bytes of an MQTT packet besides its payload: the longest topic, its length, the packet identifier. */
 	packetOverheadBytes: 256,
-	/** Longest first packet of a connection (CONNECT with a last will), bytes: before it nothing is known of the client. */
-	maxConnectBytes: 8 * KiB,
+	/** Longest MQTT packet other than PUBLISH, bytes: CONNECT with a last will. Also the longest topic, before rules see it. */
+	maxControlBytes: 8 * KiB,
+	/** Levels of a topic. */
+	maxTopicLevels: 16,
 	/** Longest payload on a status topic, bytes: it is retained. */
 	maxStatusBytes: 1 * KiB,
 	/** Open connections. */
@@ -21,6 +23,9 @@ export const cloudLimits = {
 	/** MQTT packets one connection may send, each second on average and at once; more than these end it. */
 	packetsPerSecond: 2000,
 	packetBurst: 5000,
+	/** Messages one device may publish, each second on average and at once, over all of its connections; more than these end one. */
+	messagesPerSecond: 1000,
+	messageBurst: 5000,
 	/** Client ids with a session: each may keep a subscription, a last will and a retained status. */
 	maxSessions: 16_384,
 	/** Milliseconds a connection may take until its CONNECT has arrived. */

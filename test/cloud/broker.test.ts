@@ -19,9 +19,11 @@ async function open(t: ExecutionContext, options: Parameters<typeof startBroker>
 		},
 	});
 	t.teardown(() => broker.close());
-	const refusal = async (): Promise<Error> => {
+	const refusal = async (code?: string): Promise<Error> => {
 		for (;;) {
-			for (const event of events) if (event.type === "refused") return event.error;
+			for (const event of events) {
+				if (event.type === "refused" && (code === undefined || event.error.code === code)) return event.error;
+			}
 			await new Promise<void>((resolve) => waiting.push(resolve));
 		}
 	};
@@ -160,7 +162,7 @@ test("foreign subscriptions are refused one by one, and stay refused after a rec
 test("a will on a foreign topic and an id that is no device id are turned away", async (t) => {
 	const { broker, refusal } = await open(t);
 	const will = { topic: "psgl/1/b/status", payload: Buffer.from("gone"), qos: 1 as const, retain: true };
-	t.is(await turnedAway(broker, { clientId: "a", will }), undefined);
+	t.is(await turnedAway(broker, { clientId: "a", will }), 5);
 	t.is(((await refusal()) as { code?: string }).code, "PSGL_BROKER_DENIED");
 	const error = await t.throwsAsync(
 		mqtt.connectAsync(broker.url, { clientId: "a/b", clean: false, reconnectPeriod: 0 }),
@@ -241,11 +243,13 @@ test("an address that opens connections too fast is turned away, and served agai
 			return socket;
 		}),
 	);
-	t.false(events.some(({ type }) => type === "refused"));
+	// On a busy machine some of them may have been silent for too long by now.
+	const code = "PSGL_BROKER_CONNECT_RATE";
+	t.false(events.some((event) => event.type === "refused" && event.error.code === code));
 	const late = connectSocket(broker.port, broker.host);
 	t.teardown(() => late.destroy());
 	const ended = once(late, "close");
-	t.like(await refusal(), { code: "PSGL_BROKER_CONNECT_RATE" });
+	t.like(await refusal(code), { code });
 	await ended;
 	for (const socket of sockets) socket.destroy();
 	await clock.advance(1000);

@@ -27,7 +27,7 @@ function publish(bytes: number): Buffer {
 
 const packetRate = { perSecond: 10, burst: 100 };
 const guard = (maxPacketBytes: number, clock: Clock = new ManualClock()) =>
-	new ByteGuard({ maxPacketBytes, maxConnectBytes: 64, packetRate, clock });
+	new ByteGuard({ maxPacketBytes, maxControlBytes: 64, packetRate, clock });
 
 test("packets up to the limit pass however the stream is cut, larger ones never do", (t) => {
 	const sizes = fc.array(fc.integer({ min: 0, max: 20_000 }), { minLength: 1, maxLength: 6 });
@@ -67,7 +67,7 @@ test("a packet is refused by its header, before its body comes", (t) => {
 	t.is(error?.expected, "at most 1000 bytes");
 });
 
-test("the first packet has its own, smaller limit", (t) => {
+test("packets other than PUBLISH have their own, smaller limit", (t) => {
 	const large = mqttPacket.generate({
 		cmd: "connect",
 		clientId: "a".repeat(100),

@@ -4,7 +4,8 @@ import test, { type Implementation } from "ava";
 
 /** Path of a program of the operating system, undefined when it is not on `PATH`. */
 export function findProgram(name: string): string | undefined {
-	const folders = (process.env["PATH"] ?? "").split(delimiter);
+	const { PATH = "" } = process.env;
+	const folders = PATH.split(delimiter);
 	return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 
@@ -16,7 +17,8 @@ export function withPrograms(...names: readonly string[]): (title: string, run: 
 	const missing = names.filter((name) => findProgram(name) === undefined);
 	if (missing.length === 0) return (title, run) => test(title, run);
 	const reason = `needs ${missing.join(", ")}, which .ci/run installs`;
-	if (process.env["CI"] === "true") return (title) => test(title, (t) => t.fail(reason));
+	const { CI } = process.env;
+	if (CI === "true") return (title) => test(title, (t) => t.fail(reason));
 	return (title, run) => test.skip(`${title} (${reason})`, run);
 }
 

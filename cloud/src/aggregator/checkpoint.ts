@@ -46,8 +46,9 @@ export function decodeCheckpoint<Facts>(bytes: Uint8Array, facts: z.ZodType<Fact
 	}
 	if (content.subarray(0, magic.length).toString() !== magic) throw wrongFormat("another first line");
 	const start = magic.length + 4;
+	if (content.length < start) throw wrongFormat("an end before the header");
 	const end = start + content.readUInt32LE(magic.length);
-	const parsed = header.safeParse(JSON.parse(content.subarray(start, end).toString()));
+	const parsed = header.safeParse(parseHeader(content.subarray(start, end)));
 	if (!parsed.success) throw wrongFormat(parsed.error.issues[0]?.message ?? "another header");
 	const known = facts.safeParse(parsed.data.facts);
 	if (!known.success) throw wrongFormat(known.error.issues[0]?.message ?? "other facts");
@@ -59,6 +60,15 @@ export function decodeCheckpoint<Facts>(bytes: Uint8Array, facts: z.ZodType<Fact
 		at += length;
 	}
 	return { facts: known.data, vectors };
+}
+
+/** The digest says the bytes are as they were written, not that this program wrote them. */
+function parseHeader(json: Buffer): unknown {
+	try {
+		return JSON.parse(json.toString());
+	} catch (cause) {
+		throw wrongFormat(`a header that is no JSON: ${(cause as Error).message}`);
+	}
 }
 
 /** A checkpoint's file and the ones before it, newest first. */

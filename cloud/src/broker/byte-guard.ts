@@ -1,13 +1,13 @@
-import { type Clock, LimitError, ProtocolError } from "@psgl/sdk";
+import { type Clock, LimitError } from "@psgl/sdk";
+import { notMqtt } from "./broker-errors.js";
+import { checkPacket, neededBytes, packetTypes } from "./packet-check.js";
 import { type Rate, TokenBucket } from "./token-bucket.js";
 
-const connectType = 1;
-
 export interface ByteGuardOptions {
-	/** Largest packet, bytes, fixed header included. */
+	/** Largest PUBLISH, bytes, fixed header included. */
 	readonly maxPacketBytes: number;
-	/** Largest first packet, which has to be CONNECT. */
-	readonly maxConnectBytes: number;
+	/** Largest packet of another type. */
+	readonly maxControlBytes: number;
 	/** Packets the connection may send. */
 	readonly packetRate: Rate;
 	readonly clock: Clock;
@@ -15,7 +15,7 @@ export interface ByteGuardOptions {
 
 /**
  * Follows the packet boundaries of one connection's bytes and refuses a packet by its fixed header (MQTT 3.1.1 section
- * 2.2), before any of it is kept.
+ * 2.2), before any of it is kept, and by its content (`checkPacket`), before its last byte reaches anyone.
  */
 export class ByteGuard {
 	readonly #options: ByteGuardOptions;
@@ -23,9 +23,11 @@ export class ByteGuard {
 	#body = 0;
 	/** Bytes of the current fixed header that have come. */
 	#header = 0;
-	#type = 0;
+	#firstByte = 0;
 	#length = 0;
 	#first = true;
+	/** Start of the current packet's body, as far as it is checked; undefined when it was. */
+	#seen: Buffer | undefined;
 	readonly #packets: TokenBucket;
 
 	constructor(options: ByteGuardOptions) {
@@ -36,14 +38,15 @@ export class ByteGuard {
 	/**
 	 * Looks at the next bytes.
 	 * @throws LimitError `PSGL_BROKER_PACKET_TOO_LARGE`, `PSGL_BROKER_FLOOD` when packets come too fast; ProtocolError
-	 * `PSGL_BROKER_PACKET` when it cannot be MQTT 3.1.1.
+	 * `PSGL_BROKER_PACKET` when it cannot be MQTT 3.1.1, `PSGL_BROKER_VERSION` when it is another version.
 	 */
 	inspect(chunk: Uint8Array): void {
 		for (let at = 0; at < chunk.length; ) {
 			if (this.#body > 0) {
-				const skipped = Math.min(this.#body, chunk.length - at);
-				this.#body -= skipped;
-				at += skipped;
+				const part = Math.min(this.#body, chunk.length - at);
+				this.#check(chunk.subarray(at, at + part));
+				this.#body -= part;
+				at += part;
 			} else {
 				this.#headerByte(chunk[at++] as number);
 			}
@@ -51,13 +54,14 @@ export class ByteGuard {
 	}
 
 	#headerByte(byte: number): void {
+		const type = byte >> 4;
 		if (this.#header === 0) {
-			this.#type = byte >> 4;
+			this.#firstByte = byte;
 			this.#length = 0;
 			this.#header = 1;
 			// [MQTT-3.1.0-1], [MQTT-3.1.0-2]
-			if (this.#first !== (this.#type === connectType)) {
-				throw malformed(`packet type ${this.#type}`, this.#first ? "CONNECT first" : "one CONNECT");
+			if (this.#first !== (type === packetTypes.connect)) {
+				throw notMqtt(`packet type ${type}`, this.#first ? "CONNECT first" : "one CONNECT");
 			}
 			if (!this.#packets.take(this.#options.clock.now())) throw flood(this.#options.packetRate);
 			return;
@@ -66,39 +70,62 @@ export class ByteGuard {
 		this.#length += (byte & 0x7f) * 128 ** (this.#header - 1);
 		this.#header += 1;
 		if ((byte & 0x80) !== 0) {
-			if (this.#header > 4) throw malformed("a remaining length of more than four bytes", "at most four");
+			if (this.#header > 4) throw notMqtt("a remaining length of more than four bytes", "at most four");
 			return;
 		}
-		const most = this.#first ? this.#options.maxConnectBytes : this.#options.maxPacketBytes;
-		const bytes = this.#header + this.#length;
-		if (bytes > most) {
-			throw new LimitError("PSGL_BROKER_PACKET_TOO_LARGE", {
-				what: `an MQTT packet of type ${this.#type} is too large`,
-				got: `${bytes} bytes`,
-				expected: `at most ${most} bytes`,
-				remedy: "Send messages in chunks of the maximum that welcome names, or raise maxMessageBytes",
-			});
-		}
+		this.#limit(this.#header + this.#length);
 		this.#body = this.#length;
 		this.#header = 0;
 		this.#first = false;
+		this.#seen = Buffer.alloc(0);
+		if (this.#length === 0) this.#check(this.#seen);
+	}
+
+	#limit(bytes: number): void {
+		const { maxPacketBytes, maxControlBytes } = this.#options;
+		const type = this.#firstByte >> 4;
+		const most = type === packetTypes.publish ? maxPacketBytes : maxControlBytes;
+		if (bytes > most) throw tooLarge(`an MQTT packet of type ${type}`, bytes, most);
+	}
+
+	#check(part: Uint8Array): void {
+		if (this.#seen === undefined) return;
+		const { maxControlBytes } = this.#options;
+		// One step at a time: how long a topic is, its first bytes tell.
+		let seen = this.#seen;
+		let used = 0;
+		for (;;) {
+			const needed = neededBytes(this.#firstByte, this.#length, seen);
+			if (needed > maxControlBytes) throw tooLarge("the topic of an MQTT packet", needed, maxControlBytes);
+			if (seen.length === needed) break;
+			if (used === part.length) {
+				this.#seen = seen;
+				return;
+			}
+			const more = part.subarray(used, used + needed - seen.length);
+			used += more.length;
+			seen = seen.length === 0 ? Buffer.from(more) : Buffer.concat([seen, more]);
+		}
+		this.#seen = undefined;
+		checkPacket(this.#firstByte, seen);
 	}
 }
 
-function flood({ perSecond, burst }: Rate): LimitError {
-	return new LimitError("PSGL_BROKER_FLOOD", {
-		what: "a connection sends packets too fast",
-		got: `more than ${burst} at once`,
-		expected: `at most ${perSecond} a second`,
-		remedy: "Check the device's program; the broker takes it back when it connects again",
+function tooLarge(what: string, bytes: number, most: number): LimitError {
+	return new LimitError("PSGL_BROKER_PACKET_TOO_LARGE", {
+		what: `${what} is too large`,
+		got: `${bytes} bytes`,
+		expected: `at most ${most} bytes`,
+		remedy: "Send messages in chunks of the maximum that welcome names, or raise maxMessageBytes",
 	});
 }
 
-function malformed(got: string, expected: string): ProtocolError {
-	return new ProtocolError("PSGL_BROKER_PACKET", {
-		what: "a connection does not speak MQTT 3.1.1",
-		got,
-		expected,
-		remedy: "Connect with an MQTT 3.1.1 client",
+/** Packets or messages come faster than the rate. */
+export function flood({ perSecond, burst }: Rate, who = "a connection"): LimitError {
+	return new LimitError("PSGL_BROKER_FLOOD", {
+		what: `${who} sends packets too fast`,
+		got: `more than ${burst} at once`,
+		expected: `at most ${perSecond} a second`,
+		remedy: "Check the device's program; the broker takes it back when it connects again",
 	});
 }

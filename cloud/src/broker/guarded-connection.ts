@@ -1,7 +1,11 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
+import { PsglError } from "@psgl/sdk";
 import type { ByteGuard } from "./byte-guard.js";
 import type { PeerIdentity } from "./tls.js";
+
+/** CONNACK with return code 1, unacceptable protocol version (MQTT 3.1.1 section 3.2). */
+const unacceptableVersion = Buffer.of(0x20, 2, 0, 1);
 
 /** A socket whose bytes pass a guard before anyone reads them. A refusal destroys both. */
 export class GuardedConnection extends Duplex {
@@ -16,15 +20,20 @@ export class GuardedConnection extends Duplex {
 		this.#socket = socket;
 		this.identity = identity;
 		this.peer = peerAddress(socket);
-		socket.on("data", (chunk: Buffer) => {
+		const take = (chunk: Buffer) => {
 			try {
 				guard.inspect(chunk);
 			} catch (error) {
-				this.destroy(error as Error);
+				socket.off("data", take);
+				// [MQTT-3.1.2-2]
+				if (error instanceof PsglError && error.code === "PSGL_BROKER_VERSION") {
+					socket.write(unacceptableVersion, () => this.destroy(error));
+				} else this.destroy(error as Error);
 				return;
 			}
 			if (!this.push(chunk)) socket.pause();
-		});
+		};
+		socket.on("data", take);
 		socket.on("end", () => this.push(null));
 		socket.on("error", (error) => this.destroy(error));
 		socket.on("close", () => this.destroy());

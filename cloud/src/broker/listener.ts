@@ -2,9 +2,10 @@ import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket, Server as TlsServer } from "node:tls";
 import { type Clock, ConnectionError, LimitError, type PsglError } from "@psgl/sdk";
 import { cloudLimits as limits } from "../limits.js";
+import { connectionFault } from "./broker-errors.js";
 import { ByteGuard } from "./byte-guard.js";
 import { GuardedConnection, peerAddress } from "./guarded-connection.js";
-import { type BrokerTls, type CheckedTls, checkTls, handshakeError, peerIdentity } from "./tls.js";
+import { type BrokerTls, type CheckedTls, checkTls, handshakeError, type PeerIdentity, peerIdentity } from "./tls.js";
 import { TokenBuckets } from "./token-bucket.js";
 
 export interface ListenerOptions {
@@ -17,7 +18,7 @@ export interface ListenerOptions {
 	/** A connection that may speak MQTT; its bytes pass a guard. */
 	readonly onConnection: (connection: GuardedConnection) => void;
 	/** A connection that was turned away before it spoke MQTT. */
-	readonly onRefused: (peer: string, error: Error) => void;
+	readonly onRefused: (peer: string, error: PsglError) => void;
 }
 
 /** The port of a broker: takes connections, asks for certificates with TLS, and guards their bytes. */
@@ -81,8 +82,8 @@ export class Listener {
 	}
 
 	/** Whether the certificate of an open connection was revoked since. */
-	isRevoked({ identity }: GuardedConnection): boolean {
-		return identity !== undefined && this.#tls?.revoked.has(identity.serial) === true;
+	isRevoked({ serial }: PeerIdentity): boolean {
+		return this.#tls?.revoked.has(serial) === true;
 	}
 
 	/** Takes no more connections; resolves when all are closed. */
@@ -101,7 +102,7 @@ export class Listener {
 		try {
 			this.#open(socket, peerIdentity(socket, this.#tls?.revoked ?? new Set()));
 		} catch (error) {
-			this.#options.onRefused(peerAddress(socket), error as Error);
+			this.#options.onRefused(peerAddress(socket), connectionFault(error as Error));
 			socket.destroy();
 		}
 	}
@@ -110,7 +111,7 @@ export class Listener {
 		if (socket.destroyed) return;
 		const { maxPacketBytes, clock, onConnection } = this.#options;
 		const packetRate = { perSecond: limits.packetsPerSecond, burst: limits.packetBurst };
-		const guard = new ByteGuard({ maxPacketBytes, maxConnectBytes: limits.maxConnectBytes, packetRate, clock });
+		const guard = new ByteGuard({ maxPacketBytes, maxControlBytes: limits.maxControlBytes, packetRate, clock });
 		onConnection(new GuardedConnection(socket, guard, identity));
 	}
 }

@@ -1,5 +1,8 @@
 import { ProtocolError } from "@psgl/sdk";
 import { deviceIdPattern, deviceTopic, parseTopic } from "@psgl/sdk/protocol";
+import type { AuthenticateError } from "aedes";
+import { badClientId, foreignId, notAuthorised } from "./broker-errors.js";
+import type { Introduction } from "./mqtt-server.js";
 
 /** Channels a device may publish on below its own id. */
 export type UplinkChannel = "up" | "status";
@@ -24,6 +27,19 @@ export function mayLeaveWill(client: string, topic: string): boolean {
 /** Client ids are device ids. */
 export function isDeviceId(client: string): boolean {
 	return deviceIdPattern.test(client);
+}
+
+/** Client ids are device ids, those of the certificate, and wills are on the device's own status topic; else why not. */
+export function refuseIntroduction({ clientId, willTopic, identity }: Introduction): AuthenticateError | undefined {
+	if (!isDeviceId(clientId)) return badClientId(clientId);
+	if (identity !== undefined && identity.device !== clientId) return foreignId(clientId, identity.device);
+	if (willTopic === undefined || mayLeaveWill(clientId, willTopic)) return undefined;
+	return notAuthorised(denied(clientId, "leave a will on", willTopic));
+}
+
+/** Why a subscription is refused. */
+export function refuseSubscription(client: string, filter: string): ProtocolError | undefined {
+	return maySubscribe(client, filter) ? undefined : denied(client, "subscribe to", filter);
 }
 
 /** Why a client was turned away. */

@@ -1,11 +1,11 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, DataError, systemClock } from "@psgl/sdk";
 import { writeAtomically } from "../files/write-atomically.js";
 import { writeOutput } from "../files/write-output.js";
 import { cloudLimits as limits } from "../limits.js";
-import { signHead } from "./trail-head.js";
+import { privateKeyOf, signHead } from "./trail-head.js";
 import { genesis, lineHash, parseTrailLine, type TrailDetails, trailLine } from "./trail-line.js";
 
 /** Files of an audit trail. */
@@ -58,7 +58,7 @@ export class AuditTrail implements AsyncDisposable {
 	/**
 	 * Goes on with the trail in a folder, or begins one. A line that a crash left half-written is cut off, and an entry
 	 * says so.
-	 * @throws DataError `PSGL_TRAIL_DAMAGED` when the last whole line is no entry.
+	 * @throws DataError `PSGL_TRAIL_DAMAGED` when the last whole line is no entry; `PSGL_TRAIL_KEY`.
 	 */
 	static async open(folder: string, clock: Clock = systemClock): Promise<AuditTrail> {
 		const files = trailFiles(folder);
@@ -170,7 +170,7 @@ async function signingKey(files: TrailFiles): Promise<KeyObject> {
 		if (error.code === "ENOENT") return undefined;
 		throw error;
 	});
-	if (pem !== undefined) return createPrivateKey(pem);
+	if (pem !== undefined) return privateKeyOf(pem);
 	const { privateKey, publicKey } = generateKeyPairSync("ed25519");
 	await writeOutput(files.publicKey, publicKey.export({ type: "spki", format: "pem" }) as string);
 	await writeOutput(files.key, privateKey.export({ type: "pkcs8", format: "pem" }) as string, 0o600);

@@ -1,4 +1,5 @@
-import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { DataError } from "@psgl/sdk";
 import { z } from "zod";
 
 const schema = z.strictObject({
@@ -35,9 +36,35 @@ export function readHead(text: string, publicKey: KeyObject): TrailHead | undefi
 	return valid ? parsed.data : undefined;
 }
 
-/** The public key of a PEM text, private or public. */
+/** The public key of a PEM text, private or public. @throws DataError `PSGL_TRAIL_KEY` when it is none on Ed25519. */
 export function publicKeyOf(pem: string): KeyObject {
-	return createPublicKey(pem);
+	return ed25519(() => createPublicKey(pem));
+}
+
+/** The private key of a PEM text. @throws DataError `PSGL_TRAIL_KEY` when it is none on Ed25519. */
+export function privateKeyOf(pem: string): KeyObject {
+	return ed25519(() => createPrivateKey(pem));
+}
+
+function ed25519(read: () => KeyObject): KeyObject {
+	let key: KeyObject;
+	try {
+		key = read();
+	} catch (cause) {
+		throw noKey("no key", cause);
+	}
+	if (key.asymmetricKeyType !== "ed25519") throw noKey(`a key of ${key.asymmetricKeyType}`);
+	return key;
+}
+
+function noKey(got: string, cause?: unknown): DataError {
+	return new DataError("PSGL_TRAIL_KEY", {
+		what: "a key of the audit trail cannot be used",
+		got,
+		expected: "an Ed25519 key in PEM",
+		remedy: "Verify with a copy of trail.pub (--public-key); keep the folder as evidence and start with another one",
+		cause,
+	});
 }
 
 function signed({ entries, hash, at }: Omit<TrailHead, "format" | "signature">): Buffer {

@@ -22,7 +22,7 @@ const mostFaults = 20;
 /**
  * Checks every line's hash and number, and the signed head.
  * @param publicKey PEM to trust instead of the folder's own `trail.pub`, which whoever forged the trail could have replaced
- * @throws DataError `PSGL_TRAIL_MISSING` when there is no trail, or no key.
+ * @throws DataError `PSGL_TRAIL_MISSING` when there is no trail, or no key; `PSGL_TRAIL_KEY` when that is none.
  */
 export async function verifyTrail(folder: string, publicKey?: string): Promise<TrailReport> {
 	const files = trailFiles(folder);

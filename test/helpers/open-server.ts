@@ -1,0 +1,32 @@
+import { type AccessRules, MqttServer } from "@psgl/cloud";
+import { ProtocolError, type PsglError, systemClock } from "@psgl/sdk";
+import type { ExecutionContext } from "ava";
+
+/** The server under the broker, without the rules of devices: everyone may do what MQTT 3.1.1 allows. */
+export async function openServer(t: ExecutionContext, rules: Partial<AccessRules> = {}) {
+	const refusals: PsglError[] = [];
+	const server = new MqttServer({
+		rules: {
+			refuseConnection: () => undefined,
+			publish: async () => undefined,
+			refuseSubscription: (_client, filter) => (filter === "test/nosubscribe" ? noSubscription(filter) : undefined),
+			mayReceive: () => true,
+			...rules,
+		},
+		tls: undefined,
+		maxConnections: 100,
+		maxPacketBytes: 10_000,
+		clock: systemClock,
+		onRefused: (_client, _peer, error) => refusals.push(error),
+		onConnected: () => undefined,
+		onDisconnected: () => undefined,
+		onAcknowledged: () => undefined,
+	});
+	await server.listen("127.0.0.1", 0);
+	t.teardown(() => server.close());
+	return { port: server.listener.port, refusals };
+}
+
+function noSubscription(filter: string): ProtocolError {
+	return new ProtocolError("PSGL_BROKER_DENIED", { what: "nobody may subscribe to this topic", got: filter });
+}
