@@ -2,45 +2,15 @@ import { readFile } from "node:fs/promises";
 import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
-import { type Broker, type BrokerEvent, type BrokerTls, CertificateAuthority, startBroker } from "@psgl/cloud";
+import { type Broker, CertificateAuthority, startBroker } from "@psgl/cloud";
 import { type Clock, type CompleteKit, Device } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test, { type ExecutionContext } from "ava";
 import mqtt, { type MqttClient } from "mqtt";
 import { ManualClock } from "../helpers/manual-clock.js";
-import { temporaryFolder } from "../helpers/temporary-folder.js";
+import { brokerFiles, tlsBroker } from "../helpers/tls-broker.js";
 
 const day = 86_400_000;
-
-/** An authority, a broker of it, and the refusals the broker reports. */
-async function open(t: ExecutionContext) {
-	const folder = await temporaryFolder(t);
-	const ca = await CertificateAuthority.create(join(folder, "pki"), { name: "test", days: 1000 });
-	await ca.issueBroker(["127.0.0.1"], 100);
-	const refusals: Error[] = [];
-	const waiting: (() => void)[] = [];
-	const onEvent = (event: BrokerEvent) => {
-		if (event.type !== "refused") return;
-		refusals.push(event.error);
-		for (const wake of waiting.splice(0)) wake();
-	};
-	const broker = await startBroker({ port: 0, tls: await filesOf(ca), onEvent });
-	t.teardown(() => broker.close());
-	const refusal = async (): Promise<Error> => {
-		while (refusals.length === 0) await new Promise<void>((resolve) => waiting.push(resolve));
-		return refusals.shift() as Error;
-	};
-	return { folder, ca, broker, refusal };
-}
-
-async function filesOf({ files, certificatePem }: CertificateAuthority): Promise<BrokerTls> {
-	return {
-		certificate: await readFile(files.brokerCertificate, "utf8"),
-		key: await readFile(files.brokerKey, "utf8"),
-		authority: certificatePem,
-		revocationList: await readFile(files.revocationList, "utf8"),
-	};
-}
 
 type KitChanges = { readonly [K in keyof CompleteKit]?: CompleteKit[K] | undefined };
 
@@ -66,7 +36,7 @@ const closed = (client: MqttClient) => new Promise<void>((resolve) => client.onc
 const connected = (client: MqttClient) => new Promise<void>((resolve) => client.once("connect", () => resolve()));
 
 test("a device with its kit gets in, over TLS 1.3", async (t) => {
-	const { ca, broker } = await open(t);
+	const { ca, broker } = await tlsBroker(t);
 	t.regex(broker.url, /^mqtts:\/\/127\.0\.0\.1:\d+$/);
 	const kit = await kitOf(ca, broker, "ward-3");
 	await using device = await Device.connect({ kit, runtime: nodeRuntime });
@@ -85,7 +55,7 @@ test("a device with its kit gets in, over TLS 1.3", async (t) => {
 });
 
 test("no certificate, one of another authority, an expired one and one from the future are refused, each with its reason", async (t) => {
-	const { folder, ca, broker, refusal } = await open(t);
+	const { folder, ca, broker, refusal } = await tlsBroker(t);
 	const kit = await kitOf(ca, broker, "ward-3");
 	const authorityAt = async (name: string, clock: Clock) =>
 		CertificateAuthority.open(ca.files.folder, { clock }).then((each) => each.issueDevice(name, { days: 10 }));
@@ -120,7 +90,7 @@ async function brokerAsDevice({ files }: CertificateAuthority): Promise<KitChang
 }
 
 test("a client id that is not the certificate's name is refused", async (t) => {
-	const { ca, broker, refusal } = await open(t);
+	const { ca, broker, refusal } = await tlsBroker(t);
 	const kit = await kitOf(ca, broker, "ward-3");
 	const code = new Promise<number | undefined>((resolve) => {
 		connect(t, kit, "ward-4").on("packetreceive", (packet) => packet.cmd === "connack" && resolve(packet.returnCode));
@@ -131,7 +101,7 @@ test("a client id that is not the certificate's name is refused", async (t) => {
 });
 
 test("plain MQTT and TLS 1.2 do not get through the handshake", async (t) => {
-	const { ca, broker, refusal } = await open(t);
+	const { ca, broker, refusal } = await tlsBroker(t);
 	const kit = await kitOf(ca, broker, "ward-3");
 	const plain = connectTcp(broker.port, broker.host);
 	t.teardown(() => plain.destroy());
@@ -153,7 +123,7 @@ test("plain MQTT and TLS 1.2 do not get through the handshake", async (t) => {
 });
 
 test("a device refuses a broker of another authority", async (t) => {
-	const { folder, ca, broker } = await open(t);
+	const { folder, ca, broker } = await tlsBroker(t);
 	const other = await CertificateAuthority.create(join(folder, "other"), { name: "other", days: 10 });
 	const kit = { ...(await kitOf(ca, broker, "ward-3")), authority: other.certificatePem };
 	await t.throwsAsync(Device.connect({ kit, runtime: nodeRuntime, connectDeadlineMs: 300 }), {
@@ -163,7 +133,7 @@ test("a device refuses a broker of another authority", async (t) => {
 });
 
 test("a revoked device is disconnected and stays out; the others stay", async (t) => {
-	const { ca, broker, refusal } = await open(t);
+	const { ca, broker, refusal } = await tlsBroker(t);
 	const lost = await kitOf(ca, broker, "ward-3");
 	const kept = await kitOf(ca, broker, "ward-4");
 	const client = connect(t, lost);
@@ -171,7 +141,7 @@ test("a revoked device is disconnected and stays out; the others stay", async (t
 	await Promise.all([connected(client), connected(other)]);
 	await ca.revoke("ward-3", "lost");
 	const gone = closed(client);
-	await broker.renewTls(await filesOf(ca));
+	await broker.renewTls(await brokerFiles(ca));
 	t.regex((await refusal()).message, /ward-3: its certificate [0-9a-f]{32} is revoked/);
 	await gone;
 	const goneAgain = closed(connect(t, lost));
@@ -183,7 +153,7 @@ test("a revoked device is disconnected and stays out; the others stay", async (t
 });
 
 test("a renewed broker certificate is taken up; files that do not fit together are not", async (t) => {
-	const { ca, broker } = await open(t);
+	const { ca, broker } = await tlsBroker(t);
 	const kit = await kitOf(ca, broker, "ward-3");
 	const fingerprint = async () => {
 		const socket = connectTls({
@@ -199,9 +169,9 @@ test("a renewed broker certificate is taken up; files that do not fit together a
 		return fingerprint256;
 	};
 	const before = await fingerprint();
-	const old = await filesOf(ca);
+	const old = await brokerFiles(ca);
 	await ca.issueBroker(["127.0.0.1"], 200);
-	const renewed = await filesOf(ca);
+	const renewed = await brokerFiles(ca);
 	await t.throwsAsync(broker.renewTls({ ...renewed, key: old.key }), { code: "PSGL_TLS_FILES" });
 	t.is(await fingerprint(), before);
 	const stranger = await CertificateAuthority.create(join(ca.files.folder, "other"), { name: "x", days: 5 });

@@ -46,6 +46,16 @@ export function slowClient(got: string, cause?: Error): LimitError {
 	});
 }
 
+/** Another connection came under the same id [MQTT-3.1.4-2]. */
+export function replaced(client: string, peer: string): ConnectionError {
+	return new ConnectionError("PSGL_BROKER_REPLACED", {
+		what: `another connection of client ${client} took the place of this one`,
+		got: `a connection from ${peer}`,
+		remedy:
+			"Nothing, when a device came back after its link was lost; else two devices share one id, or somebody has its key",
+	});
+}
+
 /** The client id names no device. Answered with return code 2 (MQTT 3.1.1 section 3.2.2.3). */
 export function badClientId(client: string): AuthenticateError {
 	return refusal(

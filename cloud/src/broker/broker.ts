@@ -5,9 +5,9 @@ import { cloudLimits as limits } from "../limits.js";
 import { encodeEntry } from "../log/entry.js";
 import type { Log } from "../log/log.js";
 import { createMemoryLog } from "../log/memory-log.js";
-import { slowClient, tooManySessions } from "./broker-errors.js";
+import { replaced, slowClient, tooManySessions } from "./broker-errors.js";
 import { flood } from "./byte-guard.js";
-import { MqttServer } from "./mqtt-server.js";
+import { type Introduction, MqttServer } from "./mqtt-server.js";
 import { publishChannel } from "./publish-rules.js";
 import { SendWindow } from "./send-window.js";
 import { type BrokerTls, type CheckedTls, checkTls, isLoopback, plainOutsideLoopback } from "./tls.js";
@@ -95,8 +95,7 @@ class DeviceBroker implements Broker {
 		this.#onEvent = options.onEvent ?? (() => undefined);
 		this.#server = new MqttServer({
 			rules: {
-				refuseConnection: (introduction) =>
-					refuseIntroduction(introduction) ?? this.#refuseSession(introduction.clientId),
+				refuseConnection: (introduction) => refuseIntroduction(introduction) ?? this.#welcome(introduction),
 				publish: (client, packet) => this.#accept(client, packet),
 				refuseSubscription,
 				mayReceive: maySubscribe,
@@ -165,9 +164,12 @@ class DeviceBroker implements Broker {
 		await this.close();
 	}
 
-	#refuseSession(client: string) {
-		if (this.#windows.has(client) || this.#windows.size < limits.maxSessions) return undefined;
-		return tooManySessions(client);
+	/** Makes place for a connection: the one of the same id that is there ends. */
+	#welcome({ clientId, peer }: Introduction) {
+		const known = this.#windows.get(clientId);
+		if (known === undefined && this.#windows.size >= limits.maxSessions) return tooManySessions(clientId);
+		if (known?.client !== undefined) this.#server.disconnect(known.client, replaced(clientId, peer));
+		return undefined;
 	}
 
 	/** Appends to the log before it is acknowledged; an error closes the connection, and the device sends again. */

@@ -13,6 +13,8 @@ export interface Introduction {
 	readonly willTopic: string | undefined;
 	/** By its certificate; undefined on the plain port. */
 	readonly identity: PeerIdentity | undefined;
+	/** `address:port` it comes from. */
+	readonly peer: string;
 }
 
 /** Who may do what. Everything else is as MQTT 3.1.1 has it. */
@@ -68,7 +70,7 @@ export class MqttServer {
 				const nameless = clientId === "" && clean !== true;
 				const error = nameless
 					? badClientId(clientId)
-					: rules.refuseConnection({ clientId, willTopic: will?.topic, identity });
+					: rules.refuseConnection({ clientId, willTopic: will?.topic, identity, peer: peerOf(client) });
 				if (error !== undefined) this.#unwelcome.set(client, error);
 				done(null, true);
 			},
@@ -136,8 +138,7 @@ export class MqttServer {
 
 	/** Tells that something of a client's was refused. */
 	refused(client: Client, error: PsglError): void {
-		const peer = client.conn instanceof GuardedConnection ? client.conn.peer : "unknown";
-		this.#options.onRefused(client.id ?? undefined, peer, error);
+		this.#options.onRefused(client.id ?? undefined, peerOf(client), error);
 	}
 
 	/** Disconnects everyone and stops listening. */
@@ -175,6 +176,10 @@ export class MqttServer {
 		const topics = refused.map((s) => s.topic);
 		this.#sessions.forget(client, topics).catch((error: Error) => this.disconnect(client, connectionFault(error)));
 	}
+}
+
+function peerOf({ conn }: Client): string {
+	return conn instanceof GuardedConnection ? conn.peer : "unknown";
 }
 
 function identityOf({ conn }: Client): PeerIdentity | undefined {
