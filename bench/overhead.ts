@@ -1,13 +1,10 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Runtime } from "@psgl/sdk";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { quantile } from "./paired.js";
 import { type Picture, type Piece, psglStep } from "./pieces.js";
-
-const ort = createRequire(import.meta.resolve("@psgl/sdk/runtime/node"))(
-	"onnxruntime-node",
-) as typeof import("onnxruntime-node");
 
 /** Time of a step's graph runs outside ONNX Runtime's kernels. */
 export interface Overhead {
@@ -21,17 +18,13 @@ export interface Overhead {
 /** Turns of one PSGL step without and one with a profile, which costs time of its own. */
 export async function measureOverhead(picture: Picture, batch: number, steps: number): Promise<Overhead> {
 	const folder = await mkdtemp(join(tmpdir(), "psgl-bench-"));
-	const plain = await observe(() => psglStep(picture, batch, 1), {});
-	const profiled = await observe(() => psglStep(picture, batch, 1), {
-		enableProfiling: true,
-		profileFilePrefix: join(folder, "graph"),
-	});
+	const plain = await observe(() => psglStep(picture, batch, 1));
+	const profiled = await observe(() => psglStep(picture, batch, 1), join(folder, "graph"));
 	const runs: number[] = [];
 	for (let i = 0; i < steps; i++) {
 		runs.push(await plain.step());
 		await profiled.step();
 	}
-	profiled.endProfiling();
 	await plain.piece.close();
 	await profiled.piece.close();
 	const kernels = new Array<number>(steps).fill(0);
@@ -50,31 +43,26 @@ export async function measureOverhead(picture: Picture, batch: number, steps: nu
 	};
 }
 
-/** The same piece with other session options; `step` gives the milliseconds of all its graph runs. */
-async function observe(make: () => Promise<Piece>, more: { profileFilePrefix?: string; enableProfiling?: boolean }) {
-	const create = ort.InferenceSession.create;
-	const sessions: Awaited<ReturnType<typeof create>>[] = [];
+/** The same piece observed, and profiled where a prefix is given; `step` gives the milliseconds of all its graph runs. */
+async function observe(make: () => Promise<Piece>, profilePrefix?: string) {
+	const { load } = nodeRuntime;
+	let sessions = 0;
 	let running = 0;
-	const observed = async (model: Uint8Array, options: object) => {
-		const { profileFilePrefix: prefix } = more;
-		const named = prefix === undefined ? {} : { profileFilePrefix: `${prefix}${sessions.length}` };
-		const session = await create(model, { ...options, ...more, ...named });
+	const observed: Runtime["load"] = async (model, options) => {
+		const profile = profilePrefix === undefined ? {} : { profilePrefix: `${profilePrefix}${sessions++}` };
+		const session = await load(model, { ...options, ...profile });
 		const run = session.run.bind(session);
-		session.run = (async (...args: Parameters<typeof run>) => {
+		session.run = async (...args) => {
 			const start = performance.now();
 			const result = await run(...args);
 			running += performance.now() - start;
 			return result;
-		}) as typeof session.run;
-		sessions.push(session);
+		};
 		return session;
 	};
-	const piece = await withCreate(observed, make);
+	const piece = await withLoad(observed, make);
 	return {
 		piece,
-		endProfiling: () => {
-			for (const session of sessions) session.endProfiling();
-		},
 		async step() {
 			running = 0;
 			await piece.run();
@@ -83,15 +71,14 @@ async function observe(make: () => Promise<Piece>, more: { profileFilePrefix?: s
 	};
 }
 
-/** The runtime port makes its sessions through `create` while `make` runs. */
-async function withCreate(create: unknown, make: () => Promise<Piece>): Promise<Piece> {
-	const factory = ort.InferenceSession as { create: unknown };
-	const original = factory.create;
-	factory.create = create;
+/** The runtime makes its sessions through `load` while `make` runs. */
+async function withLoad(load: Runtime["load"], make: () => Promise<Piece>): Promise<Piece> {
+	const original = nodeRuntime.load;
+	nodeRuntime.load = load;
 	try {
 		return await make();
 	} finally {
-		factory.create = original;
+		nodeRuntime.load = original;
 	}
 }
 

@@ -146,12 +146,13 @@ export { onnxLimits } from "./onnx/limits.js";
 export { type OperatorSupport, operatorSupport } from "./onnx/operator-support.js";
 export { decodeModel } from "./onnx/read.js";
 export { encodeModel } from "./onnx/write.js";
-export { accumulated, withGradient } from "./optimisers/accumulated.js";
-export { type AdamSettings, adam, adamSlotsPerParameter } from "./optimisers/adam.js";
-export { clipGradient } from "./optimisers/clip-gradient.js";
+export { accumulated, withGradients } from "./optimisers/accumulated.js";
+export { type AdamOperands, type AdamSettings, adam } from "./optimisers/adam.js";
+export { adamSlotsPerParameter } from "./optimisers/adam-of-pieces.js";
+export { clipGradients } from "./optimisers/clip-gradients.js";
 export {
 	type OptimiserOperands,
-	type OptimiserResult,
+	type OptimiserPiece,
 	type OptimiserStep,
 	optimiserStep,
 } from "./optimisers/optimiser.js";

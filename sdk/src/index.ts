@@ -34,6 +34,7 @@ export type {
 	TransportMessage,
 	WaitOptions,
 } from "./ports/transport.js";
+export { type VectorPart, vectorPart, vectorPartName } from "./ports/vector-part.js";
 export {
 	bytesPerElement,
 	type DType,

@@ -21,6 +21,7 @@ import { Dataset, loadData } from "@psgl/sdk/sources";
 import test, { type ExecutionContext } from "ava";
 import { startCloud } from "../helpers/cloud.js";
 import { dropoutFile } from "../helpers/dropout-file.js";
+import { flatStep } from "../helpers/flat-step.js";
 import { projectFolder } from "../helpers/run-cli.js";
 import { sharedPath, withShared } from "../helpers/shared.js";
 
@@ -65,7 +66,7 @@ async function wholeFile(bytes: Uint8Array, droppedOnDevice: readonly string[] =
 	for (const [i, weight] of weights.entries()) {
 		const flat = g.ints([-1]);
 		const length = elementCount(weight.shape as number[]);
-		const next = optimiser.apply(g, {
+		const next = flatStep(g, optimiser, {
 			params: g.add("Reshape", [weight, flat]),
 			gradient: g.add("Reshape", [gradients[i] as Value, flat]),
 			slots: g.input(`${weight.name} slots`, "float32", [optimiser.slotsPerParameter * length]),

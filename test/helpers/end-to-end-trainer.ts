@@ -17,6 +17,7 @@ import { type Session, scalar, type Tensor, zeros } from "@psgl/sdk";
 import { type Artifact, artifactTensor } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import type { Dataset } from "@psgl/sdk/sources";
+import { flatStep } from "./flat-step.js";
 
 type State = Record<"client" | "clientStats" | "clientSlots" | "server" | "serverStats" | "serverSlots", Tensor>;
 
@@ -92,7 +93,7 @@ function endToEndGraph(definition: ModelDefinition) {
 		taken += own.length;
 		const slots = g.input(`${name}Slots`, "float32", [optimiser.slotsPerParameter * layout[name].params.length]);
 		const gradient = pack(g, layout[name].params, own);
-		const next = optimiser.apply(g, { params, gradient, slots, learningRate, step });
+		const next = flatStep(g, optimiser, { params, gradient, slots, learningRate, step });
 		g.output(`next_${name}`, next.params);
 		g.output(`next_${name}Slots`, next.slots);
 		g.output(`next_${name}Stats`, packStatistics(g, bound, scope));

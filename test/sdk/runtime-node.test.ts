@@ -174,3 +174,55 @@ test("results that nobody holds any more are collected after some mebibytes", as
 	t.true((kept as Tensor<"float32">).data.every((value) => value === -2));
 	t.is(globalThis.gc, undefined);
 });
+
+test("results are written over the tensors that are given for them, and no others", async (t) => {
+	await using session = await nodeRuntime.load(graph());
+	const product = matrix([2, 2], 7, 7, 7, 7);
+	const twoRows = matrix([2, 2], 1, 2, 3, 4);
+	const out = await session.run({ a: twoRows, b }, undefined, { product });
+	t.is(out.product, product);
+	t.deepEqual(
+		[numbers(product), numbers(out.rows)],
+		[
+			[1, 20, 3, 40],
+			[21, 43],
+		],
+	);
+	const again = await session.run({ a: twoRows, b });
+	t.not(again.product?.data.buffer, product.data.buffer);
+});
+
+test("tensors given for results of another size or type are refused, and nothing is written into them", async (t) => {
+	await using session = await nodeRuntime.load(graph());
+	const wrong: readonly Tensor[] = [
+		matrix([2, 2], 7, 7, 7, 7),
+		matrix([2], 7, 7),
+		{ dtype: "float64", dims: [1, 2], data: Float64Array.of(7, 7) },
+	];
+	for (const product of wrong) {
+		const error = await t.throwsAsync(session.run({ a, b }, undefined, { product }), { instanceOf: ShapeError });
+		t.is(error?.code, "PSGL_RUNTIME_FEED");
+		t.true(numbers(product).every((value) => value === 7));
+	}
+});
+
+test("a graph whose inputs and outputs are pieces of vectors takes and gives the vectors", async (t) => {
+	const g = new GraphBuilder("test");
+	const [first, second] = [g.input("v@0", "float32", [2]), g.input("v@2", "float32", [3])];
+	g.output("w@3", g.add("Neg", [first]));
+	g.output("w@0", g.add("Mul", [second, g.input("factor", "float32", [])]));
+	await using session = await nodeRuntime.load(encodeModel(g.build()));
+	t.deepEqual([session.inputNames, session.outputNames], [["v", "factor"], ["w"]]);
+	const feeds = { v: matrix([5], 1, 2, 3, 4, 5), factor: matrix([], 10) };
+	const { w } = await session.run(feeds);
+	t.deepEqual([w?.dims, numbers(w)], [[5], [30, 40, 50, -1, -2]]);
+	const over = matrix([5], 0, 0, 0, 0, 0);
+	t.is((await session.run(feeds, ["w"], { w: over })).w, over);
+	t.deepEqual(numbers(over), [30, 40, 50, -1, -2]);
+	for (const v of [matrix([4], 1, 2, 3, 4), matrix([6], 1, 2, 3, 4, 5, 6)]) {
+		const error = await refused(session, { ...feeds, v });
+		t.is(error.code, "PSGL_RUNTIME_FEED");
+		t.regex(error.message, /v has \d values; its pieces take 5/);
+	}
+	await t.throwsAsync(session.run(feeds, ["w"], { w: matrix([6], 0, 0, 0, 0, 0, 0) }), { instanceOf: ShapeError });
+});

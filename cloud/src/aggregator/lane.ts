@@ -38,6 +38,8 @@ export interface LaneOptions {
 export class Lane {
 	readonly #options: LaneOptions;
 	#server: ServerState;
+	/** The state before, unless it is the one the lane started from, which others hold. */
+	#spare: ServerState | undefined;
 
 	constructor(options: LaneOptions) {
 		this.#options = options;
@@ -60,7 +62,7 @@ export class Lane {
 			for (const { device, entries } of taken) {
 				batches.push(await context.intake.takeAgain(await context.history.message("batch", device, entries), entries));
 			}
-			const result = await context.server.train(this.#server, batches, this.#options.learningRate);
+			const result = await context.server.train(this.#server, batches, this.#options.learningRate, this.#spare);
 			this.#apply(
 				taken.map(({ device }) => members.get(device) as Member),
 				batches,
@@ -151,7 +153,7 @@ export class Lane {
 		});
 		let result: TrainResult;
 		try {
-			result = await context.server.train(this.#server, batches, learningRate);
+			result = await context.server.train(this.#server, batches, learningRate, this.#spare);
 		} catch (error) {
 			if (!(error instanceof PsglError)) throw error;
 			for (const { identity } of batches) context.intake.refuse(identity, error);
@@ -173,6 +175,7 @@ export class Lane {
 
 	#apply(members: readonly Member[], batches: readonly ReadyBatch[], result: TrainResult): void {
 		const { context, totals, onApplied } = this.#options;
+		this.#spare = this.#server === this.#options.server ? undefined : this.#server;
 		this.#server = result.next;
 		if (context.settings.outlierGuard) context.guard.observe(batches.map(guarded));
 		totals.steps++;

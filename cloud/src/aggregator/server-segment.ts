@@ -6,6 +6,7 @@ import {
 	ShapeError,
 	scalar,
 	type Tensor,
+	type Tensors,
 	zeros,
 } from "@psgl/sdk";
 import {
@@ -31,7 +32,7 @@ export interface ServerWeights {
 	readonly stats: Vector;
 }
 
-/** All that training changes in a server segment. Vectors are replaced, never written into. */
+/** All that training changes in a server segment. Vectors are replaced, not written into, unless given up as spare. */
 export interface ServerState extends ServerWeights {
 	/** Optimiser state, a multiple of [P]. */
 	readonly slots: Vector;
@@ -112,10 +113,19 @@ export class ServerSegment {
 		return this.#sessions.has("server/infer-masked");
 	}
 
-	/** One optimiser step on the batches of one or more devices, concatenated. `state` stays as it is. */
-	async train(state: ServerState, batches: readonly DeviceBatch[], learningRate: number): Promise<TrainResult> {
+	/**
+	 * One optimiser step on the batches of one or more devices, concatenated. `state` stays as it is.
+	 * @param spare a state nobody needs any more, whose vectors the next one may be written over: memory of many megabytes
+	 * that is new costs more than the step's arithmetic on it
+	 */
+	async train(
+		state: ServerState,
+		batches: readonly DeviceBatch[],
+		learningRate: number,
+		spare?: ServerState,
+	): Promise<TrainResult> {
 		const smashed = concatenateBatches(batches.map((b) => b.smashed));
-		const out = await this.#run("server/train", {
+		const feeds = {
 			smashed,
 			y: concatenateLabels(batches.map((b) => b.labels)),
 			params: state.params,
@@ -125,7 +135,8 @@ export class ServerSegment {
 			// Counted from 1, as Adam's bias correction needs it (Kingma and Ba, ICLR 2015, algorithm 1).
 			step: scalar(state.step + 1),
 			classWeights: this.#classWeights,
-		});
+		};
+		const out = await this.#run("server/train", feeds, spare && { next_params: spare.params, next_slots: spare.slots });
 		const next: ServerState = {
 			params: out.next_params as Vector,
 			stats: out.next_stats as Vector,
@@ -225,7 +236,7 @@ export class ServerSegment {
 		await Promise.all([...this.#sessions.values()].map((session) => session.close()));
 	}
 
-	async #run(name: string, feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
+	async #run(name: string, feeds: Tensors, into?: Tensors): Promise<Record<string, Tensor>> {
 		const session = this.#sessions.get(name);
 		if (session === undefined) {
 			throw new ShapeError("PSGL_AGGREGATOR_DTYPE", {
@@ -235,7 +246,7 @@ export class ServerSegment {
 				remedy: "Use the element types that welcome names",
 			});
 		}
-		return session.run(feeds);
+		return session.run(feeds, undefined, into);
 	}
 
 	#split(batches: readonly DeviceBatch[], cutGradient: Vector, scores: Vector): DeviceResult[] {

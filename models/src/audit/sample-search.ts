@@ -5,7 +5,8 @@ import { int } from "../graph/attribute.js";
 import { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { encodeModel } from "../onnx/write.js";
-import { adam, adamSlotsPerParameter } from "../optimisers/adam.js";
+import { adam } from "../optimisers/adam.js";
+import { adamSlotsPerParameter } from "../optimisers/adam-of-pieces.js";
 import { totalVariation } from "./total-variation.js";
 
 type Real = Tensor<"float32">;

@@ -1,22 +1,22 @@
+import { vectorPartName } from "@psgl/sdk";
 import { differentiate } from "../autodiff/differentiate.js";
 import { recoverMasked } from "../blocks/recovery-masked.js";
 import { int } from "../graph/attribute.js";
 import { GraphBuilder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
-import { type BoundSegment, bindSegment, packStatistics } from "../layers/parameter-scope.js";
+import { type BoundSegment, bindSegment, bindTensors, packStatistics, unpack } from "../layers/parameter-scope.js";
 import { TrainedParameters } from "../layers/trained-parameters.js";
 import { lossOf, targetShape } from "../losses/loss.js";
 import { castTo } from "../operators/constants.js";
 import { batchDim, type ModelDefinition, type ModelLayout } from "./model-definition.js";
 import { recover, sharedInputs, stackedScores, streamLogits } from "./server-streams.js";
-import { updateParameters } from "./update-parameters.js";
+import { updatePieces } from "./update-parameters.js";
 
 interface ServerContext {
 	readonly g: GraphBuilder;
 	readonly server: BoundSegment;
 	/** [B,Cs,...] */
 	readonly smashed: Value;
-	readonly params: Value;
 }
 
 function serverContext(name: string, layout: ModelLayout): ServerContext {
@@ -24,7 +24,7 @@ function serverContext(name: string, layout: ModelLayout): ServerContext {
 	const smashed = g.input("smashed", "float32", [batchDim, ...layout.smashedShape]);
 	const params = g.input("params", "float32", [layout.server.params.length]);
 	const stats = g.input("stats", "float32", [layout.server.stats.length]);
-	return { g, server: bindSegment(g, layout.server, params, stats), smashed, params };
+	return { g, server: bindSegment(g, layout.server, params, stats), smashed };
 }
 
 /**
@@ -33,7 +33,15 @@ function serverContext(name: string, layout: ModelLayout): ServerContext {
  * other streams learn, but do not steer the device.
  */
 export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
-	const { g, server, smashed, params } = serverContext("server/train", layout);
+	const g = new GraphBuilder("server/train");
+	const smashed = g.input("smashed", "float32", [batchDim, ...layout.smashedShape]);
+	const trained = new TrainedParameters("server", layout.server.params, definition.frozen);
+	const params = trained.pieces.map(({ offset, length }) =>
+		g.input(vectorPartName("params", offset), "float32", [length]),
+	);
+	const tensors = trained.pieces.flatMap(({ entries }, i) => unpack(g, entries, params[i] as Value));
+	const stats = g.input("stats", "float32", [layout.server.stats.length]);
+	const server = bindTensors(g, layout.server, tensors, stats);
 	const target = g.input("y", "int64", targetShape(definition.loss, batchDim, definition.classes.length));
 	const learningRate = g.input("learningRate", "float32", []);
 	const step = g.input("step", "float32", []);
@@ -53,7 +61,6 @@ export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	const losses = logits.map((z) => lossOf(g, definition.loss, { logits: z, target, classWeights }));
 	const seeds = losses.map((value) => ({ value }));
 	const stopped = onlyFused ? [...constants, detached.attacked, detached.recovered] : constants;
-	const trained = new TrainedParameters("server", layout.server.params, definition.frozen);
 	const gradients = differentiate(g, seeds, [...trained.select(server.values), smashed], stopped);
 
 	const cutGradient = gradients.at(-1) as Value;
@@ -72,7 +79,7 @@ export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	g.output("scores", stackedScores(g, definition, logits));
 
 	const names = { slots: "slots", params: "params" };
-	updateParameters(g, definition, trained, { params, gradients, learningRate, step }, names);
+	updatePieces(g, definition, trained, { params, gradients, learningRate, step }, names);
 	g.output("next_stats", packStatistics(g, server, scope));
 	return g.build();
 }

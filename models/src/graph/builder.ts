@@ -158,7 +158,7 @@ export class GraphBuilder {
 		if (this.#outputs.size === 0) {
 			throw new ArtifactError("PSGL_GRAPH_EMPTY", { what: `graph ${this.#name} has no outputs` });
 		}
-		return this.#pruned(this.#inputs, [...this.#outputs.values()]);
+		return withoutCopies(this.#pruned(this.#inputs, [...this.#outputs.values()]));
 	}
 
 	/** A graph from `inputs` to `outputs`, for an operator that runs one. Where an output is no node's own, it becomes one. */
@@ -197,6 +197,29 @@ export class GraphBuilder {
 		this.#counters.set(prefix, count + 1);
 		return `${prefix}_${count}`;
 	}
+}
+
+/**
+ * The graph whose outputs are computed under their own names: the Identity that names one copies what others read too, which
+ * for an optimiser's state is megabytes. It stays where the output is an input, a constant, or another output as well.
+ */
+function withoutCopies(graph: Graph): Graph {
+	const { nodes, outputs } = graph;
+	const computed = new Set(nodes.flatMap((node) => node.outputs.map((value) => value?.name)));
+	const taken = new Set(outputs.map(({ name }) => name));
+	const renamed = new Map<string, string>();
+	const kept = nodes.filter(({ type, inputs: [source], outputs: [output] }) => {
+		if (type !== "Identity" || source === undefined || output === undefined) return true;
+		if (!outputs.some(({ name }) => name === output.name)) return true;
+		if (!computed.has(source.name) || taken.has(source.name) || renamed.has(source.name)) return true;
+		renamed.set(source.name, output.name);
+		return false;
+	});
+	const rename = (value: Value | undefined) => value && { ...value, name: renamed.get(value.name) ?? value.name };
+	return {
+		...graph,
+		nodes: kept.map((node) => ({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) })),
+	};
 }
 
 /** The number as text; unlike what `join` makes of it, minus zero is not zero. */

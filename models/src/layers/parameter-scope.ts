@@ -109,8 +109,17 @@ export interface BoundSegment {
 
 /** Cuts `params` [P] and `stats` [Q] into the tensors of `layout`. */
 export function bindSegment(g: GraphBuilder, layout: SegmentLayout, params: Value, stats: Value): BoundSegment {
-	const values = unpack(g, layout.params, params);
-	const statistics = unpack(g, layout.stats, stats);
+	return bindTensors(g, layout, unpack(g, layout.params.entries, params), stats);
+}
+
+/** The same where the parameters are tensors already, one for each entry of the layout. */
+export function bindTensors(
+	g: GraphBuilder,
+	layout: SegmentLayout,
+	values: readonly Value[],
+	stats: Value,
+): BoundSegment {
+	const statistics = unpack(g, layout.stats.entries, stats);
 	const lookup = (entries: readonly LayoutEntry[], bound: readonly Value[]): Source => {
 		const byName = new Map(entries.map((e, i) => [e.name, bound[i] as Value]));
 		return (name) => byName.get(name) as Value;
@@ -130,18 +139,22 @@ export function bindSegment(g: GraphBuilder, layout: SegmentLayout, params: Valu
 }
 
 /** Splits a flat vector into shaped tensors. */
-function unpack(g: GraphBuilder, layout: ParameterLayout, flat: Value): readonly Value[] {
-	if (layout.entries.length === 0) return [];
-	const sizes = layout.entries.map((e) => elementCount(e.shape));
+export function unpack(g: GraphBuilder, entries: readonly LayoutEntry[], flat: Value): readonly Value[] {
+	if (entries.length === 0) return [];
+	const sizes = entries.map((e) => elementCount(e.shape));
 	const parts = sizes.length === 1 ? [flat] : g.addMany("Split", [flat, g.ints(sizes)], sizes.length, { axis: int(0) });
-	return layout.entries.map((e, i) =>
+	return entries.map((e, i) =>
 		e.shape.length === 1 ? (parts[i] as Value) : g.add("Reshape", [parts[i] as Value, g.ints(e.shape)]),
 	);
 }
 
 /** Lays tensors one after the other into a flat vector; `undefined` ones count as zeros. */
-export function pack(g: GraphBuilder, layout: ParameterLayout, values: readonly (Value | undefined)[]): Value {
-	const flat = layout.entries.map((e, i) => {
+export function pack(
+	g: GraphBuilder,
+	{ entries }: Pick<ParameterLayout, "entries">,
+	values: readonly (Value | undefined)[],
+): Value {
+	const flat = entries.map((e, i) => {
 		const value = values[i];
 		if (value === undefined) return g.floats(new Float32Array(elementCount(e.shape)));
 		return value.shape.length === 1 ? value : g.add("Reshape", [value, g.ints([-1])]);

@@ -1,14 +1,11 @@
-import { elementCount } from "@psgl/sdk";
 import { int } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { type LayoutEntry, ParameterLayout } from "./parameter-layout.js";
+import { type VectorPiece, vectorPieces } from "./vector-pieces.js";
 
-/** Neighbouring parameters of a flat vector that are all trained, or all frozen. */
-interface Run {
-	readonly frozen: boolean;
-	readonly length: number;
-}
+/** From this many numbers on a tensor is a piece of its own: with less, more nodes cost what fewer copies save. */
+const largeTensor = 2 ** 15;
 
 /**
  * The parameters of a segment that training changes: gradients are made and optimiser state is kept for these alone.
@@ -17,8 +14,10 @@ interface Run {
 export class TrainedParameters {
 	/** The trained ones one after the other, without the frozen. */
 	readonly layout: ParameterLayout;
+	/** All parameters in pieces that need not be joined. */
+	readonly pieces: readonly VectorPiece[];
 	readonly #entries: readonly LayoutEntry[];
-	readonly #runs: readonly Run[];
+	readonly #runs: readonly VectorPiece[];
 	readonly #isFrozen: (entry: LayoutEntry) => boolean;
 
 	constructor(part: "client" | "head" | "server", { entries }: ParameterLayout, frozen: readonly string[]) {
@@ -26,15 +25,8 @@ export class TrainedParameters {
 		this.#isFrozen = ({ name }) => patterns.some((p) => p.test(`${part}.${name}`));
 		this.#entries = entries;
 		this.layout = new ParameterLayout(entries.filter((e) => !this.#isFrozen(e)));
-		const runs: Run[] = [];
-		for (const entry of entries) {
-			const frozen = this.#isFrozen(entry);
-			const length = elementCount(entry.shape);
-			const last = runs.at(-1);
-			if (last?.frozen === frozen) runs[runs.length - 1] = { frozen, length: last.length + length };
-			else runs.push({ frozen, length });
-		}
-		this.#runs = runs;
+		this.pieces = vectorPieces(entries, this.#isFrozen, largeTensor);
+		this.#runs = vectorPieces(entries, this.#isFrozen);
 	}
 
 	/** Those of a segment's values, one for each entry of its layout, that are trained. */

@@ -1,4 +1,3 @@
-import { int } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { OptimiserStep } from "./optimiser.js";
@@ -12,33 +11,33 @@ export function accumulated(inner: OptimiserStep, batches: number): OptimiserSte
 	if (batches === 1) return inner;
 	return {
 		slotsPerParameter: inner.slotsPerParameter + 1,
-		apply(g, { params, gradient, slots, learningRate, step }) {
-			const length = params.shape[0] as number;
-			const moments = inner.slotsPerParameter * length;
-			const [before, sum] = g.addMany("Split", [slots, g.ints([moments, length])], 2, { axis: int(0) }) as [
-				Value,
-				Value,
-			];
-			const total = g.add("Add", [sum, g.add("Mul", [gradient, g.scalar(1 / batches)])]);
+		apply(g, { pieces, gradients, learningRate, step }) {
+			const totals = gradients.map((gradient, i) =>
+				g.add("Add", [pieces[i]?.slots.at(-1), g.add("Mul", [gradient, g.scalar(1 / batches)])]),
+			);
 			const optimiserSteps = g.add("Floor", [g.add("Div", [step, g.scalar(batches)])]);
 			const isLast = g.add("Equal", [g.add("Mul", [optimiserSteps, g.scalar(batches)]), step]);
 			// In between the step would be number 0, which Adam's bias correction divides by; its result is not used.
 			const counted = g.add("Max", [optimiserSteps, g.scalar(1)]);
-			const next = inner.apply(g, { params, gradient: total, slots: before, learningRate, step: counted });
-			const choose = (after: Value, otherwise: Value) => g.add("Where", [isLast, after, otherwise]);
-			const remaining = choose(g.scalar(0), total);
-			return {
-				params: choose(next.params, params),
-				slots: g.add("Concat", [choose(next.slots, before), remaining], { axis: int(0) }),
-			};
+			const before = pieces.map(({ params, slots }) => ({ params, slots: slots.slice(0, -1) }));
+			const after = inner.apply(g, { pieces: before, gradients: totals, learningRate, step: counted });
+			const choose = (then: Value, otherwise: Value) => g.add("Where", [isLast, then, otherwise]);
+			return after.map(({ params, slots }, i) => {
+				const { params: oldParams, slots: oldSlots } = before[i] as (typeof before)[number];
+				const moments = slots.map((slot, k) => choose(slot, oldSlots[k] as Value));
+				return { params: choose(params, oldParams), slots: [...moments, choose(g.scalar(0), totals[i] as Value)] };
+			});
 		},
 	};
 }
 
-/** The optimiser after its gradient went through `change`. */
-export function withGradient(inner: OptimiserStep, change: (g: GraphBuilder, gradient: Value) => Value): OptimiserStep {
+/** The optimiser after its gradients, one for each piece, went through `change`. */
+export function withGradients(
+	inner: OptimiserStep,
+	change: (g: GraphBuilder, gradients: readonly Value[]) => readonly Value[],
+): OptimiserStep {
 	return {
 		slotsPerParameter: inner.slotsPerParameter,
-		apply: (g, operands) => inner.apply(g, { ...operands, gradient: change(g, operands.gradient) }),
+		apply: (g, operands) => inner.apply(g, { ...operands, gradients: change(g, operands.gradients) }),
 	};
 }

@@ -1,35 +1,35 @@
 import type { OptimiserSettings } from "@psgl/sdk/artifact";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { adam, adamSlotsPerParameter } from "./adam.js";
+import { adamOfPieces, adamSlotsPerParameter } from "./adam-of-pieces.js";
 import { sgd, sgdSlotsPerParameter } from "./sgd.js";
+
+/** Parameters that lie flat one after the other, and what the optimiser remembers of them. */
+export interface OptimiserPiece {
+	/** [P] */
+	readonly params: Value;
+	/** [P] each, slotsPerParameter of them, zeros before the first step. */
+	readonly slots: readonly Value[];
+}
 
 /** What an optimiser step works on. */
 export interface OptimiserOperands {
-	/** [P], all parameters flat. */
-	readonly params: Value;
-	/** [P] */
-	readonly gradient: Value;
-	/** [slotsPerParameter * P], zeros before the first step. */
-	readonly slots: Value;
+	/** All parameters, in one piece or several. */
+	readonly pieces: readonly OptimiserPiece[];
+	/** [P] for each piece. */
+	readonly gradients: readonly Value[];
 	/** [] */
 	readonly learningRate: Value;
 	/** float32 [], 1 at the first step. */
 	readonly step: Value;
 }
 
-export interface OptimiserResult {
-	/** [P] */
-	readonly params: Value;
-	/** [slotsPerParameter * P] */
-	readonly slots: Value;
-}
-
 /** One step of an optimiser as graph nodes. */
 export interface OptimiserStep {
 	/** How many numbers the optimiser remembers for each parameter. */
 	readonly slotsPerParameter: number;
-	apply(g: GraphBuilder, operands: OptimiserOperands): OptimiserResult;
+	/** The pieces after the step. */
+	apply(g: GraphBuilder, operands: OptimiserOperands): readonly OptimiserPiece[];
 }
 
 /** The optimiser a manifest names. */
@@ -38,7 +38,7 @@ export function optimiserStep(settings: OptimiserSettings): OptimiserStep {
 		case "adam":
 			return {
 				slotsPerParameter: adamSlotsPerParameter,
-				apply: (g, operands) => adam(g, operands, settings),
+				apply: (g, operands) => adamOfPieces(g, operands, settings),
 			};
 		case "sgd":
 			return {

@@ -1,5 +1,6 @@
 import type { GraphBuilder } from "../graph/builder.js";
-import type { OptimiserOperands, OptimiserResult } from "./optimiser.js";
+import type { Value } from "../graph/graph.js";
+import type { OptimiserOperands, OptimiserPiece } from "./optimiser.js";
 
 export interface SgdSettings {
 	/** Share of the last change that is kept; 0 for plain gradient descent. */
@@ -16,19 +17,20 @@ export function sgdSlotsPerParameter({ momentum }: SgdSettings): number {
 }
 
 /** One step of stochastic gradient descent on flat vectors, as PyTorch's SGD without dampening. */
-export function sgd(g: GraphBuilder, operands: OptimiserOperands, settings: SgdSettings): OptimiserResult {
-	const { params, slots, learningRate } = operands;
-	const { momentum, weightDecay, nesterov = false } = settings;
-	let { gradient } = operands;
-	if (weightDecay !== 0) gradient = g.add("Add", [gradient, g.add("Mul", [params, g.scalar(weightDecay)])]);
-	let nextSlots = slots;
-	let direction = gradient;
-	if (momentum !== 0) {
-		nextSlots = g.add("Add", [g.add("Mul", [slots, g.scalar(momentum)]), gradient]);
-		direction = nesterov ? g.add("Add", [gradient, g.add("Mul", [nextSlots, g.scalar(momentum)])]) : nextSlots;
-	}
-	return {
-		params: g.add("Sub", [params, g.add("Mul", [direction, learningRate])]),
-		slots: nextSlots,
-	};
+export function sgd(
+	g: GraphBuilder,
+	{ pieces, gradients, learningRate }: OptimiserOperands,
+	{ momentum, weightDecay, nesterov = false }: SgdSettings,
+): readonly OptimiserPiece[] {
+	return pieces.map(({ params, slots: [velocity] }, i) => {
+		let gradient = gradients[i] as Value;
+		if (weightDecay !== 0) gradient = g.add("Add", [gradient, g.add("Mul", [params, g.scalar(weightDecay)])]);
+		const next = velocity && g.add("Add", [g.add("Mul", [velocity, g.scalar(momentum)]), gradient]);
+		let direction = next ?? gradient;
+		if (next !== undefined && nesterov) direction = g.add("Add", [gradient, g.add("Mul", [next, g.scalar(momentum)])]);
+		return {
+			params: g.add("Sub", [params, g.add("Mul", [direction, learningRate])]),
+			slots: next === undefined ? [] : [next],
+		};
+	});
 }

@@ -44,6 +44,10 @@ export class JointTrainer implements AsyncDisposable {
 	readonly #classWeights: Vector;
 	readonly #random: Random;
 	readonly #state: State;
+	/** Server vectors of the step before, which nobody else holds: the next step writes over them. */
+	#spare: Record<string, Vector> = {};
+	/** Somebody else holds the vectors of the state: the artifact, or who asked for the weights. */
+	#isLent = true;
 	/** Robust perturbation of every training sample, [N, ...shape]. */
 	#delta: Float32Array | undefined;
 
@@ -85,6 +89,7 @@ export class JointTrainer implements AsyncDisposable {
 	/** Trained weights by the names they have in an artifact. */
 	weights(): ReadonlyMap<string, Vector> {
 		const s = this.#state;
+		this.#isLent = true;
 		return new Map([
 			["client/params", s.params],
 			["client/stats", s.stats],
@@ -105,16 +110,20 @@ export class JointTrainer implements AsyncDisposable {
 		const client = { x, delta, params: s.params, stats: s.stats, head: s.head, dropoutSeed: seed };
 		const budget = scalar(this.#manifest.map?.budget ?? 0);
 		const forward = await this.#forward.run({ ...client, budget });
-		const server = await this.#serverTrain.run({
-			smashed: forward.smashed as Tensor,
-			y,
-			params: s.serverParams,
-			stats: s.serverStats,
-			slots: s.serverSlots,
-			learningRate: scalar(learningRate),
-			step,
-			classWeights: this.#classWeights,
-		});
+		const server = await this.#serverTrain.run(
+			{
+				smashed: forward.smashed as Tensor,
+				y,
+				params: s.serverParams,
+				stats: s.serverStats,
+				slots: s.serverSlots,
+				learningRate: scalar(learningRate),
+				step,
+				classWeights: this.#classWeights,
+			},
+			undefined,
+			this.#spare,
+		);
 		const next = await this.#clientTrain.run({
 			...client,
 			...(forward.map === undefined ? {} : { map: forward.map }),
@@ -132,6 +141,8 @@ export class JointTrainer implements AsyncDisposable {
 		s.slots = next.next_slots as Vector;
 		s.head = next.next_head as Vector;
 		s.headSlots = next.next_headSlots as Vector;
+		this.#spare = this.#isLent ? {} : { next_params: s.serverParams, next_slots: s.serverSlots };
+		this.#isLent = false;
 		s.serverParams = server.next_params as Vector;
 		s.serverStats = server.next_stats as Vector;
 		s.serverSlots = server.next_slots as Vector;

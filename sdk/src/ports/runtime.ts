@@ -6,6 +6,8 @@ export type Tensors = Readonly<Record<string, Tensor>>;
 export interface SessionOptions {
 	/** Threads one run may use. Default 1. Another number splits sums elsewhere and may change the last bits of a result. */
 	readonly threads?: number;
+	/** Writes the runtime's own profile of all runs to a file whose name starts so, when the session is closed. */
+	readonly profilePrefix?: string;
 }
 
 /**
@@ -17,9 +19,11 @@ export interface Session extends AsyncDisposable {
 	readonly outputNames: readonly string[];
 	/**
 	 * Runs the graph. Inputs are not copied and must not change until the promise settles.
+	 * @param into results that are written over the values of these tensors instead of into new memory, by the names of
+	 * outputs; they must have the results' shapes. A runtime may leave them alone: what counts is what it returns.
 	 * @throws ShapeError `PSGL_RUNTIME_FEED` when an input is missing or does not fit the graph.
 	 */
-	run(feeds: Tensors, fetches?: readonly string[]): Promise<Record<string, Tensor>>;
+	run(feeds: Tensors, fetches?: readonly string[], into?: Tensors): Promise<Record<string, Tensor>>;
 	/** Closing again has no effect. */
 	close(): Promise<void>;
 }

@@ -1,44 +1,45 @@
-import { createRequire } from "node:module";
+import { setImmediate } from "node:timers/promises";
 import { ArtifactError, ShapeError } from "../errors.js";
 import type { Runtime, Session, SessionOptions, Tensors } from "../ports/runtime.js";
-import type { DType, Tensor, TensorData } from "../tensor.js";
+import { vectorPart } from "../ports/vector-part.js";
+import { elementCount, type Tensor, zeros } from "../tensor.js";
+import { handleFrom, NativeSession, type Signature } from "./native-session.js";
+import { type Handle, loadOrtLibrary } from "./ort-library.js";
 import { ResultCollector } from "./result-collector.js";
 
-// ONNX Runtime >= 1.29 reports usage unless this is set before its library loads, which is why
-// nothing else in psgl may import onnxruntime-node.
-process.env.ORT_DISABLE_TELEMETRY = "1";
-const require = createRequire(import.meta.url);
-const ort = require("onnxruntime-node") as typeof import("onnxruntime-node");
-const { version } = require("onnxruntime-node/package.json") as { version: string };
+/** Values of enums in onnxruntime_c_api.h. */
+const onlyErrors = 3;
+const extendedOptimisations = 2;
+const deviceAllocator = 0;
+const defaultMemory = 0;
 
+const ort = loadOrtLibrary();
+/** Lives as long as the process. */
+const environment = handleFrom((out) => ort.createEnv(onlyErrors, "psgl", out));
+const memory = handleFrom((out) => ort.createCpuMemoryInfo(deviceAllocator, defaultMemory, out));
 const collector = new ResultCollector();
 
 /** ONNX Runtime's CPU execution provider in Node. */
 export const nodeRuntime: Runtime = {
-	version: `onnxruntime-node ${version}`,
+	version: `onnxruntime-node ${ort.version}`,
 	async load(model, options = {}) {
-		return new NodeSession(await createSession(model, options));
+		await setImmediate();
+		return new NodeSession(new NativeSession(ort, memory, createSession(model, options)));
 	},
 };
 
-async function createSession(model: Uint8Array, options: SessionOptions) {
+function createSession(model: Uint8Array, { threads = 1, profilePrefix }: SessionOptions): Handle {
+	const options = handleFrom((out) => ort.createSessionOptions(out));
 	try {
-		return await ort.InferenceSession.create(model, {
-			executionProviders: ["cpu"],
-			graphOptimizationLevel: "extended",
-			intraOpNumThreads: options.threads ?? 1,
-			interOpNumThreads: 1,
-			executionMode: "sequential",
-			// Planning one block for all values of a run costs 5 MiB on a small device and saves no time.
-			enableMemPattern: false,
-			logSeverityLevel: 3,
-			extra: {
-				session: {
-					// Spinning threads would take the cores from other sessions in the same process.
-					intra_op: { allow_spinning: "0" },
-				},
-			},
-		});
+		ort.setGraphOptimizationLevel(options, extendedOptimisations);
+		ort.setIntraOpNumThreads(options, threads);
+		ort.setLogSeverityLevel(options, onlyErrors);
+		if (profilePrefix !== undefined) ort.enableProfiling(options, profilePrefix);
+		// Planning one block for all values of a run costs 5 MiB on a small device and saves no time.
+		ort.disableMemPattern(options);
+		// Spinning threads would take the cores from other sessions in the same process.
+		ort.addSessionConfigEntry(options, "session.intra_op.allow_spinning", "0");
+		return handleFrom((out) => ort.createSessionFromArray(environment, model, model.byteLength, options, out));
 	} catch (cause) {
 		throw new ArtifactError("PSGL_RUNTIME_LOAD", {
 			what: "ONNX Runtime cannot load a graph",
@@ -46,22 +47,30 @@ async function createSession(model: Uint8Array, options: SessionOptions) {
 			remedy: "Compile the artifact again with this version of psgl",
 			cause,
 		});
+	} finally {
+		ort.releaseSessionOptions(options);
 	}
 }
 
 class NodeSession implements Session {
 	readonly inputNames: readonly string[];
 	readonly outputNames: readonly string[];
-	readonly #session: Awaited<ReturnType<typeof createSession>>;
-	#closed = false;
+	readonly #session: NativeSession;
+	readonly #inputs: readonly Bound[];
+	/** Inputs that are vectors in pieces. */
+	readonly #vectors: ReadonlyMap<string, readonly Bound[]>;
+	readonly #outputs: ReadonlyMap<string, readonly Bound[]>;
 
-	constructor(session: Awaited<ReturnType<typeof createSession>>) {
+	constructor(session: NativeSession) {
 		this.#session = session;
-		this.inputNames = session.inputNames;
-		this.outputNames = session.outputNames;
+		this.#inputs = session.inputs.map(bound);
+		this.#vectors = byName(this.#inputs.filter(({ offset }) => offset !== undefined));
+		this.#outputs = byName(session.outputs.map(bound));
+		this.inputNames = [...new Set(this.#inputs.map(({ name }) => name))];
+		this.outputNames = [...this.#outputs.keys()];
 	}
 
-	async run(feeds: Tensors, fetches: readonly string[] = this.outputNames): Promise<Record<string, Tensor>> {
+	async run(feeds: Tensors, fetches: readonly string[] = this.outputNames, into: Tensors = {}) {
 		const missing = this.inputNames.find((name) => feeds[name] === undefined);
 		if (missing !== undefined) {
 			throw new ShapeError("PSGL_RUNTIME_FEED", {
@@ -70,15 +79,10 @@ class NodeSession implements Session {
 				expected: missing,
 			});
 		}
+		await setImmediate();
 		collector.collectIfDue();
-		let results: Awaited<ReturnType<typeof this.run>>;
 		try {
-			const inputs: Record<string, InstanceType<typeof ort.Tensor>> = {};
-			for (const name of this.inputNames) {
-				const value = feeds[name] as Tensor;
-				inputs[name] = new ort.Tensor(value.dtype as "float32", value.data as Float32Array, value.dims);
-			}
-			results = (await this.#session.run(inputs, fetches as string[])) as unknown as Record<string, Tensor>;
+			return this.#run(feeds, fetches, into);
 		} catch (cause) {
 			const shapes = this.inputNames.map((n) => `${n} [${feeds[n]?.dims.join(",")}]`).join(", ");
 			throw new ShapeError("PSGL_RUNTIME_FEED", {
@@ -87,22 +91,91 @@ class NodeSession implements Session {
 				cause,
 			});
 		}
-		const outputs: Record<string, Tensor> = {};
+	}
+
+	#run(feeds: Tensors, fetches: readonly string[], into: Tensors): Record<string, Tensor> {
+		const results: Record<string, Tensor> = {};
+		const outputs: Bound[] = [];
+		const memory: (Tensor | undefined)[] = [];
 		for (const name of fetches) {
-			const t = results[name] as unknown as { type: DType; dims: readonly number[]; data: TensorData[DType] };
-			outputs[name] = { dtype: t.type, dims: t.dims, data: t.data };
-			collector.count(t.data.byteLength);
+			const parts = this.#outputs.get(name);
+			if (parts === undefined) throw new Error(`no output ${name}; there are ${this.outputNames.join(", ")}`);
+			const vector = into[name] ?? emptyVector(parts);
+			if (into[name] !== undefined) requireWhole(name, into[name], parts);
+			if (vector !== undefined) results[name] = vector;
+			for (const part of parts) {
+				outputs.push(part);
+				memory.push(vector && piece(vector, part));
+			}
 		}
-		return outputs;
+		for (const [name, parts] of this.#vectors) requireWhole(name, feeds[name] as Tensor, parts);
+		const inputs = this.#inputs.map((input) => piece(feeds[input.name] as Tensor, input));
+		const computed = this.#session.run(
+			inputs,
+			outputs.map(({ signature }) => signature),
+			memory,
+		);
+		outputs.forEach(({ name }, i) => {
+			results[name] ??= computed[i] as Tensor;
+		});
+		for (const name of fetches)
+			if (into[name] === undefined) collector.count((results[name] as Tensor).data.byteLength);
+		return results;
 	}
 
 	async close(): Promise<void> {
-		if (this.#closed) return;
-		this.#closed = true;
-		await this.#session.release();
+		this.#session.close();
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
 		await this.close();
 	}
+}
+
+/** An input or output of a graph under the name a session has for it. */
+interface Bound {
+	readonly signature: Signature;
+	/** Its own, or the vector's it is a piece of. */
+	readonly name: string;
+	/** Where the piece starts; undefined for what is whole. */
+	readonly offset: number | undefined;
+}
+
+function bound(signature: Signature): Bound {
+	const part = vectorPart(signature.name);
+	return { signature, name: part?.vector ?? signature.name, offset: part?.offset };
+}
+
+function byName(all: readonly Bound[]): ReadonlyMap<string, readonly Bound[]> {
+	const names = new Map<string, Bound[]>();
+	for (const one of all) {
+		const known = names.get(one.name);
+		if (known === undefined) names.set(one.name, [one]);
+		else known.push(one);
+	}
+	return names;
+}
+
+const extent = ({ signature }: Bound) => elementCount(signature.axes as readonly number[]);
+
+/** Memory for a vector whose pieces are results; undefined for what is no vector in pieces. */
+function emptyVector(parts: readonly Bound[]): Tensor | undefined {
+	const [{ offset, signature } = {}] = parts;
+	if (offset === undefined || signature?.dtype === undefined) return undefined;
+	return zeros(signature.dtype, [totalOf(parts)]);
+}
+
+const totalOf = (parts: readonly Bound[]) => parts.reduce((sum, part) => sum + extent(part), 0);
+
+function requireWhole(name: string, { data }: Tensor, parts: readonly Bound[]): void {
+	if (parts[0]?.offset === undefined || data.length === totalOf(parts)) return;
+	throw new Error(`${name} has ${data.length} values; its pieces take ${totalOf(parts)}`);
+}
+
+/** The part of a vector that an input or output stands for, in the vector's own memory. */
+function piece(vector: Tensor, part: Bound): Tensor {
+	if (part.offset === undefined) return vector;
+	const end = part.offset + extent(part);
+	const data = vector.data.subarray(part.offset, end);
+	return { dtype: vector.dtype, dims: part.signature.axes as readonly number[], data };
 }

@@ -15,7 +15,18 @@ import {
 	type Value,
 	zooNetwork,
 } from "@psgl/models";
-import { labelTensor, scalar, seededRandom, type Tensor, type Tensors, tensor, zeros } from "@psgl/sdk";
+import {
+	labelTensor,
+	scalar,
+	seededRandom,
+	type Tensor,
+	type Tensors,
+	tensor,
+	type VectorPart,
+	vectorPart,
+	vectorPartName,
+	zeros,
+} from "@psgl/sdk";
 import { type Artifact, artifactGraph, artifactTensor } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
@@ -117,9 +128,12 @@ async function jointGradients(artifact: Artifact, feeds: Tensors): Promise<Gradi
 		});
 	const device = imported("client/forward", (input) => input);
 	const renamed: Readonly<Record<string, string>> = { params: "serverParams", stats: "serverStats" };
-	const cloud = imported("server/train", (input) =>
-		input === "smashed" ? (device.get("smashed") as Value) : (renamed[input] ?? input),
-	);
+	const cloud = imported("server/train", (input) => {
+		if (input === "smashed") return device.get("smashed") as Value;
+		const part = vectorPart(input);
+		if (part === undefined) return renamed[input] ?? input;
+		return vectorPartName(renamed[part.vector] ?? part.vector, part.offset);
+	});
 	const losses = cloud.get("losses") as Value;
 	const streams = artifact.manifest.streams.length;
 	const weighted = (weights: readonly number[]) =>
@@ -129,10 +143,19 @@ async function jointGradients(artifact: Artifact, feeds: Tensors): Promise<Gradi
 	const steering = artifact.manifest.cutGradient === "fused" ? onlyLast : all.map((w) => w / streams);
 	// The map is a constant for who trains with it.
 	const map = device.get("map");
-	const gradientOf = (loss: Value, input: string) =>
-		differentiate(g, [{ value: loss }], [inputs.get(input) as Value], map === undefined ? [] : [map])[0] as Value;
-	g.output("client", gradientOf(weighted(steering), "params"));
-	g.output("server", gradientOf(weighted(all), "serverParams"));
+	const gradientsOf = (loss: Value, names: readonly string[]) =>
+		differentiate(
+			g,
+			[{ value: loss }],
+			names.map((name) => inputs.get(name) as Value),
+			map === undefined ? [] : [map],
+		);
+	g.output("client", gradientsOf(weighted(steering), ["params"])[0] as Value);
+	const pieces = [...inputs.keys()].filter((name) => vectorPart(name)?.vector === "serverParams");
+	gradientsOf(weighted(all), pieces).forEach((gradient, i) => {
+		const { offset } = vectorPart(pieces[i] as string) as VectorPart;
+		g.output(vectorPartName("server", offset), gradient as Value);
+	});
 	g.output("losses", losses);
 	await using session = await nodeRuntime.load(encodeModel(g.build()));
 	const slots = zeros("float32", [(feeds.serverParams as Vector).data.length]);

@@ -61,7 +61,7 @@ test("nodes and constants no output needs are left out, inputs are kept", (t) =>
 	const graph = g.build();
 	t.deepEqual(
 		graph.nodes.map((n) => n.type),
-		["Add", "Split", "Identity"],
+		["Add", "Split"],
 	);
 	t.is(graph.initializers.size, 1);
 	t.deepEqual(

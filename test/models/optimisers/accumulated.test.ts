@@ -1,6 +1,7 @@
-import { accumulated, clipGradient, type OptimiserStep, optimiserStep, withGradient } from "@psgl/models";
+import { accumulated, clipGradients, type OptimiserStep, optimiserStep, type Value, withGradients } from "@psgl/models";
 import { scalar, type Tensor, tensor, zeros } from "@psgl/sdk";
 import test from "ava";
+import { flatStep } from "../../helpers/flat-step.js";
 import { numbers } from "../../helpers/numbers.js";
 import { compileGraph, runGraph } from "../../helpers/run-graph.js";
 
@@ -17,7 +18,7 @@ const learningRate = scalar(0.1);
 
 function compileStep(optimiser: OptimiserStep, length: number) {
 	return compileGraph((g) => {
-		const next = optimiser.apply(g, {
+		const next = flatStep(g, optimiser, {
 			params: g.input("params", "float32", [length]),
 			gradient: g.input("gradient", "float32", [length]),
 			slots: g.input("slots", "float32", [optimiser.slotsPerParameter * length]),
@@ -70,7 +71,7 @@ test("one batch a step is the optimiser itself", (t) => {
 
 test("clipping acts on the mean of the accumulated gradients", async (t) => {
 	const sgd = optimiserStep({ kind: "sgd", learningRate: 0.1, momentum: 0, weightDecay: 0 });
-	const clipped = withGradient(sgd, (g, v) => clipGradient(g, v, { kind: "value", limit: 1 }));
+	const clipped = withGradients(sgd, (g, v) => clipGradients(g, v, { kind: "value", limit: 1 }));
 	const [, after] = await run(accumulated(clipped, 2), [vector(100, 0.5), vector(-99, 0.25)]);
 	// The mean is (0.5, 0.375), inside the limit although each gradient was not.
 	t.deepEqual(after, [Math.fround(1 - Math.fround(0.1) * 0.5), Math.fround(-2 - Math.fround(0.1) * 0.375)]);
@@ -78,7 +79,10 @@ test("clipping acts on the mean of the accumulated gradients", async (t) => {
 
 async function clipped(kind: "norm" | "value", limit: number, gradient: Tensor): Promise<readonly number[]> {
 	const out = await runGraph(
-		(g) => void g.output("out", clipGradient(g, g.input("gradient", "float32", gradient.dims), { kind, limit })),
+		(g) => {
+			const [out] = clipGradients(g, [g.input("gradient", "float32", gradient.dims)], { kind, limit });
+			g.output("out", out as Value);
+		},
 		{ gradient },
 	);
 	return numbers(out.out);

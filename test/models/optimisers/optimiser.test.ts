@@ -1,13 +1,7 @@
-import {
-	adam,
-	adamSlotsPerParameter,
-	type OptimiserStep,
-	optimiserStep,
-	sgd,
-	sgdSlotsPerParameter,
-} from "@psgl/models";
+import { type OptimiserStep, optimiserStep, sgd, sgdSlotsPerParameter } from "@psgl/models";
 import { scalar, type Tensor, tensor, zeros } from "@psgl/sdk";
 import test from "ava";
+import { flatStep } from "../../helpers/flat-step.js";
 import { goldenVectors, relativeError } from "../../helpers/golden.js";
 import { compileGraph } from "../../helpers/run-graph.js";
 import { withShared } from "../../helpers/shared.js";
@@ -15,10 +9,7 @@ import { withShared } from "../../helpers/shared.js";
 const betas = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
 function adamStep(weightDecay: number, decoupledWeightDecay = false): OptimiserStep {
-	return {
-		slotsPerParameter: adamSlotsPerParameter,
-		apply: (g, operands) => adam(g, operands, { ...betas, weightDecay, decoupledWeightDecay }),
-	};
+	return optimiserStep({ kind: "adam", learningRate: 1e-3, ...betas, weightDecay, decoupledWeightDecay });
 }
 
 function sgdStep(settings: { momentum: number; weightDecay: number; nesterov?: boolean }): OptimiserStep {
@@ -29,7 +20,7 @@ function sgdStep(settings: { momentum: number; weightDecay: number; nesterov?: b
 async function train(optimiser: OptimiserStep, start: Tensor, gradients: Tensor, learningRate: number) {
 	const length = start.data.length;
 	await using session = await compileGraph((g) => {
-		const next = optimiser.apply(g, {
+		const next = flatStep(g, optimiser, {
 			params: g.input("params", "float32", [length]),
 			gradient: g.input("gradient", "float32", [length]),
 			slots: g.input("slots", "float32", [optimiser.slotsPerParameter * length]),

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { clipGradient, differentiate, type OptimiserStep, optimiserStep, withGradient } from "@psgl/models";
+import { clipGradients, differentiate, type OptimiserStep, optimiserStep, withGradients } from "@psgl/models";
 import { scalar, type Tensor, zeros } from "@psgl/sdk";
 import type { GradientClipping } from "@psgl/sdk/artifact";
 import test from "ava";
+import { flatStep } from "../../helpers/flat-step.js";
 import { numbers } from "../../helpers/numbers.js";
 import { projectFolder } from "../../helpers/run-cli.js";
 import { compileGraph } from "../../helpers/run-graph.js";
@@ -19,7 +20,7 @@ const targets = [3, -1, 0.25, 2];
 const adam = { kind: "adam", learningRate: 0.125, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 } as const;
 const sgd = { kind: "sgd", learningRate: 0.0625, momentum: 0.75, weightDecay: 0 } as const;
 const clippedBy = (clipping: GradientClipping): OptimiserStep =>
-	withGradient(optimiserStep(sgd), (g, gradient) => clipGradient(g, gradient, clipping));
+	withGradients(optimiserStep(sgd), (g, gradients) => clipGradients(g, gradients, clipping));
 
 const optimisers: Readonly<Record<string, { readonly step: OptimiserStep; readonly learningRate: number }>> = {
 	adam: { step: optimiserStep(adam), learningRate: 0.125 },
@@ -51,7 +52,7 @@ for (const [name, { step: optimiser, learningRate }] of Object.entries(optimiser
 			const losses = g.add("Mul", [g.add("Mul", [distance, distance]), g.floats(scales)]);
 			const [gradient] = differentiate(g, [{ value: losses, gradient: g.floats([1, 1, 1, 1]) }], [params]);
 			if (gradient === undefined) throw new Error("no gradient");
-			const next = optimiser.apply(g, {
+			const next = flatStep(g, optimiser, {
 				params,
 				gradient,
 				slots: g.input("slots", "float32", [optimiser.slotsPerParameter * 4]),

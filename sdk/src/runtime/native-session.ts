@@ -1,0 +1,156 @@
+import koffi from "koffi";
+import { bytesPerElement, type DType, elementCount, type Tensor, zeros } from "../tensor.js";
+import type { Handle, OrtLibrary } from "./ort-library.js";
+
+/** An input or output of a session. An axis is its extent or the name it has in the graph, "" for none. */
+export interface Signature {
+	readonly name: string;
+	readonly axes: readonly (number | string)[];
+	/** Undefined for types no tensor of psgl has. */
+	readonly dtype: DType | undefined;
+	/** The name as ONNX Runtime takes it. */
+	readonly text: Handle;
+}
+
+/** ONNXTensorElementDataType by our names. */
+const elementTypes: Readonly<Record<DType, number>> = {
+	float32: 1,
+	uint8: 2,
+	int8: 3,
+	int32: 6,
+	int64: 7,
+	bool: 9,
+	float16: 10,
+	float64: 11,
+};
+const dtypes = new Map(Object.entries(elementTypes).map(([dtype, type]) => [type, dtype as DType]));
+
+/**
+ * A session of ONNX Runtime by its C interface. Unlike the package's own binding it lets the runtime write results straight
+ * into arrays of JavaScript, and into arrays the caller gives again and again (docs/performance.md).
+ */
+export class NativeSession {
+	readonly inputs: readonly Signature[];
+	readonly outputs: readonly Signature[];
+	readonly #ort: OrtLibrary;
+	readonly #memory: Handle;
+	#session: Handle;
+
+	/** @param memory OrtMemoryInfo of the processor's memory */
+	constructor(ort: OrtLibrary, memory: Handle, session: Handle) {
+		this.#ort = ort;
+		this.#memory = memory;
+		this.#session = session;
+		this.inputs = this.#signatures("Input");
+		this.outputs = this.#signatures("Output");
+	}
+
+	/**
+	 * @param feeds a tensor for each of `inputs`
+	 * @param into memory for the results, which must have their sizes; made where it is undefined
+	 */
+	run(
+		feeds: readonly Tensor[],
+		outputs: readonly Signature[],
+		into: readonly (Tensor | undefined)[],
+	): readonly Tensor[] {
+		if (this.#session === 0n) throw new Error("the session is closed");
+		const { inputs } = this;
+		const extents = new Map<string, number>();
+		inputs.forEach(({ axes }, i) => {
+			const { dims } = feeds[i] as Tensor;
+			axes.forEach((axis, k) => {
+				if (typeof axis === "string" && axis !== "" && dims[k] !== undefined) extents.set(axis, dims[k]);
+			});
+		});
+		const results = outputs.map((output, i) => into[i] ?? allocate(output, extents));
+		const values = new BigUint64Array(inputs.length + outputs.length);
+		try {
+			[...feeds, ...results].forEach((value, i) => {
+				if (value !== undefined) this.#wrap(value, values.subarray(i, i + 1));
+			});
+			const given = values.subarray(0, inputs.length);
+			const wanted = values.subarray(inputs.length);
+			this.#ort.run(this.#session, null, texts(inputs), given, given.length, texts(outputs), wanted.length, wanted);
+			return results.map((result, i) => result ?? this.#copy(wanted[i] as Handle));
+		} finally {
+			for (const value of values) if (value !== 0n) this.#ort.releaseValue(value);
+		}
+	}
+
+	/** Closing again has no effect. */
+	close(): void {
+		if (this.#session !== 0n) this.#ort.releaseSession(this.#session);
+		this.#session = 0n;
+	}
+
+	#wrap({ dtype, dims, data }: Tensor, handle: BigUint64Array): void {
+		const shape = BigInt64Array.from(dims, BigInt);
+		const type = elementTypes[dtype];
+		this.#ort.createTensorWithData(this.#memory, data, data.byteLength, shape, shape.length, type, handle);
+	}
+
+	/** A result of a shape that was not known ahead. */
+	#copy(value: Handle): Tensor {
+		const ort = this.#ort;
+		const info = handleFrom((out) => ort.getTensorTypeAndShape(value, out));
+		try {
+			const { dtype, dims } = this.#describe(info);
+			if (dtype === undefined) throw new Error("a result has an element type psgl does not use");
+			const result = zeros(dtype, dims);
+			const bytes = elementCount(dims) * bytesPerElement[dtype];
+			const data = handleFrom((out) => ort.getTensorMutableData(value, out));
+			const target = new Uint8Array(result.data.buffer);
+			if (bytes > 0) target.set(new Uint8Array(koffi.view(data, bytes)));
+			return result;
+		} finally {
+			ort.releaseTensorInfo(info);
+		}
+	}
+
+	/** Element type and extents; unknown ones are -1. */
+	#describe(info: Handle): { dtype: DType | undefined; dims: readonly number[] } {
+		const type = new Int32Array(1);
+		this.#ort.getTensorElementType(info, type);
+		const rank = Number(handleFrom((out) => this.#ort.getDimensionsCount(info, out)));
+		const dims = new BigInt64Array(rank);
+		if (rank > 0) this.#ort.getDimensions(info, dims, rank);
+		return { dtype: dtypes.get(type[0] as number), dims: Array.from(dims, Number) };
+	}
+
+	#signatures(kind: "Input" | "Output"): readonly Signature[] {
+		const ort = this.#ort;
+		const session = this.#session;
+		const allocator = handleFrom((out) => ort.getAllocator(out));
+		const count = Number(handleFrom((out) => ort[`sessionGet${kind}Count`](session, out)));
+		return Array.from({ length: count }, (_, i) => {
+			const text = handleFrom((out) => ort[`sessionGet${kind}Name`](session, i, allocator, out));
+			const typeInfo = handleFrom((out) => ort[`sessionGet${kind}TypeInfo`](session, i, out));
+			const info = handleFrom((out) => ort.castTypeInfoToTensorInfo(typeInfo, out));
+			const { dtype, dims } = this.#describe(info);
+			const names = new BigUint64Array(dims.length);
+			if (dims.length > 0) ort.getSymbolicDimensions(info, names, dims.length);
+			const axes = dims.map((extent, axis) => (extent >= 0 ? extent : textAt(names[axis] as Handle)));
+			ort.releaseTypeInfo(typeInfo);
+			return { name: textAt(text), axes, dtype, text };
+		});
+	}
+}
+
+/** Memory for a result, where its shape is known from those of the inputs. */
+function allocate({ axes, dtype }: Signature, extents: ReadonlyMap<string, number>): Tensor | undefined {
+	const dims = axes.map((axis) => (typeof axis === "number" ? axis : extents.get(axis)));
+	if (dtype === undefined || dims.includes(undefined)) return undefined;
+	return zeros(dtype, dims as number[]);
+}
+
+const texts = (signatures: readonly Signature[]) => BigUint64Array.from(signatures, ({ text }) => text);
+
+const textAt = (text: Handle) => koffi.decode(text, "char", -1) as string;
+
+/** What a function writes behind its last argument. */
+export function handleFrom(call: (out: BigUint64Array) => void): Handle {
+	const out = new BigUint64Array(1);
+	call(out);
+	return out[0] as Handle;
+}

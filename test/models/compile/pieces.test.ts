@@ -1,0 +1,110 @@
+import {
+	compileArtifact,
+	decodeModel,
+	dense,
+	flatten,
+	JointTrainer,
+	type ModelDefinition,
+	presetDefinition,
+	type SplitNetwork,
+} from "@psgl/models";
+import { seededRandom, vectorPart } from "@psgl/sdk";
+import { artifactGraph, artifactTensor } from "@psgl/sdk/artifact";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import test from "ava";
+import { EndToEndTrainer } from "../../helpers/end-to-end-trainer.js";
+import { largestDifference } from "../../helpers/largest-difference.js";
+import { smallDataset, smallShape } from "../../helpers/small-model.js";
+
+/** A stream with a tensor of 65,536 numbers between small ones. */
+const wide: SplitNetwork = {
+	name: "wide",
+	summary: "a dense layer of 256 on the device, one of 256 by 256 in the stream",
+	spatialAxes: 2,
+	rectified: false,
+	client: (g, scope, x) => {
+		const values = g.add("Tanh", [dense(g, scope.within("first"), flatten(g, x), 256)]);
+		return g.add("Reshape", [values, g.ints([0, 256, 1, 1])]);
+	},
+	stream: (g, scope, smashed, outputs) => {
+		const hidden = g.add("Tanh", [dense(g, scope.within("hidden"), flatten(g, smashed), 256)]);
+		return dense(g, scope.within("last"), hidden, outputs);
+	},
+};
+const indices = Array.from({ length: 16 }, (_, i) => i);
+
+function definitionWith(changed: Partial<ModelDefinition>): ModelDefinition {
+	return { ...presetDefinition("none", wide, smallShape, ["dark", "bright"]), packing: "none", ...changed };
+}
+
+const compile = (definition: ModelDefinition) => compileArtifact(definition, { name: "wide", random: seededRandom(1) });
+
+async function trained(definition: ModelDefinition, steps: number) {
+	await using trainer = await JointTrainer.create(await compile(definition), {
+		runtime: nodeRuntime,
+		random: seededRandom(2),
+	});
+	for (let i = 0; i < steps; i++) await trainer.step(smallDataset(16), indices, 0.01);
+	return trainer.weights();
+}
+
+test("the aggregator's step takes a large tensor as a piece of its own, and small neighbours together", async (t) => {
+	const { inputs } = decodeModel(artifactGraph(await compile(definitionWith({})), "server/train"));
+	const lengths = inputs.filter(({ name }) => vectorPart(name)?.vector === "params").map(({ shape }) => shape[0]);
+	t.is(lengths.length, 2);
+	t.true(lengths.includes(256 * 256));
+});
+
+for (const optimiser of [
+	{ kind: "adam", learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 },
+	{ kind: "sgd", learningRate: 0.01, momentum: 0.9, weightDecay: 0 },
+] as const) {
+	test(`${optimiser.kind}: steps in pieces are those on one vector`, async (t) => {
+		const definition = definitionWith({ optimiser });
+		const artifact = await compile(definition);
+		const whole = await EndToEndTrainer.create(definition, artifact);
+		for (let i = 0; i < 4; i++) await whole.step(smallDataset(16), indices, 0.01);
+		const weights = await trained(definition, 4);
+		const server = weights.get("server/params");
+		t.true(largestDifference(server, whole.state.server) < 1e-5);
+		t.true(largestDifference(server, artifactTensor(artifact, "server/params")) > 1e-3);
+	});
+}
+
+test("clipping by norm looks at all pieces, accumulation and frozen parameters at each", async (t) => {
+	const optimiser = { kind: "sgd", learningRate: 1, momentum: 0, weightDecay: 0 } as const;
+	const definition = definitionWith({
+		optimiser,
+		gradientClipping: { kind: "norm", limit: 1e-3 },
+		accumulationSteps: 2,
+		frozen: ["server.A.last.*"],
+	});
+	const { manifest, tensors } = await compile(definition);
+	const before = tensors.get("server/params")?.data as Float32Array;
+	const once = (await trained(definition, 1)).get("server/params")?.data as Float32Array;
+	t.deepEqual(once, before);
+	const twice = (await trained(definition, 2)).get("server/params")?.data as Float32Array;
+	const moved = Math.sqrt(twice.reduce((sum, v, i) => sum + (v - (before[i] as number)) ** 2, 0));
+	// The learning rate is 0.01.
+	t.true(Math.abs(moved - 1e-5) < 2e-6, `moved by ${moved}`);
+	const last = manifest.server?.params.filter(({ name }) => name.startsWith("A.last.")) ?? [];
+	t.is(last.length, 2);
+	for (const { offset, shape } of last) {
+		const end = offset + shape.reduce((a, b) => a * b, 1);
+		t.deepEqual(twice.subarray(offset, end), before.subarray(offset, end));
+	}
+});
+
+test("weights that were asked for stay as they were while training goes on", async (t) => {
+	await using trainer = await JointTrainer.create(await compile(definitionWith({})), {
+		runtime: nodeRuntime,
+		random: seededRandom(2),
+	});
+	const step = () => trainer.step(smallDataset(16), indices, 0.01);
+	await step();
+	const held = trainer.weights().get("server/params");
+	const copy = held?.data.slice();
+	for (let i = 0; i < 4; i++) await step();
+	t.deepEqual(held?.data, copy);
+	t.notDeepEqual(trainer.weights().get("server/params")?.data, copy);
+});
