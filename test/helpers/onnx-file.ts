@@ -44,6 +44,8 @@ export interface OnnxFile {
 	readonly halves?: Readonly<Record<string, readonly number[]>>;
 	/** Whether the file has a sparse initialiser. */
 	readonly sparse?: boolean;
+	/** Shapes of float32 values inside. */
+	readonly shapes?: Readonly<Record<string, readonly (number | string)[]>>;
 }
 
 /**
@@ -51,12 +53,13 @@ export interface OnnxFile {
  * test.
  */
 export function onnxFile(file: OnnxFile): Uint8Array {
-	const { external = {}, halves = {}, sparse = false } = file;
+	const { external = {}, halves = {}, sparse = false, shapes = {} } = file;
 	const graph: Message = (w) => {
 		writeGraph(w, file);
 		for (const [name, tensor] of Object.entries(external)) message(w, 5, (t) => writeExternal(t, name, tensor));
 		for (const [name, patterns] of Object.entries(halves)) message(w, 5, (t) => writeHalves(t, name, patterns));
 		for (const [name, shape] of Object.entries(file.inputs)) message(w, 11, (i) => writeInput(i, name, shape));
+		for (const [name, shape] of Object.entries(shapes)) message(w, 13, (i) => writeInput(i, name, shape));
 		if (sparse) message(w, 15, (s) => message(s, 1, (values) => writeFloats(values, "sparse", [1])));
 	};
 	const writer = protobuf.Writer.create();

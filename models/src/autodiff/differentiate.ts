@@ -39,20 +39,24 @@ export function differentiate(
 		if (incoming.every((v) => v === undefined)) continue;
 		const needed = node.inputs.map((v) => v !== undefined && reached.has(v.name) && !stop.has(v.name));
 		if (!needed.includes(true)) continue;
-		const operator = operatorFor(node.type, node.name);
-		if (operator.backward === undefined) {
-			throw new ArtifactError("PSGL_OPERATOR_NO_GRADIENT", {
-				what: `node ${node.name} (${node.type}) has no derivative`,
-				remedy: "Cut the model after this node, or replace it",
-			});
-		}
-		const outgoing = operator.backward(g, node, incoming, needed);
+		const backward = node.declared === undefined ? operatorFor(node.type, node.name).backward : undefined;
+		if (backward === undefined) throw withoutDerivative(node);
+		const outgoing = backward(g, node, incoming, needed);
 		node.inputs.forEach((input, j) => {
 			const gradient = outgoing[j];
 			if (input !== undefined && gradient !== undefined && needed[j]) accumulate(g, gradients, input, gradient);
 		});
 	}
 	return wrt.map((value) => gradients.get(value.name));
+}
+
+function withoutDerivative({ name, type }: Node): ArtifactError {
+	return new ArtifactError("PSGL_OPERATOR_NO_GRADIENT", {
+		what: `node ${name} (${type}) has no derivative`,
+		got: name,
+		expected: "an operator of docs/operators.md on the way from a loss to what is trained",
+		remedy: "Cut the model after this node and train nothing in front of it, or replace it",
+	});
 }
 
 /** Names of all values that depend on one of `wrt`. */

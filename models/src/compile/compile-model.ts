@@ -12,6 +12,7 @@ import { batchProducts } from "./batch-products.js";
 import { checkFrozen } from "./check-frozen.js";
 import { clientForwardGraph, clientInferGraph, clientTrainGraph } from "./client-graphs.js";
 import { codeGraphs } from "./code-graphs.js";
+import { withDerivativeAdvice } from "./derivative-advice.js";
 import { batchDim, layOut, type ModelDefinition, type ModelLayout } from "./model-definition.js";
 import { serverInferGraph, serverInferMaskedGraph, serverTrainGraph } from "./server-graphs.js";
 import { sharedInputs, streamLogits } from "./server-streams.js";
@@ -36,7 +37,8 @@ export interface CompileOptions {
 export async function compileModel(definition: ModelDefinition, options: CompileOptions): Promise<Uint8Array> {
 	const layout = modelLayout(definition);
 	const graphs = new Map<string, Uint8Array>();
-	for (const graph of modelGraphs(definition, layout)) graphs.set(graph.name, encodeModel(graph));
+	const built = withDerivativeAdvice(definition, () => modelGraphs(definition, layout));
+	for (const graph of built) graphs.set(graph.name, encodeModel(graph));
 	const { random } = options;
 	const tensors = new Map([
 		["client/params", vector(layout.client.params.initialise(random.fork("client")))],

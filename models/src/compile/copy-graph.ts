@@ -2,6 +2,7 @@ import { elementCount } from "@psgl/sdk";
 import type { Manifest } from "@psgl/sdk/artifact";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Graph, Node, Value } from "../graph/graph.js";
+import { operandsOf } from "../graph/inline-graph.js";
 
 /** A flat vector a graph takes as an input, and the tensors in it. */
 export interface FlatWeights {
@@ -28,6 +29,7 @@ export interface CopyOptions {
  */
 export function copyGraph(g: GraphBuilder, graph: Graph, options: CopyOptions): ReadonlyMap<string, Value> {
 	const known = new Map(options.given);
+	const operand = operandsOf(g, graph, known);
 	/** Constants that already have the shape the graph is about to give them. */
 	const shaped = new Map<string, readonly number[]>();
 	const flats = new Map(options.weights.map((weights) => [weights.input, weights]));
@@ -50,9 +52,12 @@ export function copyGraph(g: GraphBuilder, graph: Graph, options: CopyOptions): 
 		} else if (node.type === "Reshape" && first !== undefined && hasShape(node, first, second)) {
 			known.set(output.name, known.get(first.name) as Value);
 		} else if (node.type === "Add" && second !== undefined && second.name === zero?.value) {
-			known.set(output.name, operand(first) as Value);
+			known.set(output.name, operand(first as Value));
 		} else {
-			const added = g.addMany(node.type, node.inputs.map(operand), node.outputs.length, node.attributes, node.name);
+			const added = g.addLike(
+				node,
+				node.inputs.map((value) => value && operand(value)),
+			);
 			node.outputs.forEach((value, i) => {
 				if (value !== undefined) known.set(value.name, added[i] as Value);
 			});
@@ -71,16 +76,5 @@ export function copyGraph(g: GraphBuilder, graph: Graph, options: CopyOptions): 
 		const wanted = target && graph.initializers.get(target.name);
 		if (shape === undefined || wanted === undefined || attributes.allowzero !== undefined) return false;
 		return shape.join() === Array.from(wanted.data as BigInt64Array, Number).join();
-	}
-
-	function operand(value: Value | undefined): Value | undefined {
-		if (value === undefined) return undefined;
-		const found = known.get(value.name);
-		if (found !== undefined) return found;
-		const tensor = graph.initializers.get(value.name);
-		if (tensor === undefined) throw new Error(`${value.name} is computed by no node in front of its reader`);
-		const constant = g.constant(tensor);
-		known.set(value.name, constant);
-		return constant;
 	}
 }

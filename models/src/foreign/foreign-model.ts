@@ -162,7 +162,7 @@ function onlyInput(inputs: readonly Value[]): Value {
 }
 
 /**
- * Says of an operator psgl lacks that a cut elsewhere would not help: both halves are differentiated; and of shapes that
+ * Says of an operator psgl lacks what would make it usable; and of shapes that
  * do not fit in a file with a fixed batch that it may count on that.
  */
 function withAdvice<T>(read: () => T, fixedBatch: () => boolean): T {
@@ -178,7 +178,8 @@ function withAdvice<T>(read: () => T, fixedBatch: () => boolean): T {
 			what: cause.what,
 			got: cause.got,
 			expected: cause.expected,
-			remedy: "Both halves are trained, so no cut avoids it: replace it in the model by operators psgl has",
+			remedy:
+				"Replace it in the model by operators psgl has, or write shapes into the file (onnx.shape_inference.infer_shapes): then it may stand in front of a cut where nothing is trained",
 			cause,
 		});
 	}

@@ -1,5 +1,6 @@
 import { staticShape, type Value } from "../graph/graph.js";
 import type { SplitNetwork } from "../zoo/split-network.js";
+import { avoidingCut } from "./avoiding-cut.js";
 import { type ForeignModel, type ForeignModelOptions, readForeignModel } from "./foreign-model.js";
 import { joinTensors } from "./join-tensors.js";
 import { neverNegative } from "./never-negative.js";
@@ -41,7 +42,12 @@ export function importNetwork(file: Uint8Array | ForeignModel, options: ImportNe
 		summary: `an ONNX file, cut at ${cut.join(",")}`,
 		spatialAxes: model.inputShape.length === 2 ? 1 : 2,
 		rectified: split.cut.every((value) => neverNegative(model, value)),
-		imported: { inputShape: model.inputShape, classes: model.classes, normalise: normalise ?? null },
+		imported: {
+			inputShape: model.inputShape,
+			classes: model.classes,
+			normalise: normalise ?? null,
+			avoid: (node) => avoidingCut(model, node),
+		},
 		notes: model.notes,
 		client(g, scope, x) {
 			const input = normalise === undefined ? x : normaliseInput(g, x, normalise);

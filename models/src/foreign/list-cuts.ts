@@ -38,7 +38,7 @@ export interface CutEstimate {
 
 /**
  * Every place to cut a model at, from the input on: after each node the tensors that are still needed, where these are
- * at most three and separate input from output with weights on both sides. Of cuts that differ only in the shape of a
+ * at most three and separate input from output with weights on both sides, and all nodes behind have a derivative. Of cuts that differ only in the shape of a
  * tensor the first is listed.
  */
 export function listCuts(model: ForeignModel): readonly CutCandidate[] {
@@ -82,7 +82,9 @@ function frontiers(model: ForeignModel): readonly (readonly Value[])[] {
 
 function separating(model: ForeignModel, cut: readonly Value[]): SplitModel | undefined {
 	try {
-		return splitAt(model, cut);
+		const split = splitAt(model, cut);
+		// The aggregator sends back a gradient, so all behind the cut needs a derivative.
+		return split.server.some((node) => node.declared !== undefined) ? undefined : split;
 	} catch (error) {
 		if (error instanceof ConfigError) return undefined;
 		throw error;

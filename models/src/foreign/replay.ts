@@ -45,7 +45,7 @@ export function replay(
 		const running = runningStatistics(model, node);
 		if (running === undefined) {
 			const inputs = node.inputs.map(operand);
-			const added = g.addMany(node.type, inputs, node.outputs.length, node.attributes, node.name);
+			const added = g.addLike(node, inputs);
 			node.outputs.forEach((output, i) => {
 				if (output !== undefined) known.set(output.name, added[i] as Value);
 			});

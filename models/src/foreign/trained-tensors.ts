@@ -13,7 +13,8 @@ const settings: Readonly<Record<string, readonly number[]>> = {
 
 /**
  * Which initialisers training changes: those of float32 with at least one axis that a node takes as a weight. Numbers
- * without an axis, `Constant` nodes, running statistics and settings of nodes stay as they are.
+ * without an axis, `Constant` nodes, running statistics, settings of nodes and weights of operators without a derivative stay
+ * as they are.
  */
 export function trainedTensors(
 	nodes: readonly Node[],
@@ -22,6 +23,8 @@ export function trainedTensors(
 ): ReadonlySet<string> {
 	const trained = new Set<string>();
 	for (const node of nodes) {
+		// An operator without a derivative does not tell how its weights should change.
+		if (node.declared !== undefined) continue;
 		node.inputs.forEach((value, i) => {
 			if (value === undefined || !initialisers.has(value.name) || settings[node.type]?.includes(i)) return;
 			const tensor = constants.get(value.name);

@@ -3,7 +3,11 @@ import type { InferenceContext, Operator } from "../operators/operator.js";
 import { operatorFor } from "../operators/registry.js";
 import { measuredExtents } from "../operators/shape.js";
 import type { Attributes } from "./attribute.js";
-import type { Graph, Node, Shape, Value } from "./graph.js";
+import type { Graph, Node, Shape, Value, ValueType } from "./graph.js";
+
+interface DeclaredNode {
+	readonly declared: readonly ValueType[];
+}
 
 /** Constants up to this many elements are kept once however often they are asked for. */
 const sharedConstantElements = 64;
@@ -133,12 +137,31 @@ export class GraphBuilder {
 		const operator: Operator = operatorFor(type, name);
 		const context = this.context({ type, name, inputs, outputs: [], attributes }, outputCount);
 		const types = operator.infer(context);
-		const outputs = types
-			.slice(0, outputCount)
-			.map((t, i) => ({ name: outputCount === 1 ? `${name}:0` : `${name}:${i}`, dtype: t.dtype, shape: t.shape }));
-		const node: Node = { type, name, inputs, outputs, attributes };
-		this.#nodes.push(node);
-		for (const output of outputs) this.#producers.set(output.name, node);
+		return this.#push({ type, name, inputs, attributes }, types.slice(0, outputCount));
+	}
+
+	/** Adds a node of an operator psgl has no rules for, with outputs of the declared types. */
+	addDeclared(
+		{ type, name: wantedName, attributes, declared }: Omit<Node, "inputs" | "outputs" | "declared"> & DeclaredNode,
+		inputs: readonly (Value | undefined)[],
+	): readonly Value[] {
+		const name = this.#names.has(wantedName) ? this.#unique(wantedName) : wantedName;
+		this.#names.add(name);
+		return this.#push({ type, name, inputs, attributes, declared }, declared);
+	}
+
+	/** Adds a node of another graph with other inputs. */
+	addLike(node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] {
+		const { type, name, outputs, attributes, declared } = node;
+		if (declared !== undefined) return this.addDeclared({ type, name, attributes, declared }, inputs);
+		return this.addMany(type, inputs, outputs.length, attributes, name);
+	}
+
+	#push(node: Omit<Node, "outputs">, types: readonly ValueType[]): readonly Value[] {
+		const outputs = types.map(({ dtype, shape }, i) => ({ name: `${node.name}:${i}`, dtype, shape }));
+		const added: Node = { ...node, outputs };
+		this.#nodes.push(added);
+		for (const output of outputs) this.#producers.set(output.name, added);
 		return outputs;
 	}
 

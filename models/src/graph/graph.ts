@@ -24,6 +24,8 @@ export interface Node {
 	/** `undefined` where an optional output is left out. */
 	readonly outputs: readonly (Value | undefined)[];
 	readonly attributes: Attributes;
+	/** Of an operator psgl has no rules for: types of the outputs as a file declares them. It runs, but has no derivative. */
+	readonly declared?: readonly ValueType[];
 }
 
 /** An ONNX graph: nodes in an order in which they can run. */

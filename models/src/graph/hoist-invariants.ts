@@ -33,7 +33,7 @@ export function hoistInvariants(g: GraphBuilder, { body, captured }: Capturing):
 			nodes.push(node);
 			continue;
 		}
-		const added = g.addMany(node.type, node.inputs.map(operand), node.outputs.length, node.attributes, node.name);
+		const added = g.addLike(node, node.inputs.map(operand));
 		node.outputs.forEach((output, i) => {
 			if (output === undefined) return;
 			outside.set(output.name, added[i] as Value);

@@ -15,7 +15,23 @@ export function inlineGraph(
 	replace?: ReplaceNode,
 ): readonly Value[] {
 	const known = new Map(graph.inputs.map((input, i) => [input.name, inputs[i] as Value]));
-	const operand = (value: Value): Value => {
+	const operand = operandsOf(g, graph, known);
+	for (const node of graph.nodes) {
+		const operands = node.inputs.map((value) => value && operand(value));
+		const replaced = replace?.(g, node, operands);
+		const added = replaced ? [replaced] : g.addLike(node, operands);
+		node.outputs.forEach((output, i) => {
+			if (output !== undefined) known.set(output.name, added[i] as Value);
+		});
+	}
+	return graph.outputs.map(operand);
+}
+
+/**
+ * Finds for a value of `graph` the one of `g` that stands for it: a known one, or a constant, which is then known too.
+ */
+export function operandsOf(g: GraphBuilder, graph: Graph, known: Map<string, Value>): (value: Value) => Value {
+	return (value) => {
 		const found = known.get(value.name);
 		if (found !== undefined) return found;
 		const tensor = graph.initializers.get(value.name);
@@ -24,15 +40,4 @@ export function inlineGraph(
 		known.set(value.name, constant);
 		return constant;
 	};
-	for (const node of graph.nodes) {
-		const operands = node.inputs.map((value) => value && operand(value));
-		const replaced = replace?.(g, node, operands);
-		const added = replaced
-			? [replaced]
-			: g.addMany(node.type, operands, node.outputs.length, node.attributes, node.name);
-		node.outputs.forEach((output, i) => {
-			if (output !== undefined) known.set(output.name, added[i] as Value);
-		});
-	}
-	return graph.outputs.map(operand);
 }

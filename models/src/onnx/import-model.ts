@@ -4,13 +4,16 @@ import { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { addScan } from "../operators/add-scan.js";
 import { isDiscrete } from "../operators/elementwise.js";
+import { hasOperator } from "../operators/registry.js";
 import { constantTensor } from "./constant-tensor.js";
+import { DeclaredTypes } from "./declared-types.js";
 import { foldIntegers, foldShape, type KnownIntegers } from "./fold-shapes.js";
 import { hasHalfWeights, widened, widenedAttributes, widenedType } from "./half-precision.js";
 import type { ImportBindings } from "./import-bindings.js";
 import { dataDependent, duplicate, dynamicShape, undefinedValue } from "./import-errors.js";
 import { innerBindings, scanSettings } from "./inner-graphs.js";
-import { normaliseNode } from "./normalise-opset.js";
+import { KnownShapes } from "./known-shapes.js";
+import { normaliseNode, type ReadNode } from "./normalise-opset.js";
 import { inputType, opsetOf, parseModel } from "./parse-model.js";
 import { readAttributes } from "./read-attributes.js";
 import { tensorFromProto } from "./read-tensor.js";
@@ -33,7 +36,8 @@ export function importModel(g: GraphBuilder, bytes: Uint8Array, bindings: Import
 	const model = parseModel(bytes);
 	const graph = model.graph as GraphProto;
 	const widen = hasHalfWeights(graph);
-	const importer = new Importer(g, opsetOf(model), bindings, widen);
+	const declared = new DeclaredTypes(graph);
+	const importer = new Importer(g, opsetOf(model), bindings, widen, declared);
 	if (widen) bindings.note?.("float16 weights and inputs are read as float32");
 	const given = new Set<string>();
 	for (const proto of graph.initializer ?? []) {
@@ -47,7 +51,9 @@ export function importModel(g: GraphBuilder, bytes: Uint8Array, bindings: Import
 		if (importer.has(info.name)) continue;
 		given.add(info.name);
 		const { dtype, shape } = inputType(info);
-		importer.define(info.name, bindings.input(info.name, widen ? widenedType(dtype) : dtype, shape));
+		const input = bindings.input(info.name, widen ? widenedType(dtype) : dtype, shape);
+		declared.bind(shape, input.shape);
+		importer.define(info.name, input);
 	}
 	for (const node of sortNodes(graph.node ?? [], given)) importer.node(node);
 	return new Map((graph.output ?? []).map(({ name }) => [name, importer.value(name, "an output of the model")]));
@@ -65,11 +71,12 @@ class Importer {
 	readonly #bindings: ImportBindings;
 	readonly #widen: boolean;
 	readonly #values = new Map<string, Value>();
-	readonly #integers = new Map<string, KnownIntegers>();
-	/** For each extent only known at run time the value a Shape node of the file last found it in, and its axis. */
-	readonly #measured = new Map<string, { readonly value: Value; readonly axis: number }>();
+	readonly #integers: KnownShapes;
+	readonly #declared: DeclaredTypes;
 
-	constructor(g: GraphBuilder, opset: number, bindings: ImportBindings, widen: boolean) {
+	constructor(g: GraphBuilder, opset: number, bindings: ImportBindings, widen: boolean, declared: DeclaredTypes) {
+		this.#integers = new KnownShapes(g);
+		this.#declared = declared;
 		this.#g = g;
 		this.#opset = opset;
 		this.#bindings = bindings;
@@ -131,7 +138,9 @@ class Importer {
 		if (this.#fold(proto, attributes)) return;
 		const inputs = (proto.input ?? []).map((input, i) => {
 			if (input === "") return undefined;
-			return this.#shapeOperand(proto, input, i) ?? this.value(input, `node ${name} (${proto.opType})`);
+			const reader = `node ${name} (${proto.opType})`;
+			if (!this.#integers.isOpenTarget(proto, input, i)) return this.value(input, reader);
+			return this.#integers.target(proto, input, this.value(proto.input?.[0] ?? "", reader).shape);
 		});
 		const read = { type: proto.opType, name, inputs, outputCount: outputs.length, attributes };
 		if (proto.opType === "BatchNormalization" && this.#bindings.outsideTraining === true) {
@@ -139,11 +148,19 @@ class Importer {
 			read.attributes = { ...attributes, training_mode: int(0) };
 		}
 		const node = normaliseNode(this.#g, read, this.#opset, this.#bindings.dropout);
-		const results =
-			"type" in node ? this.#g.addMany(node.type, node.inputs, node.outputCount, node.attributes, node.name) : node;
+		const results = "type" in node ? this.#add(node, outputs) : node;
 		outputs.forEach((output, i) => {
 			if (output !== "" && results[i] !== undefined) this.define(output, results[i]);
 		});
+	}
+
+	/** Adds a node; one psgl has no rules for with the types the file declares for its outputs, if it does. */
+	#add({ type, inputs, outputCount, attributes, name }: ReadNode, outputs: readonly string[]): readonly Value[] {
+		const types = hasOperator(type) ? [] : outputs.map((output) => this.#declared.of(output));
+		if (types.length > 0 && types.every((t) => t !== undefined)) {
+			return this.#g.addDeclared({ type, name, attributes, declared: types }, inputs);
+		}
+		return this.#g.addMany(type, inputs, outputCount, attributes, name);
 	}
 
 	/** The branch of an If whose condition is known, in the place of the node. */
@@ -177,7 +194,7 @@ class Importer {
 		const sequences = inputs.slice(inputs.length - count);
 		const states = inputs.slice(0, inputs.length - count);
 		const b = new GraphBuilder(body.name ?? "body");
-		const inner = new Importer(b, this.#opset, innerBindings(b, this.#bindings), this.#widen);
+		const inner = new Importer(b, this.#opset, innerBindings(b, this.#bindings), this.#widen, new DeclaredTypes({}));
 		const own = (body.input ?? []).map(({ name }, i) => {
 			const { dtype, shape } = inputs[i] ?? { dtype: "float32", shape: [] };
 			const value = b.input(name, dtype, i < states.length ? shape : shape.slice(1));
@@ -233,9 +250,7 @@ class Importer {
 		const value = this.#values.get(inputs[0] ?? "");
 		const measured = value?.shape ?? this.#integers.get(inputs[0] ?? "")?.dims;
 		if (proto.opType === "Shape" && measured !== undefined) {
-			value?.shape.forEach((dim, axis) => {
-				if (typeof dim === "string") this.#measured.set(dim, { value, axis });
-			});
+			if (value !== undefined) this.#integers.measure(value);
 			this.#integers.set(output, foldShape(measured, attributes));
 			return true;
 		}
@@ -256,36 +271,8 @@ class Importer {
 		const fill: Tensor = value?.type === "tensor" ? value.value : tensor("float32", [1], Float32Array.of(0));
 		const isKnown = target?.values.every((v) => typeof v === "number");
 		if (target === undefined || (isKnown && isDiscrete({ dtype: fill.dtype, shape: [] }))) return false;
-		const expanded = this.#g.add("Expand", [this.#g.constant(fill), this.#extents(name, proto, target)]);
+		const expanded = this.#g.add("Expand", [this.#g.constant(fill), this.#integers.extents(name, proto, target)]);
 		this.define(proto.output?.[0] ?? "", expanded);
 		return true;
-	}
-
-	/** Integers with named extents among them, as they are when the graph runs. */
-	#extents(name: string, reader: NodeProto, integers: KnownIntegers): Value {
-		if (integers.values.every((dim) => typeof dim === "number")) return this.#g.ints(integers.values);
-		const parts = integers.values.map((dim) => {
-			if (typeof dim === "number") return this.#g.ints([dim]);
-			const place = this.#measured.get(dim);
-			if (place === undefined) throw dynamicShape(name, `node ${nodeName(reader)} (${reader.opType})`, integers);
-			return this.#g.add("Shape", [place.value], { start: int(place.axis), end: int(place.axis + 1) });
-		});
-		return parts.length === 1 ? (parts[0] as Value) : this.#g.add("Concat", parts, { axis: int(0) });
-	}
-
-	/** The target shape of Reshape, Expand or Resize where it has named extents: as 0, 1 or -1, which mean the same. */
-	#shapeOperand(proto: NodeProto, input: string, index: number): Value | undefined {
-		const target = this.#integers.get(input);
-		const isTarget = index === { Reshape: 1, Expand: 1, Resize: 3 }[proto.opType];
-		if (target === undefined || !isTarget || target.values.every((v) => typeof v === "number")) return undefined;
-		const from = this.value(proto.input?.[0] ?? "", `node ${proto.name ?? ""}`).shape;
-		if (proto.opType === "Expand") {
-			const offset = target.values.length - from.length;
-			const dims = target.values.map((d, i) => (typeof d === "string" && d === from[i - offset] ? 1 : d));
-			return this.#extents(input, proto, { ...target, values: dims });
-		}
-		const dims = target.values.map((d, i) => (typeof d === "number" ? d : d === from[i] ? 0 : -1));
-		if (dims.filter((d) => d === -1).length > 1) throw dynamicShape(input, `node ${proto.name ?? ""}`, target);
-		return this.#g.ints(dims);
 	}
 }

@@ -24,6 +24,7 @@ const root = protobuf.Root.fromJSON({
 				initializer: { rule: "repeated", type: "TensorProto", id: 5 },
 				input: { rule: "repeated", type: "ValueInfoProto", id: 11 },
 				output: { rule: "repeated", type: "ValueInfoProto", id: 12 },
+				valueInfo: { rule: "repeated", type: "ValueInfoProto", id: 13 },
 				sparseInitializer: { rule: "repeated", type: "bytes", id: 15 },
 			},
 		},
@@ -134,6 +135,8 @@ export interface GraphProto {
 	initializer?: TensorProto[];
 	input?: ValueInfoProto[];
 	output?: ValueInfoProto[];
+	/** Types of values inside. */
+	valueInfo?: ValueInfoProto[];
 	/** Only whether there are any matters: they are refused. */
 	sparseInitializer?: Uint8Array[];
 }

@@ -35,7 +35,18 @@ function graphProto(graph: Graph): GraphProto {
 		initializer: [...graph.initializers].map(([name, value]) => ({ ...tensorProto(value), name })),
 		input: graph.inputs.map(valueInfo),
 		output: graph.outputs.map(valueInfo),
+		...declaredInfo(graph),
 	};
+}
+
+/** Types that no rule of psgl's tells who reads the file again. */
+function declaredInfo({ nodes, outputs }: Graph): Pick<GraphProto, "valueInfo"> {
+	const said = new Set(outputs.map(({ name }) => name));
+	const declared = nodes.flatMap((node) => (node.declared === undefined ? [] : node.outputs));
+	const valueInfos = declared.flatMap((value) =>
+		value === undefined || said.has(value.name) ? [] : [valueInfo(value)],
+	);
+	return valueInfos.length === 0 ? {} : { valueInfo: valueInfos };
 }
 
 function nodeProto(node: Node, rename: Rename = (name) => name): NodeProto {

@@ -75,6 +75,7 @@ export function constantInts(context: InferenceContext, index: number): readonly
 export function noGradient(node: { readonly name: string; readonly type: string }, index: number): ArtifactError {
 	return new ArtifactError("PSGL_OPERATOR_NO_GRADIENT", {
 		what: `node ${node.name} (${node.type}) has no derivative with respect to input ${index}`,
+		got: node.name,
 		remedy: "Make that input a constant, or cut the model after this node",
 	});
 }

@@ -187,6 +187,8 @@ export const operators: readonly Operator[] = [
 
 const byType = new Map(operators.map((o) => [o.type, o]));
 
+export const hasOperator = (type: string): boolean => byType.has(type);
+
 /** @throws ArtifactError `PSGL_OPERATOR_UNKNOWN` for an operator psgl does not have. */
 export function operatorFor(type: string, nodeName: string): Operator {
 	const operator = byType.get(type);

@@ -19,6 +19,8 @@ export interface SplitNetwork {
 		readonly classes: number;
 		/** What the client segment does to inputs first. */
 		readonly normalise: Normalisation | null;
+		/** Tensors of the nearest cut behind the node of that name, which has no derivative; undefined where there is none. */
+		avoid(node: string): readonly string[] | undefined;
 	};
 	/** The client segment: its input [B,C,...] -> smashed data [B,Cs,...]. */
 	client(g: GraphBuilder, scope: ParameterScope, x: Value): Value;
