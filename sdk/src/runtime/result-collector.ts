@@ -10,7 +10,7 @@ const collectionsToWhole = 64;
 type Collect = (options?: { readonly type: "minor" }) => void;
 
 /**
- * Collects results that are no longer used. ONNX Runtime's binding copies each output into memory outside JavaScript's
+ * Collects results that are no longer used. Results lie in memory outside JavaScript's
  * heap, whose size V8 lets grow by tens of mebibytes before it collects: a third of what a small training device takes
  * in all (docs/performance.md). A collection of the young generation alone takes about a millisecond.
  */
