@@ -4,6 +4,7 @@ import { cloudLimits, outlierLimits, smashedGuardLimits } from "@psgl/cloud";
 import { minimumSamplesPerDevice } from "@psgl/firmware-sim";
 import { auditLimits, onnxLimits } from "@psgl/models";
 import { maxArtifactBytes } from "@psgl/sdk/artifact";
+import { ledgerLimits } from "@psgl/sdk/ledger";
 import { protocolLimits } from "@psgl/sdk/protocol";
 import { defaultMaxExpandedBytes, heldOutCap, heldOutFraction } from "@psgl/sdk/sources";
 import { dicomLimits } from "@psgl/sdk/sources/dicom";
@@ -22,6 +23,7 @@ const limits = {
 	"guard on smashed data": smashedGuardLimits,
 	"signed models": trustLimits,
 	"DICOM files": dicomLimits,
+	"disclosure ledger": ledgerLimits,
 	files: { maxArtifactBytes, defaultMaxExpandedBytes, heldOutCap, heldOutFraction, minimumSamplesPerDevice },
 };
 

@@ -59,6 +59,8 @@ export function enrol(
 		seed: settings.seed,
 		mapBudget: settings.mapBudget,
 		robustBudget: settings.robustBudget,
+		// A device without a ledger does not know the field.
+		releases: hello.releases === undefined ? undefined : enrolled.device.releases,
 	});
 	if (!hello.artifacts.includes(terms.artifact.digest)) sendArtifact(context, hello.device, terms.artifact);
 	return enrolled;

@@ -8,6 +8,7 @@ import {
 	type Received,
 	type ResumeMessage,
 	refuse,
+	type StatusMessage,
 } from "@psgl/sdk/protocol";
 import type { AggregatorContext } from "./context.js";
 import { type DecisionWeights, decide } from "./decisions.js";
@@ -163,10 +164,13 @@ export class FrontDesk implements UplinkHandler {
 		this.#context.changed.notify();
 	}
 
-	onStatus(id: string, online: boolean): void {
+	onStatus(id: string, { state, disclosure }: StatusMessage): void {
 		const { roster, changed } = this.#context;
 		const device = roster.get(id);
-		if (device === undefined || device.online === online) return;
+		if (device === undefined) return;
+		roster.told(device, disclosure?.releases);
+		const online = state === "online";
+		if (device.online === online) return;
 		device.online = online;
 		this.#context.emit({
 			type: "device",

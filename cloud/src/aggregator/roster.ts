@@ -13,6 +13,8 @@ export interface RosterDevice {
 	holds: number | undefined;
 	/** Negotiated maximum, bytes. */
 	maxMessageBytes: number;
+	/** The most releases it has told of; undefined when it told of none. */
+	releases: number | undefined;
 }
 
 /** Every device that said hello and did not leave. */
@@ -43,26 +45,34 @@ export class Roster {
 	 * @throws LimitError `PSGL_ROSTER_FULL`.
 	 */
 	welcome(hello: HelloMessage, maxMessageBytes: number, version: number): { device: RosterDevice; forgot: boolean } {
+		const { releases } = hello;
 		const known = this.#devices.get(hello.device);
 		if (known !== undefined) {
 			const forgot = known.hello.session !== hello.session;
 			known.hello = hello;
 			known.online = true;
+			this.told(known, releases);
 			known.maxMessageBytes = maxMessageBytes;
 			if (forgot) known.holds = version;
 			return { device: known, forgot };
 		}
 		this.#makeRoom();
-		const device = { id: hello.device, hello, online: true, holds: version, maxMessageBytes };
+		const device = { id: hello.device, hello, online: true, holds: version, maxMessageBytes, releases };
 		this.#devices.set(hello.device, device);
 		return { device, forgot: true };
 	}
 
 	/** Takes in a device that a former process knew; it may come back. */
 	restore(hello: HelloMessage, maxMessageBytes: number): RosterDevice {
-		const device = { id: hello.device, hello, online: false, holds: undefined, maxMessageBytes };
+		const { releases } = hello;
+		const device = { id: hello.device, hello, online: false, holds: undefined, maxMessageBytes, releases };
 		this.#devices.set(hello.device, device);
 		return device;
+	}
+
+	/** A device told how many releases its ledger has. */
+	told(device: RosterDevice, releases: number | undefined): void {
+		if (releases !== undefined) device.releases = Math.max(device.releases ?? 0, releases);
 	}
 
 	remove(id: string): void {

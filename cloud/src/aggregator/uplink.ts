@@ -9,6 +9,7 @@ import {
 	type MessageIdentity,
 	protocolLimits,
 	type Received,
+	type StatusMessage,
 } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import { decodeEntry } from "../log/entry.js";
@@ -21,7 +22,7 @@ export interface UplinkHandler {
 	onMessage(received: Received<DeviceMessage>, entries: Entries): Promise<void>;
 	/** A message that could not be read, or whose chunks did not all come. */
 	onUnreadable(device: string, error: PsglError, about: MessageIdentity | undefined): void;
-	onStatus(device: string, online: boolean): void;
+	onStatus(device: string, status: StatusMessage): void;
 }
 
 export interface UplinkOptions {
@@ -104,7 +105,7 @@ export class Uplink {
 		try {
 			const status = decodeEnvelope(payload);
 			if (status.type === "status" && status.device === device) {
-				this.#options.handler.onStatus(device, status.state === "online");
+				this.#options.handler.onStatus(device, status);
 			}
 		} catch (error) {
 			if (!(error instanceof PsglError)) throw error;

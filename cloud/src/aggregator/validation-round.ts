@@ -90,14 +90,16 @@ export class ValidationRound {
 			return;
 		}
 		try {
-			const smashed = await context.server.decode(tensors.smashed);
-			const labels = context.server.labels(tensors.labels);
-			const scores = await context.server.score(server, smashed);
-			validator.scores.push(scores.data);
-			for (const label of labels.data) validator.labels.push(Number(label));
+			if (tensors !== undefined) {
+				const smashed = await context.server.decode(tensors.smashed);
+				const labels = context.server.labels(tensors.labels);
+				const scores = await context.server.score(server, smashed);
+				validator.scores.push(scores.data);
+				for (const label of labels.data) validator.labels.push(Number(label));
+				reservoir?.add(device, smashed);
+			}
 			validator.next++;
 			validator.done = message.last;
-			reservoir?.add(device, smashed);
 			received();
 		} catch (error) {
 			if (!(error instanceof PsglError)) throw error;

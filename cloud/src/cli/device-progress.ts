@@ -27,8 +27,9 @@ export class DeviceProgress {
 		if (event.type === "round") {
 			const { task, pass, first, passSteps } = event;
 			// One bar for the legs of a pass.
-			if (task === "validate" || pass !== this.#pass) this.stop();
-			if (task === "train" && passSteps > 0) this.#bar ??= this.#output.progress(`round ${pass}`, passSteps);
+			if (task === "validate" || task === "code" || pass !== this.#pass) this.stop();
+			if ((task === "train" || task === "local") && passSteps > 0)
+				this.#bar ??= this.#output.progress(`round ${pass}`, passSteps);
 			this.#pass = pass;
 			this.#first = first;
 		}
@@ -46,6 +47,10 @@ export class DeviceProgress {
 /** An event as JSON takes it: errors by their code and message. */
 function plain(event: DeviceEvent): Readonly<Record<string, unknown>> {
 	const { type: _, ...fields } = event;
+	if (event.type === "left-out") {
+		const { code, what } = event.error;
+		return { ...fields, error: undefined, code, what };
+	}
 	if (event.type === "rejected") return { code: event.error.code, what: event.error.what };
 	if (event.type === "handler-failed") return { topic: event.topic, what: String(event.error) };
 	return fields;
@@ -91,6 +96,10 @@ function trainingLine(device: string, event: Exclude<DeviceEvent, TransportEvent
 			return `${device}: a message was rejected: ${event.error.code}: ${event.error.message}`;
 		case "refused":
 			return `${device}: the aggregator refused a message: ${event.refusal.code}: ${event.refusal.what}`;
+		case "left-out":
+			return `${device}: ${event.error.message}`;
+		case "coded":
+			return `${device}: sent its codes`;
 		case "end":
 			return `${device}: training is over (${event.reason})`;
 		case "welcome":

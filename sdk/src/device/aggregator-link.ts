@@ -5,6 +5,7 @@ import {
 	type AggregatorMessage,
 	ChunkAssembler,
 	type DeviceMessage,
+	type DisclosureTotals,
 	defaultReceiveLimits,
 	deviceTopic,
 	encodeEnvelope,
@@ -37,12 +38,16 @@ export interface AggregatorLinkOptions {
 	/** What came in could not be read. */
 	readonly onRejected: (error: PsglError) => void;
 	readonly onEvent: (event: TransportEvent) => void;
+	/** What the device's status tells of its disclosure ledger. */
+	readonly disclosure: () => DisclosureTotals | undefined;
 }
 
 /** A device's messages over a transport: envelopes, chunks, status, and a count of the bytes. */
 export class AggregatorLink {
 	readonly #options: AggregatorLinkOptions;
 	readonly #assembler: ChunkAssembler<"aggregator">;
+	/** When the connection was opened. */
+	#since = 0;
 	/** The last send. One message's chunks all go before the next one's. */
 	#sending: Promise<void> = Promise.resolve();
 	/** Longest MQTT payload that may be sent, bytes; `welcome` settles it. */
@@ -73,7 +78,8 @@ export class AggregatorLink {
 		transport.on((event) => {
 			// The last will has marked the device as gone, whichever connection it belonged to.
 			if (event.type === "online") {
-				this.#announce(encodeEnvelope({ type: "status", device: id, state: "online", since: clock.now() }));
+				this.#since = clock.now();
+				this.announce();
 			}
 			onEvent(event);
 		});
@@ -115,8 +121,11 @@ export class AggregatorLink {
 		await Promise.all(envelopes.map((envelope) => transport.publish(topic, envelope)));
 	}
 
-	#announce(payload: Uint8Array): void {
-		const { transport, id } = this.#options;
+	/** Publishes the device's status, that it is there and what it has released. */
+	announce(): void {
+		const { transport, id, disclosure } = this.#options;
+		const status = { type: "status", device: id, state: "online", since: this.#since } as const;
+		const payload = encodeEnvelope({ ...status, disclosure: disclosure() });
 		// Fails only when the device is closed, which announces the opposite.
 		transport.publish(deviceTopic(id, "status"), payload, { retain: true }).catch(() => {});
 	}

@@ -2,8 +2,8 @@ import { type Artifact, artifactTensor, optimiserStateLength } from "../artifact
 import { NumericError, ShapeError } from "../errors.js";
 import type { Tensors } from "../ports/runtime.js";
 import { type ClientWeights, requireFinite } from "../protocol/index.js";
+import { readRecord, writeRecord } from "../store/record.js";
 import { scalar, type Tensor, tensorBytes, tensorFromBytes, zeros } from "../tensor.js";
-import { readRecord, writeRecord } from "./record.js";
 
 type Flat = Tensor<"float32">;
 

@@ -1,4 +1,5 @@
-import type { PsglError } from "../errors.js";
+import type { LimitError, PsglError } from "../errors.js";
+import type { LeftOut } from "../ledger/release-rules.js";
 import type { TransportEvent } from "../ports/transport.js";
 import type { Awaiting, EndMessage, RefusedMessage, RoundMessage, Strategy, WireDType } from "../protocol/index.js";
 
@@ -58,7 +59,7 @@ export type DeviceEvent =
 			/** Batches of this round. */
 			readonly steps: number;
 			readonly samples: number;
-			/** Cross-entropy (binary where several labels may apply) of each stream at the aggregator, by the stream's name. */
+			/** Cross-entropy (binary where several labels may apply) of each stream at the aggregator, by the stream's name; none in a local round. */
 			readonly losses: Readonly<Record<string, number>>;
 			/** Cross-entropy of the local head. */
 			readonly localLoss: number;
@@ -80,6 +81,8 @@ export type DeviceEvent =
 			/** Mean over the round; undefined when no step was made. */
 			readonly localLoss: number | undefined;
 	  }
+	/** The aggregator has the codes of this device's samples, as far as they may be released. */
+	| { readonly type: "coded"; readonly epoch: number; readonly samples: number }
 	/** The aggregator has this device's validation batches. */
 	| {
 			readonly type: "validated";
@@ -96,6 +99,16 @@ export type DeviceEvent =
 			readonly seq: number;
 			/** True when the whole message was sent again, false when only its answer was asked for. */
 			readonly resent: boolean;
+	  }
+	/** The disclosure ledger did not allow a release of some records of a batch; the others went without them. */
+	| {
+			readonly type: "left-out";
+			readonly epoch: number;
+			readonly task: RoundMessage["task"];
+			/** How many, by reason. */
+			readonly records: Readonly<Partial<Record<LeftOut, number>>>;
+			/** `PSGL_DISCLOSURE_BUDGET`. */
+			readonly error: LimitError;
 	  }
 	/** A message from the aggregator that the device cannot use: damaged, of the wrong shape, NaN. */
 	| { readonly type: "rejected"; readonly error: PsglError }

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "../ports/clock.js";
 import type { DeviceStore } from "../ports/device-store.js";
 import { type Random, seededRandom } from "../ports/random.js";
 import type { Runtime } from "../ports/runtime.js";
+import { secureUniform } from "../ports/secure-random.js";
 import type { Transport, TransportEvent } from "../ports/transport.js";
 import { deviceIdPattern, protocolLimits, type WireDType, wireDTypes } from "../protocol/index.js";
 import type { SignedDocument } from "../trust/signed-document.js";
@@ -40,6 +41,13 @@ export interface DeviceOptions {
 	readonly maxOutboxBytes?: number | undefined;
 	/** Milliseconds a message may be without an answer; then training stops with `PSGL_OUTBOX_EXPIRED`. Default a week. */
 	readonly maxOutboxAgeMs?: number | undefined;
+	/**
+	 * Bits that may ever be released of one record, whatever artifacts say; for good once it was given with a `store`. Default: what
+	 * artifacts say.
+	 */
+	readonly budgetBits?: number | undefined;
+	/** Turns over the bits of codes (randomised response). Default: the operating system's generator; another one only in tests. */
+	readonly noise?: Pick<Random, "uniform"> | undefined;
 	readonly clock?: Clock | undefined;
 	/** Session number and delays between attempts to connect. Training draws from the seed in `welcome`. */
 	readonly random?: Random | undefined;
@@ -72,6 +80,8 @@ export interface DeviceSettings {
 	readonly root: SignedDocument | undefined;
 	readonly maxOutboxBytes: number;
 	readonly maxOutboxAgeMs: number;
+	readonly budgetBits: number | undefined;
+	readonly noise: Pick<Random, "uniform">;
 	readonly clock: Clock;
 	readonly random: Random;
 	readonly dtypes: readonly WireDType[];
@@ -112,6 +122,10 @@ export function parseOptions(options: DeviceOptions): DeviceSettings {
 	}
 	const maxOutboxBytes = options.maxOutboxBytes ?? outboxLimits.maxOutboxBytes;
 	if (!(maxOutboxBytes > 0)) throw optionError("maxOutboxBytes is out of range", `${maxOutboxBytes}`, "bytes above 0");
+	const { budgetBits } = options;
+	if (budgetBits !== undefined && !(budgetBits > 0)) {
+		throw optionError("budgetBits is out of range", `${budgetBits}`, "bits above 0");
+	}
 	return {
 		id,
 		segments: segments ?? new ClientSegmentCache({ runtime: requireRuntime(runtime) }),
@@ -120,6 +134,8 @@ export function parseOptions(options: DeviceOptions): DeviceSettings {
 		store: options.store,
 		root: options.root ?? kit?.root,
 		maxOutboxBytes,
+		budgetBits,
+		noise: options.noise ?? { uniform: secureUniform },
 		clock: options.clock ?? systemClock,
 		random: options.random ?? seededRandom(crypto.getRandomValues(new Int32Array(1))[0] as number),
 		dtypes: options.dtypes ?? wireDTypes,

@@ -1,15 +1,16 @@
 import { ConfigError, DataError } from "../errors.js";
+import { DisclosureLedger, ledgerPrefix } from "../ledger/disclosure-ledger.js";
 import type { Clock } from "../ports/clock.js";
 import type { DeviceStore, StoreChange } from "../ports/device-store.js";
 import type { Random } from "../ports/random.js";
 import { checksum } from "../protocol/checksum.js";
 import { decodeEnvelope, encodeEnvelope, protocolLimits, type WelcomeMessage } from "../protocol/index.js";
+import { readRecord, writeRecord } from "../store/record.js";
 import { trustPrefix } from "../trust/model-trust.js";
 import type { ClientState } from "./client-state.js";
 import type { CheckedData } from "./device-data.js";
 import { Outbox } from "./outbox.js";
 import type { PerturbationStore } from "./perturbation-store.js";
-import { readRecord, writeRecord } from "./record.js";
 import type { RoundProgress } from "./round-progress.js";
 
 /** Changes with what is in these records. */
@@ -71,6 +72,7 @@ export interface DeviceRecordsOptions {
  */
 export class DeviceRecords {
 	readonly outbox: Outbox;
+	readonly ledger: DisclosureLedger;
 	/** Number of this device's memory: another one tells the aggregator that the device has forgotten everything. */
 	readonly session: number;
 	#restored: RestoredDevice | undefined;
@@ -82,11 +84,13 @@ export class DeviceRecords {
 	private constructor(
 		store: DeviceStore | undefined,
 		outbox: Outbox,
+		ledger: DisclosureLedger,
 		session: number,
 		restored: RestoredDevice | undefined,
 	) {
 		this.#store = store;
 		this.outbox = outbox;
+		this.ledger = ledger;
 		this.session = session;
 		this.#restored = restored;
 		this.#welcome = restored?.welcome;
@@ -95,8 +99,8 @@ export class DeviceRecords {
 
 	/**
 	 * Reads the store. Records that belong to other samples are removed: the device then starts anew.
-	 * @throws ConfigError `PSGL_STORE_DEVICE` when it is another device's; DataError `PSGL_STORE_DAMAGED`,
-	 * `PSGL_STORE_FORMAT`, `PSGL_STORE_WRITE`.
+	 * @throws ConfigError `PSGL_STORE_DEVICE`, `PSGL_LEDGER_DEVICE` when it is another device's; DataError `PSGL_STORE_DAMAGED`,
+	 * `PSGL_STORE_FORMAT`, `PSGL_STORE_WRITE`, `PSGL_LEDGER_DAMAGED`.
 	 */
 	static async open(options: DeviceRecordsOptions): Promise<DeviceRecords> {
 		const { id, store, clock, random, maxOutboxBytes, maxOutboxAgeMs } = options;
@@ -104,15 +108,17 @@ export class DeviceRecords {
 		const bytes = await store?.get(names.device);
 		const known = bytes && requireOwn(readRecord<DeviceRecord>(bytes), id);
 		const session = known?.data === data ? known.session : random.integer(protocolLimits.maxCounter);
+		const ledger = await DisclosureLedger.open({ device: id, store, pastReleases: known !== undefined });
 		if (store !== undefined && known?.data !== data) {
-			// Which models the device had, it knows whatever its samples are.
-			const keys = (await store.keys("")).filter((key) => !key.startsWith(trustPrefix));
+			// Which models the device had, and what it has released, it knows whatever its samples are.
+			const stays = [trustPrefix, ledgerPrefix];
+			const keys = (await store.keys("")).filter((key) => !stays.some((prefix) => key.startsWith(prefix)));
 			const old = keys.map((key) => ({ key, value: undefined }));
 			const own: DeviceRecord = { format, id, session, data };
-			await store.write([...old, { key: names.device, value: writeRecord(own) }]);
+			await store.write([...old, { key: names.device, value: writeRecord(own) }, ledger.firstPage]);
 		}
 		const outbox = await Outbox.open({ store, clock, maxBytes: maxOutboxBytes, maxAgeMs: maxOutboxAgeMs });
-		return new DeviceRecords(store, outbox, session, store && (await readRestored(store)));
+		return new DeviceRecords(store, outbox, ledger, session, store && (await readRestored(store)));
 	}
 
 	/** What the store held when it was opened, once. */

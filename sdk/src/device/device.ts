@@ -1,7 +1,8 @@
 import type { Manifest } from "../artifact/index.js";
 import { ConfigError, ConnectionError, PsglError } from "../errors.js";
+import { DatasetDigests } from "../ledger/record-digest.js";
 import type { Transport, TransportEvent } from "../ports/transport.js";
-import { type AggregatorMessage, refusalError } from "../protocol/index.js";
+import { type AggregatorMessage, type DisclosureTotals, refusalError } from "../protocol/index.js";
 import type { Tensor } from "../tensor.js";
 import { AggregatorLink, deviceLastWill } from "./aggregator-link.js";
 import type { DeviceEvent } from "./device-event.js";
@@ -47,6 +48,10 @@ export class Device implements AsyncDisposable {
 			clock: settings.clock,
 			maxMessageBytes: settings.maxMessageBytes,
 			onMessage: (message) => this.#receive(message),
+			disclosure: () => {
+				const { totals } = enrolment.records.ledger;
+				return totals.releases > 0 || totals.budgetBits !== undefined ? totals : undefined;
+			},
 			onRejected: (error) => this.#mailbox?.push({ type: "rejected", error }),
 			onEvent: (event) => {
 				// The first message of every connection.
@@ -64,7 +69,8 @@ export class Device implements AsyncDisposable {
 	 * @throws ConfigError `PSGL_DEVICE_OPTIONS`, `PSGL_BROKER_URL`; DataError `PSGL_DEVICE_NOT_FINITE` when a sample
 	 * holds NaN or infinity; ShapeError `PSGL_DEVICE_DATA`; ConnectionError `PSGL_BROKER_REFUSED`, and
 	 * `PSGL_BROKER_UNREACHABLE` after `connectDeadlineMs`; with a store ConfigError `PSGL_STORE_DEVICE`, DataError
-	 * `PSGL_STORE_DAMAGED`, `PSGL_STORE_FORMAT`, `PSGL_STORE_WRITE`.
+	 * `PSGL_STORE_DAMAGED`, `PSGL_STORE_FORMAT`, `PSGL_STORE_WRITE`; ConfigError `PSGL_LEDGER_DEVICE`, `PSGL_LEDGER_VOLATILE` and DataError
+	 * `PSGL_LEDGER_DAMAGED`, `PSGL_LEDGER_OLD` of its disclosure ledger.
 	 */
 	static async connect(options: DeviceOptions): Promise<Device> {
 		const settings = parseOptions(options);
@@ -101,6 +107,11 @@ export class Device implements AsyncDisposable {
 		return this.#link.online;
 	}
 
+	/** What the device has ever released of its records; without a store, since the process started. */
+	get disclosure(): DisclosureTotals {
+		return this.#enrolment.records.ledger.totals;
+	}
+
 	/** Payload bytes sent so far. */
 	get bytesUp(): number {
 		return this.#link.bytesUp;
@@ -118,10 +129,10 @@ export class Device implements AsyncDisposable {
 	 * artifact cannot be used; ShapeError `PSGL_DEVICE_SHAPE`, `PSGL_DEVICE_CLASSES`, `PSGL_DEVICE_LABELS` when it does not fit the data;
 	 * NumericError `PSGL_DEVICE_DIVERGED`; LimitError `PSGL_OUTBOX_FULL`, `PSGL_OUTBOX_EXPIRED`; DataError
 	 * `PSGL_STORE_WRITE`; ConnectionError `PSGL_DEVICE_CLOSED`; and the error of an answer that could not be used five times
-	 * in a row.
+	 * in a row; ConfigError `PSGL_LEDGER_VOLATILE`, DataError `PSGL_LEDGER_OLD` where the artifact sets a disclosure budget.
 	 */
 	async *train({ signal }: TrainOptions = {}): AsyncGenerator<DeviceEvent, void> {
-		const { data, id, clock, answerTimeoutMs } = this.#settings;
+		const { data, id, clock, noise, answerTimeoutMs } = this.#settings;
 		if (data === undefined) {
 			throw new ConfigError("PSGL_DEVICE_NO_DATA", {
 				what: `device ${id} has nothing to train on`,
@@ -140,7 +151,8 @@ export class Device implements AsyncDisposable {
 		this.#mailbox = mailbox;
 		try {
 			const link = this.#link;
-			yield* trainingLoop({ id, link, enrolment, mailbox, clock, answerTimeoutMs, signal }, data);
+			const digests = new DatasetDigests();
+			yield* trainingLoop({ id, link, enrolment, mailbox, clock, answerTimeoutMs, signal, noise, digests }, data);
 		} finally {
 			this.#mailbox = undefined;
 		}

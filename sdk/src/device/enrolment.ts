@@ -55,6 +55,8 @@ export class Enrolment {
 		const records = await DeviceRecords.open(settings);
 		const { root, store, clock } = settings;
 		const enrolment = new Enrolment(settings, records, root && (await ModelTrust.open({ root, store, clock })));
+		const { budgetBits } = settings;
+		if (budgetBits !== undefined) await records.ledger.accept({ release: "every-epoch", budgetBits });
 		await enrolment.#restore();
 		return enrolment;
 	}
@@ -107,18 +109,20 @@ export class Enrolment {
 			maxMessageBytes,
 			agent,
 			artifacts: segments.digests.filter((d) => this.#holds(d)).slice(-protocolLimits.maxArtifacts),
+			releases: this.records.ledger.durable ? this.records.ledger.totals.releases : undefined,
 		};
 	}
 
 	/**
 	 * Takes the aggregator's terms. The model stays as it is when they name the artifact it was made from; otherwise
 	 * there is none until the new artifact is here.
-	 * @throws ArtifactError, ShapeError as `accept`.
+	 * @throws ArtifactError, ShapeError as `onArtifact`; DataError `PSGL_LEDGER_OLD`; ConfigError `PSGL_LEDGER_VOLATILE`.
 	 */
 	async onWelcome(welcome: WelcomeMessage): Promise<void> {
 		this.#welcome = welcome;
 		this.#awaitsWelcome = false;
 		this.#aggregator = welcome.session ?? Math.min(this.#aggregator, 0) - 1;
+		await this.records.ledger.requireLatest(welcome.releases);
 		this.#trust?.check(welcome.artifact);
 		const segment = this.#holds(welcome.artifact) ? await this.#settings.segments.get(welcome.artifact) : undefined;
 		if (segment !== undefined) await this.#use(segment, welcome, undefined);
@@ -128,7 +132,8 @@ export class Enrolment {
 	/**
 	 * Opens the artifact that `welcome` named; any other is ignored.
 	 * @throws ArtifactError `PSGL_ARTIFACT_DIGEST`, `PSGL_ARTIFACT_PART`, as `ModelTrust.take` and `decodeArtifact`; ShapeError
-	 * `PSGL_DEVICE_SHAPE`, `PSGL_DEVICE_CLASSES` when it does not fit the device's data.
+	 * `PSGL_DEVICE_SHAPE`, `PSGL_DEVICE_CLASSES` when it does not fit the device's data; ConfigError `PSGL_LEDGER_VOLATILE`; DataError
+	 * `PSGL_LEDGER_OLD`.
 	 */
 	async onArtifact({ digest, body }: ArtifactMessage): Promise<void> {
 		const welcome = this.#welcome;
@@ -190,6 +195,7 @@ export class Enrolment {
 			if (error instanceof ArtifactError) return;
 			throw error;
 		}
+		await this.records.ledger.accept(segment.artifact.manifest.disclosure);
 		const model = this.#modelOf(segment, welcome);
 		if (client !== undefined) model.state.restore(client);
 		this.#aggregator = progress?.aggregator ?? this.#aggregator;
@@ -220,6 +226,7 @@ export class Enrolment {
 		}
 		const { data } = this.#settings;
 		if (data !== undefined) requireFit(manifest, data);
+		await this.records.ledger.accept(manifest.disclosure);
 		await this.records.enrolled(welcome, artifact);
 		this.#model = this.#modelOf(segment, welcome);
 		this.#notify();

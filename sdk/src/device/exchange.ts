@@ -1,12 +1,14 @@
 import { PsglError } from "../errors.js";
+import type { DatasetDigests } from "../ledger/record-digest.js";
 import type { Clock } from "../ports/clock.js";
+import type { Random } from "../ports/random.js";
 import type { TransportEvent } from "../ports/transport.js";
 import type { AggregatorMessage, Awaiting, RoundMessage } from "../protocol/index.js";
 import type { AggregatorLink } from "./aggregator-link.js";
 import type { DeviceEvent } from "./device-event.js";
 import type { Enrolment } from "./enrolment.js";
 import type { Mailbox } from "./mailbox.js";
-import type { KeptMessage } from "./outbox.js";
+import type { KeptMessage, KeptRelease } from "./outbox.js";
 import { compareRounds, type RoundProgress } from "./round-progress.js";
 
 /** Answers to one message that may be of no use before the device gives up. */
@@ -35,6 +37,9 @@ export interface Training {
 	readonly clock: Clock;
 	readonly answerTimeoutMs: number;
 	readonly signal: AbortSignal | undefined;
+	readonly noise: Pick<Random, "uniform">;
+	/** Names of the device's samples in the disclosure ledger. */
+	readonly digests: DatasetDigests;
 }
 
 /** How an exchange ends without an answer: the aggregator went on to something else, or refused the message for good. */
@@ -42,6 +47,8 @@ export type Unanswered = "interrupted" | "refused";
 
 export interface Exchange<T> {
 	readonly message: KeptMessage;
+	/** Of what the message holds of records; absent where it holds nothing, or was kept before. */
+	readonly release?: KeptRelease | undefined;
 	readonly awaiting: Awaiting;
 	/** The round it belongs to. */
 	readonly part: RoundProgress;
@@ -61,11 +68,11 @@ export interface Exchange<T> {
  */
 export async function* exchange<T>(
 	training: Training,
-	{ message: made, awaiting, part, answer }: Exchange<T>,
+	{ message: made, release, awaiting, part, answer }: Exchange<T>,
 ): AsyncGenerator<DeviceEvent, T | Unanswered> {
 	const { mailbox, link, enrolment } = training;
 	const { outbox } = enrolment.records;
-	const entry = await outbox.keep(made);
+	const entry = await outbox.keep(made, release);
 	const { message } = entry;
 	const artifact = enrolment.model?.segment.digest;
 	const seq = "seq" in message ? message.seq : 0;

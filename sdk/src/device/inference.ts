@@ -1,13 +1,20 @@
 import { isMultiLabel } from "../artifact/index.js";
-import { ConnectionError } from "../errors.js";
-import { protocolLimits, type RefusedMessage, type ScoresMessage } from "../protocol/index.js";
+import { ConnectionError, type LimitError } from "../errors.js";
+import { recordDigests } from "../ledger/record-digest.js";
+import {
+	type CodeTensor,
+	protocolLimits,
+	type RefusedMessage,
+	type ScoresMessage,
+	type WireTensor,
+} from "../protocol/index.js";
 import { elementCount, type Tensor } from "../tensor.js";
 import type { AggregatorLink } from "./aggregator-link.js";
-import { applying, decide, deployedForward } from "./deployed-forward.js";
+import { applying, decide, localScoresOf, releaseDeployed } from "./deployed-forward.js";
 import { requireFiniteValues, shapeMisfit } from "./device-data.js";
 import type { DeviceSettings } from "./device-options.js";
 import type { ClientModel, Enrolment } from "./enrolment.js";
-import { encodeReal } from "./wire-codec.js";
+import { leftOutError } from "./left-out.js";
 
 /** What is in a batch of samples. */
 export interface Decision {
@@ -25,6 +32,8 @@ export interface Decision {
 	readonly arrived: number;
 	/** Version of the weights. */
 	readonly model: number;
+	/** Why nothing was sent: the disclosure ledger does not allow a release of at least one of the samples. */
+	readonly withheld?: LimitError | undefined;
 }
 
 export interface InferOptions {
@@ -69,16 +78,18 @@ export class Inference {
 		if (shape.join() !== manifest.inputShape.join() || count < 1) throw shapeMisfit(manifest, shape);
 		requireFiniteValues(samples.data, elementCount(shape), "given");
 		const version = model.state.version;
-		const { smashed, localScores } = await deployedForward(model, samples);
-		const answer = this.#link.online ? await this.#ask(model, smashed, allowPartial, signal) : "late";
+		const released = this.#link.online ? await this.#release(model, samples) : undefined;
+		const answer = released?.smashed ? await this.#ask(model, released.smashed, allowPartial, signal) : "late";
 		const size = [count, manifest.classes.length] as const;
 		const several = isMultiLabel(manifest.loss);
 		if (answer !== "late" && answer.type === "scores") {
 			const decision = fromScores(answer, size, several);
 			if (decision !== undefined) return decision;
 		}
+		const localScores = released?.localScores ?? (await localScoresOf(model, samples));
 		return {
 			source: "local-head",
+			...(released?.withheld && { withheld: released.withheld }),
 			...decided(localScores.data, size[1], several),
 			scores: localScores,
 			streams: { local: localScores },
@@ -87,16 +98,27 @@ export class Inference {
 		};
 	}
 
+	/** Smashed data of all samples once their release is counted; of none unless all may leave. */
+	async #release(model: ClientModel, x: Tensor<"float32">) {
+		const { ledger } = this.#enrolment.records;
+		const digests = await recordDigests(x);
+		const released = await releaseDeployed({ model, ledger, noise: this.#settings.noise }, { x, digests, whole: true });
+		using permit = released.permit;
+		const withheld = leftOutError(permit);
+		if (withheld === undefined) await permit.write();
+		return { ...released, withheld };
+	}
+
 	async #ask(
 		model: ClientModel,
-		smashed: Tensor<"float32">,
+		smashed: WireTensor | CodeTensor,
 		allowPartial: boolean,
 		signal: AbortSignal | undefined,
 	): Promise<Answer> {
 		const { id, clock, inferTimeoutMs } = this.#settings;
-		const { welcome, segment, state } = model;
+		const { state } = model;
 		const seq = this.#seq++;
-		const tensors = { smashed: await encodeReal(segment, smashed, welcome.smashedDtype) };
+		const tensors = { smashed };
 		const session = this.#session;
 		const settled = new AbortController();
 		const stop = () => settled.abort();

@@ -3,16 +3,17 @@ import type { Clock } from "../ports/clock.js";
 import type { DeviceStore, StoreChange } from "../ports/device-store.js";
 import {
 	type BatchMessage,
+	type CodesMessage,
 	decodeEnvelope,
 	type EvaluateMessage,
 	encodeEnvelope,
 	protocolLimits,
 	type WeightsMessage,
 } from "../protocol/index.js";
-import { readRecord, writeRecord } from "./record.js";
+import { readRecord, writeRecord } from "../store/record.js";
 
 /** Messages that take effect on the aggregator's weights or measurements, each exactly once. */
-export type KeptMessage = BatchMessage | EvaluateMessage | WeightsMessage;
+export type KeptMessage = BatchMessage | EvaluateMessage | CodesMessage | WeightsMessage;
 
 /** A message in the outbox. */
 export interface OutboxEntry {
@@ -21,6 +22,16 @@ export interface OutboxEntry {
 	readonly addedAt: number;
 	/** It was in the outbox when the device started. */
 	readonly restored: boolean;
+	/** Which of its batch's samples it holds, where some were left out. */
+	readonly samples: readonly number[] | undefined;
+}
+
+/** A message that holds something of records, and its count in the disclosure ledger. */
+export interface KeptRelease {
+	/** Which of its batch's samples it holds. */
+	readonly admitted: readonly number[];
+	/** Writes the count together with other changes. */
+	readonly write: (changes: readonly StoreChange[]) => Promise<void>;
 }
 
 export interface OutboxOptions {
@@ -44,6 +55,7 @@ export const outboxLimits = {
 interface MessageRecord {
 	readonly addedAt: number;
 	readonly envelope: Uint8Array;
+	readonly samples?: readonly number[] | undefined;
 }
 
 interface Slot extends OutboxEntry {
@@ -72,10 +84,10 @@ export class Outbox {
 		const outbox = new Outbox(options);
 		const { store } = options;
 		for (const key of (await store?.keys(prefix)) ?? []) {
-			const { addedAt, envelope } = readRecord<MessageRecord>(await store?.get(key));
+			const { addedAt, envelope, samples } = readRecord<MessageRecord>(await store?.get(key));
 			const limits = { maxMessageBytes: protocolLimits.maxMessageBytes, maxBodyBytes: protocolLimits.maxBodyBytes };
 			const message = decodeEnvelope(envelope, limits) as KeptMessage;
-			outbox.#slots.push({ key, message, addedAt, bytes: tensorBytesOf(message), restored: true });
+			outbox.#slots.push({ key, message, addedAt, samples, bytes: tensorBytesOf(message), restored: true });
 			outbox.#next = Number(key.slice(prefix.length)) + 1;
 		}
 		return outbox;
@@ -86,12 +98,18 @@ export class Outbox {
 		return this.#slots;
 	}
 
+	/** The message of that identity, if it was kept before. */
+	find(message: MessageName): OutboxEntry | undefined {
+		return this.#slots.find((slot) => isSame(slot.message, message));
+	}
+
 	/**
-	 * Keeps a message from now on; one of the same identity that is there already is the one to send.
+	 * Keeps a message from now on, and counts its release, at once; a message of the same identity that is there already is the one to
+	 * send, and was counted.
 	 * @throws LimitError `PSGL_OUTBOX_FULL`; DataError `PSGL_STORE_WRITE`.
 	 */
-	async keep(message: KeptMessage): Promise<OutboxEntry> {
-		const known = this.#slots.find((slot) => isSame(slot.message, message));
+	async keep(message: KeptMessage, release?: KeptRelease): Promise<OutboxEntry> {
+		const known = this.find(message);
 		if (known !== undefined) return known;
 		const { store, clock, maxBytes } = this.#options;
 		const bytes = tensorBytesOf(message);
@@ -106,11 +124,15 @@ export class Outbox {
 		}
 		const addedAt = clock.now();
 		const key = prefix + String(this.#next++).padStart(10, "0");
+		const samples = release?.admitted;
+		const changes: StoreChange[] = [];
 		if (store !== undefined) {
-			const record: MessageRecord = { addedAt, envelope: encodeEnvelope(message) };
-			await store.write([{ key, value: writeRecord(record) }]);
+			const record: MessageRecord = { addedAt, envelope: encodeEnvelope(message), samples };
+			changes.push({ key, value: writeRecord(record) });
 		}
-		const slot: Slot = { key, message, addedAt, bytes, restored: false };
+		if (release !== undefined) await release.write(changes);
+		else await store?.write(changes);
+		const slot: Slot = { key, message, addedAt, samples, bytes, restored: false };
 		this.#slots.push(slot);
 		return slot;
 	}
@@ -137,14 +159,16 @@ export class Outbox {
 	}
 }
 
-function isSame(a: KeptMessage, b: KeptMessage): boolean {
+type MessageName = Pick<KeptMessage, "type" | "epoch"> & { readonly seq?: number };
+
+function isSame(a: MessageName, b: MessageName): boolean {
 	return a.type === b.type && a.epoch === b.epoch && seqOf(a) === seqOf(b);
 }
 
-function seqOf(message: KeptMessage): number {
-	return "seq" in message ? message.seq : 0;
+function seqOf({ seq = 0 }: MessageName): number {
+	return seq;
 }
 
 function tensorBytesOf({ tensors }: KeptMessage): number {
-	return Object.values(tensors).reduce((total: number, { data }) => total + data.byteLength, 0);
+	return Object.values(tensors ?? {}).reduce((total: number, { data }) => total + data.byteLength, 0);
 }

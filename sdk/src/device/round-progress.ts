@@ -8,6 +8,8 @@ export interface RoundProgress {
 	readonly round: RoundMessage;
 	/** Batches that have their answer: the next one's number. */
 	readonly seq: number;
+	/** Batches before it of which too little may be released. */
+	readonly skipped?: number | undefined;
 	/** Training steps made. */
 	readonly steps: number;
 	/** Samples of these. */

@@ -1,9 +1,12 @@
+import type { Manifest } from "../artifact/index.js";
 import { ProtocolError } from "../errors.js";
 import type { RoundMessage } from "../protocol/index.js";
+import { codeRound } from "./code-round.js";
 import type { CheckedData } from "./device-data.js";
 import type { DeviceEvent } from "./device-event.js";
 import type { ClientModel } from "./enrolment.js";
 import { isCopy, nextItem, post, type Training, welcomeEvent } from "./exchange.js";
+import { localRound } from "./local-round.js";
 import { compareRounds, type RoundProgress, startOfRound } from "./round-progress.js";
 import { sendWeights, trainingRound, weightsMessage } from "./training-round.js";
 import { validationRound } from "./validation-round.js";
@@ -43,7 +46,8 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 	/** The last round is asked for again: what of it has no answer, its weights, or its measurement, which has no effect twice. */
 	const again = async function* (progress: RoundProgress, model: ClientModel): AsyncGenerator<DeviceEvent, void> {
 		if (!progress.done) return yield* goOn();
-		if (progress.round.task === "train" && data.train !== undefined) {
+		const { task } = progress.round;
+		if ((task === "train" || task === "local") && data.train !== undefined) {
 			yield* sendWeights(training, weightsMessage(training.id, progress, model), progress);
 			return records.settle({});
 		}
@@ -96,6 +100,11 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 					if (compareRounds(message, progress.round) === 0) yield* again(progress, model);
 					break;
 				}
+				const misfit = unfitTask(model.segment.artifact.manifest, message);
+				if (misfit !== undefined) {
+					yield { type: "rejected", error: misfit };
+					break;
+				}
 				if (!takeOver(model, message)) {
 					// Asked for at once the first time, and then as often as any answer that does not come.
 					if (lacking === undefined || compareRounds(message, lacking) !== 0) ask();
@@ -124,14 +133,31 @@ async function* doRound(
 	data: CheckedData,
 	progress: RoundProgress,
 ): AsyncGenerator<DeviceEvent, void> {
-	const part = progress.round.task === "train" ? data.train : data.validation;
-	if (part === undefined || part.length === 0) {
-		await training.enrolment.records.settle({ progress: { ...progress, done: true } });
-		return;
+	const { task } = progress.round;
+	if (task === "code") yield* codeRound(training, { progress, model, data });
+	else {
+		const part = task === "validate" ? data.validation : data.train;
+		if (part === undefined || part.length === 0) {
+			await training.enrolment.records.settle({ progress: { ...progress, done: true } });
+			return;
+		}
+		yield* rounds[task](training, { progress, model, data: part });
 	}
-	const round = { progress, model, data: part };
-	if (progress.round.task === "train") yield* trainingRound(training, round);
-	else yield* validationRound(training, round);
+	training.link.announce();
+}
+
+const rounds = { train: trainingRound, local: localRound, validate: validationRound };
+
+/** Why the artifact's release mode does not know a task; undefined when it does. */
+function unfitTask({ code, disclosure }: Manifest, { task }: RoundMessage): ProtocolError | undefined {
+	const everyEpoch = disclosure.release === "every-epoch";
+	if (task === "train" ? everyEpoch : task === "validate" || (code !== null && !everyEpoch)) return undefined;
+	return new ProtocolError("PSGL_DISCLOSURE_TASK", {
+		what: "the aggregator asks for a round that the artifact's release mode does not have",
+		got: `task ${task} with release ${disclosure.release}`,
+		expected: everyEpoch ? "train or validate" : "local, code or validate",
+		remedy: "Nothing was sent; check that aggregator and device use the same artifact",
+	});
 }
 
 /** Loads the weights that came with a message. False when none came and the device does not hold that version. */

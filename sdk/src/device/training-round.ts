@@ -1,13 +1,18 @@
+import { flipProbability } from "../artifact/index.js";
+import { disclosuresOf } from "../ledger/disclosure-cost.js";
 import type { Tensors } from "../ports/runtime.js";
-import type { AggregatorMessage, GradientMessage, WeightsMessage } from "../protocol/index.js";
+import type { AggregatorMessage, CodeTensor, GradientMessage, WeightsMessage, WireTensor } from "../protocol/index.js";
 import type { Dataset } from "../sources/dataset.js";
 import { scalar, type Tensor } from "../tensor.js";
 import { limitBatches, trainingBatches } from "./batches.js";
+import { levelIndices, randomised } from "./code-wire.js";
 import type { DeviceEvent } from "./device-event.js";
 import type { DeviceChanges } from "./device-records.js";
 import { dropoutSeed } from "./dropout-seed.js";
 import { type ClientModel, deviceRandom } from "./enrolment.js";
 import { exchange, type Training, type Unanswered } from "./exchange.js";
+import { leftOutEvent } from "./left-out.js";
+import type { KeptRelease } from "./outbox.js";
 import type { RoundProgress } from "./round-progress.js";
 import { decodeReal, encodeReal, wireLabels } from "./wire-codec.js";
 
@@ -33,40 +38,56 @@ export async function* trainingRound(
 	const passSteps = all.length;
 	yield { type: "round", epoch, task, steps: batches.length, pass, first, passSteps, learningRate };
 	let progress = part.progress;
-	while (progress.seq < batches.length) {
-		const { seq } = progress;
-		const indices = batches[seq] as Uint32Array;
-		const step = yield* trainingStep(training, part, seq, indices);
+	for (;;) {
+		const { seq, skipped = 0 } = progress;
+		const batch = batches[seq + skipped];
+		if (batch === undefined) break;
+		const step = yield* trainingStep(training, part, seq, batch);
 		if (step === "interrupted") return step;
+		if (step === "left-out") {
+			progress = { ...progress, skipped: skipped + 1 };
+			await records.settle({ progress });
+			continue;
+		}
 		if (step === "refused") {
 			// A batch the aggregator does not want, for instance because it went on without this device, ends the round.
 			progress = { ...progress, seq: batches.length };
 			await records.settle({ progress });
 			break;
 		}
-		const { changes, losses, localLoss } = step;
+		const { changes, losses, localLoss, samples } = step;
 		progress = {
 			...progress,
 			seq: seq + 1,
 			steps: progress.steps + 1,
-			samples: progress.samples + indices.length,
-			lossSum: progress.lossSum + localLoss * indices.length,
+			samples: progress.samples + samples,
+			lossSum: progress.lossSum + localLoss * samples,
 		};
 		await records.settle({ ...changes, progress });
 		const { bytesUp, bytesDown } = training.link;
 		const told = { losses, localLoss, bytesUp, bytesDown };
-		yield { type: "step", epoch, seq, steps: batches.length, samples: indices.length, ...told };
+		yield { type: "step", epoch, seq, steps: batches.length, samples, ...told };
 	}
+	return yield* sendRoundWeights(training, model, progress, first + batches.length === passSteps);
+}
+
+/** The end of a round: what the device has learned. @param passDone whether its batches were the last ones of the pass */
+export async function* sendRoundWeights(
+	training: Training,
+	model: ClientModel,
+	progress: RoundProgress,
+	passDone: boolean,
+): AsyncGenerator<DeviceEvent, RoundProgress | "interrupted"> {
 	const message = weightsMessage(training.id, progress, model);
 	const answered = yield* sendWeights(training, message, progress);
 	if (answered === "interrupted") return answered;
-	progress = { ...progress, done: true };
-	await records.settle({ progress });
-	const { steps, samples } = progress;
-	const passDone = first + batches.length === passSteps;
+	const ended = { ...progress, done: true };
+	await training.enrolment.records.settle({ progress: ended });
+	const { steps, samples, round } = progress;
+	const { epoch, pass = epoch } = round;
 	const { localLoss } = message;
 	if (answered !== "refused") yield { type: "trained", epoch, pass, passDone, steps, samples, localLoss };
-	return progress;
+	return ended;
 }
 
 /** What a device tells at the end of a round. */
@@ -99,14 +120,47 @@ interface Step {
 	readonly changes: DeviceChanges;
 	readonly losses: Readonly<Record<string, number>>;
 	readonly localLoss: number;
+	readonly samples: number;
 }
 
-/** One batch: forward, send, wait for the gradient at the cut, backward. */
+/** Batch normalisation needs the spread of at least two samples. */
+const fewestSamples = 2;
+
+/** One batch: what of it may leave, forward, send, wait for the gradient at the cut, backward. */
 async function* trainingStep(
 	training: Training,
 	{ progress: part, model, data }: TrainingRound,
 	seq: number,
+	batch: Uint32Array,
+): AsyncGenerator<DeviceEvent, Step | Unanswered | "left-out"> {
+	const { round } = part;
+	const { records } = training.enrolment;
+	// A message that was kept was counted; it holds what was allowed then.
+	const kept = records.outbox.find({ type: "batch", epoch: round.epoch, seq });
+	if (kept !== undefined) {
+		const samples = kept.samples ?? [...batch.keys()];
+		return yield* batchStep(training, { progress: part, model, data }, seq, pick(batch, samples), undefined);
+	}
+	const whole = data.batch(batch);
+	const digests = await training.digests.of(data, batch, whole.x);
+	const { manifest } = model.segment.artifact;
+	using permit = await records.ledger.admit(disclosuresOf(manifest, model.welcome.smashedDtype, digests, whole.y));
+	yield* leftOutEvent(permit, round);
+	const samples = permit.admitted;
+	if (samples.length < fewestSamples) return "left-out";
+	return yield* batchStep(training, { progress: part, model, data }, seq, pick(batch, samples), permit);
+}
+
+function pick(batch: Uint32Array, positions: readonly number[]): Uint32Array {
+	return Uint32Array.from(positions, (position) => batch[position] as number);
+}
+
+async function* batchStep(
+	training: Training,
+	{ progress: part, model, data }: TrainingRound,
+	seq: number,
 	indices: Uint32Array,
+	release: KeptRelease | undefined,
 ): AsyncGenerator<DeviceEvent, Step | Unanswered> {
 	const { round } = part;
 	const { welcome, segment, state, perturbations } = model;
@@ -132,10 +186,11 @@ async function* trainingStep(
 			seq,
 			model: round.model,
 			tensors: {
-				smashed: await encodeReal(segment, cut, welcome.smashedDtype),
+				smashed: await encodeSmashed(model, cut, training.noise),
 				labels: wireLabels(y, manifest.classes.length),
 			},
 		},
+		release,
 		awaiting: "gradient",
 		part,
 		answer: async (message) => {
@@ -160,7 +215,18 @@ async function* trainingStep(
 	if (moved) perturbations.write(indices, delta as Tensor<"float32">);
 	const losses = Object.fromEntries(manifest.streams.map((name, i) => [name, answered.losses[i] ?? Number.NaN]));
 	const changes = { state, perturbations: moved ? { store: perturbations, indices } : undefined };
-	return { changes, losses, localLoss: outputs.localLoss?.data[0] as number };
+	return { changes, losses, localLoss: outputs.localLoss?.data[0] as number, samples: indices.length };
+}
+
+/** Smashed data as they travel. */
+async function encodeSmashed(
+	{ welcome, segment }: ClientModel,
+	cut: Tensor<"float32">,
+	noise: Training["noise"],
+): Promise<WireTensor | CodeTensor> {
+	const { manifest } = segment.artifact;
+	if (manifest.code === null) return encodeReal(segment, cut, welcome.smashedDtype);
+	return randomised(levelIndices(cut, manifest.code), flipProbability(manifest), noise);
 }
 
 /** Gradients of other batches, delivered again or late, are none of this one's. */

@@ -1,11 +1,12 @@
 import type { Dataset } from "../sources/dataset.js";
 import { limitBatches, validationBatches } from "./batches.js";
-import { countRight, deployedForward } from "./deployed-forward.js";
+import { countRight, localScoresOf } from "./deployed-forward.js";
 import type { DeviceEvent } from "./device-event.js";
 import type { ClientModel } from "./enrolment.js";
 import { exchange, type Training } from "./exchange.js";
+import { leftOutEvent } from "./left-out.js";
+import { releaseRecords } from "./release-records.js";
 import type { RoundProgress } from "./round-progress.js";
-import { encodeReal, wireLabels } from "./wire-codec.js";
 
 export interface ValidationRound {
 	readonly progress: RoundProgress;
@@ -31,20 +32,16 @@ export async function* validationRound(
 		const { seq } = progress;
 		const indices = batches[seq] as Uint32Array;
 		const { x, y } = data.batch(indices);
-		const { smashed, localScores } = await deployedForward(model, x);
+		const kept = records.outbox.find({ type: "evaluate", epoch, seq });
+		const released = kept ? undefined : await releaseRecords(training, model, data, indices);
+		using permit = released?.permit;
+		if (permit !== undefined) yield* leftOutEvent(permit, round);
+		const localScores = released?.localScores ?? (await localScoresOf(model, x));
+		const last = seq === batches.length - 1;
+		const fields = { type: "evaluate", device: training.id, epoch, seq, model: round.model, last } as const;
 		const answered = yield* exchange(training, {
-			message: {
-				type: "evaluate",
-				device: training.id,
-				epoch,
-				seq,
-				model: round.model,
-				last: seq === batches.length - 1,
-				tensors: {
-					smashed: await encodeReal(segment, smashed, welcome.smashedDtype),
-					labels: wireLabels(y, classes),
-				},
-			},
+			message: kept?.message ?? { ...fields, tensors: released?.tensors },
+			release: permit,
 			awaiting: "received",
 			part: start,
 			answer: async (m) =>
@@ -60,7 +57,7 @@ export async function* validationRound(
 			seq: seq + 1,
 			samples: progress.samples + indices.length,
 			right: progress.right + countRight(localScores.data, y, classes),
-			done: seq === batches.length - 1,
+			done: last,
 		};
 		await records.settle({ progress });
 	}

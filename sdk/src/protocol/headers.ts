@@ -118,7 +118,7 @@ const schemas = {
 		seq: counter,
 		model: counter,
 		last: z.boolean(),
-		tensors,
+		tensors: tensors.optional(),
 	}),
 	codes: z.strictObject({
 		...envelope,

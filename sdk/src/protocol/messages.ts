@@ -55,7 +55,8 @@ export interface EvaluateMessage extends Addressed {
 	readonly model: number;
 	/** True on the device's last validation batch of the round. */
 	readonly last: boolean;
-	readonly tensors: { readonly smashed: WireTensor | CodeTensor; readonly labels: LabelTensor };
+	/** Absent when the device may release none of the batch. */
+	readonly tensors?: { readonly smashed: WireTensor | CodeTensor; readonly labels: LabelTensor } | undefined;
 }
 
 /** Codes of some of the device's samples, for the aggregator to keep and to train on. Answered by `received` or `refused`. */

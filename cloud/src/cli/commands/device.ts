@@ -38,6 +38,11 @@ export const deviceVerb = defineVerb({
 			"folder that keeps the device's place in training over crashes; without it a device that was stopped starts anew with the next round",
 			z.string().optional(),
 		),
+		budgetBits: option(
+			"BITS",
+			"bits that may ever be released of one sample, whatever models say; for good, and only with --state",
+			z.coerce.number().positive().optional(),
+		),
 		connectDeadline: connectDeadlineOption,
 		threads: threadsOption,
 	},

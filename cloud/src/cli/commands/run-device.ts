@@ -20,6 +20,7 @@ interface DeviceValues extends OptionValues<typeof dataOptions> {
 	readonly deal: string;
 	readonly seed: number;
 	readonly state?: string | undefined;
+	readonly budgetBits?: number | undefined;
 	readonly connectDeadline?: number | undefined;
 	readonly threads?: number | undefined;
 }
@@ -45,6 +46,7 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 		runtime: threadedRuntime(nodeRuntime, options.threads ?? defaultThreads()),
 		data,
 		store: options.state === undefined ? undefined : await openDeviceStore(options.state),
+		budgetBits: options.budgetBits,
 		signal,
 		connectDeadlineMs: options.connectDeadline === undefined ? undefined : options.connectDeadline * 1000,
 		onLinkEvent: (event) => progress.link(event),
@@ -55,6 +57,7 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 		progress.training(event);
 	}
 	progress.stop();
-	output.result({ device: id, steps, bytesUp: device.bytesUp, bytesDown: device.bytesDown });
+	const { bytesUp, bytesDown, disclosure } = device;
+	output.result({ device: id, steps, bytesUp, bytesDown, disclosure });
 	return 0;
 }

@@ -1,0 +1,311 @@
+import type { Manifest } from "../artifact/index.js";
+import { ConfigError, DataError } from "../errors.js";
+import type { DeviceStore, StoreChange } from "../ports/device-store.js";
+import type { DisclosureTotals } from "../protocol/index.js";
+import { memoryDeviceStore } from "../store/memory-store.js";
+import { writeRecord } from "../store/record.js";
+import { ledgerLimits } from "./ledger-limits.js";
+import {
+	isSoundHeader,
+	isSoundRecord,
+	type LedgerHeader,
+	type LedgerRecord,
+	ledgerDamaged,
+	nothingReleased,
+	readLedger,
+	stricter,
+} from "./ledger-record.js";
+import { ReleasePermit, type Slot } from "./release-permit.js";
+import { type CodeIdentity, type Disclosure, judge, type LeftOut } from "./release-rules.js";
+
+const format = 1;
+
+/** What a device's store holds of the ledger outlasts a change of its samples. */
+export const ledgerPrefix = "ledger/";
+const headerKey = `${ledgerPrefix}header`;
+const recordPrefix = `${ledgerPrefix}record/`;
+
+export interface DisclosureLedgerOptions {
+	readonly device: string;
+	/** Undefined: the ledger ends with the process, and no artifact with a budget is run. */
+	readonly store: DeviceStore | undefined;
+	/** The store was in use before there was a ledger in it. */
+	readonly pastReleases: boolean;
+}
+
+/**
+ * What a device has ever released of each record, in bits, by what is in the record: names, numbers and files do not matter. A record
+ * keeps its count for life. Each release is in the store before its first byte leaves, so that a crash may count what was never sent,
+ * but never the other way round. No clock is asked.
+ */
+export class DisclosureLedger {
+	/** Whether it outlasts the process. */
+	readonly durable: boolean;
+	readonly #store: DeviceStore;
+	#header: LedgerHeader;
+	/** Records that releases have in hand, and how many releases each; others are read from the store. */
+	readonly #slots = new Map<string, { users: number; readonly slot: Promise<Slot> }>();
+	/** Records in the store. */
+	#stored: number;
+	/** The last write; the next one starts when it has ended. */
+	#writing: Promise<unknown> = Promise.resolve();
+	/** The last release of stored codes; the next one waits for it, for a code in the making is not stored yet. */
+	#coding: Promise<void> = Promise.resolve();
+
+	private constructor(store: DeviceStore, durable: boolean, header: LedgerHeader) {
+		this.#store = store;
+		this.durable = durable;
+		this.#header = header;
+		this.#stored = header.records;
+	}
+
+	/** @throws ConfigError `PSGL_LEDGER_DEVICE`; DataError `PSGL_LEDGER_DAMAGED`, `PSGL_STORE_DAMAGED`. */
+	static async open({ device, store, pastReleases }: DisclosureLedgerOptions): Promise<DisclosureLedger> {
+		const bytes = await store?.get(headerKey);
+		const records = (await store?.keys(recordPrefix))?.length ?? 0;
+		const header: LedgerHeader =
+			bytes === undefined
+				? newHeader(device, pastReleases)
+				: readLedger<LedgerHeader>(bytes, (header) => header.format === format && isSoundHeader(header));
+		if (header.records !== records) {
+			throw ledgerDamaged(`${records} records where its first page tells of ${header.records}`);
+		}
+		if (header.device !== device) {
+			throw new ConfigError("PSGL_LEDGER_DEVICE", {
+				what: "the disclosure ledger is another device's: it does not know what this one has released",
+				got: `the ledger of ${header.device}`,
+				expected: `one of ${device}`,
+				remedy: "Give the device the store it had; every device needs one of its own",
+			});
+		}
+		return new DisclosureLedger(store ?? memoryDeviceStore(), store !== undefined, header);
+	}
+
+	/** The first page as a store's first write has to have it: a store in use without one is older than its ledger. */
+	get firstPage(): StoreChange {
+		return { key: headerKey, value: writeRecord(this.#header) };
+	}
+
+	/** What the device tells of it. */
+	get totals(): DisclosureTotals {
+		const { records, releases, bits, mostBits, mostEpsilon, budgetBits, leftOut } = this.#header;
+		return {
+			records,
+			releases,
+			bits,
+			mostBits,
+			mostEpsilon,
+			leftOut,
+			...(budgetBits !== null && { budgetBits }),
+		};
+	}
+
+	/**
+	 * Accepts the terms of an artifact, or of the device's owner, for good: of all terms ever accepted the strictest apply to every record.
+	 * @throws ConfigError `PSGL_LEDGER_VOLATILE` when there is no store; DataError `PSGL_LEDGER_OLD` when releases from before are not
+	 * counted, `PSGL_STORE_WRITE`.
+	 */
+	async accept({ release, refreshes, budgetBits }: Manifest["disclosure"]): Promise<void> {
+		const codings = release === "once" ? 1 : (refreshes ?? null);
+		const terms = {
+			budgetBits: stricter(this.#header.budgetBits, budgetBits),
+			maxCodings: stricter(this.#header.maxCodings, codings),
+		};
+		if (terms.budgetBits === null && terms.maxCodings === null) return;
+		if (!this.durable) {
+			throw new ConfigError("PSGL_LEDGER_VOLATILE", {
+				what: "a device without a store cannot keep to a disclosure budget: it would forget what it has released",
+				remedy: "Give the device a store: psgl device --state DIR, or DeviceOptions.store",
+			});
+		}
+		if (this.#header.uncounted > 0) {
+			throw ledgerOld("releases from before its first page, or beyond what it can count");
+		}
+		const { budgetBits: budget, maxCodings } = this.#header;
+		if (budget === terms.budgetBits && maxCodings === terms.maxCodings) return;
+		this.#header = { ...this.#header, ...terms };
+		await this.#write([], []);
+	}
+
+	/**
+	 * Compares with what the aggregator remembers. A ledger that has counted less keeps to no budget any more.
+	 * @param told the most releases this device has told of
+	 * @throws DataError `PSGL_LEDGER_OLD` when these are more than the ledger has and there is a budget; `PSGL_STORE_WRITE`.
+	 */
+	async requireLatest(told: number | undefined): Promise<void> {
+		const { releases, uncounted, budgetBits, maxCodings } = this.#header;
+		if (told === undefined || !this.durable || told <= releases) return;
+		if (budgetBits !== null || maxCodings !== null) {
+			throw ledgerOld(`${releases} releases where the device has told of ${told}`);
+		}
+		this.#header = { ...this.#header, releases: told, uncounted: uncounted + told - releases };
+		await this.#write([], []);
+	}
+
+	/**
+	 * Counts a release in advance. Records whose terms do not allow it are left out; with `whole`, all are when one is. Nothing may leave
+	 * before the permit's `write` has ended.
+	 * @param coding what codes the records; absent for what is not stored
+	 * @throws DataError `PSGL_LEDGER_DAMAGED`, `PSGL_STORE_DAMAGED`.
+	 */
+	async admit(
+		disclosures: readonly Disclosure[],
+		{ coding, whole = false }: { readonly coding?: CodeIdentity | undefined; readonly whole?: boolean } = {},
+	): Promise<ReleasePermit> {
+		const done = coding === undefined ? () => undefined : await this.#takeTurn();
+		const pinned = disclosures.map(({ digest }) => this.#pin(digest));
+		const slots: Slot[] = [];
+		const release = () => {
+			for (const { digest } of disclosures) this.#unpin(digest);
+			done();
+		};
+		try {
+			slots.push(...(await Promise.all(pinned)));
+			const verdicts = this.#judgeAll(disclosures, slots, coding, whole);
+			return new ReleasePermit({ slots, verdicts, coding, write: (changes) => this.#write(slots, changes), release });
+		} catch (error) {
+			release();
+			throw error;
+		}
+	}
+
+	/** A record's count so far. @throws DataError `PSGL_LEDGER_DAMAGED`. */
+	async record(digest: string): Promise<LedgerRecord> {
+		try {
+			return (await this.#pin(digest)).record;
+		} finally {
+			this.#unpin(digest);
+		}
+	}
+
+	/** Nothing waits in here: no other release comes between a decision and its count. */
+	#judgeAll(
+		disclosures: readonly Disclosure[],
+		slots: readonly Slot[],
+		coding: CodeIdentity | undefined,
+		whole: boolean,
+	): readonly ("fresh" | "stored" | LeftOut)[] {
+		const header = this.#header;
+		// A record may be in a batch twice.
+		const after = new Map<Slot, LedgerRecord>();
+		let room = ledgerLimits.maxLedgerRecords - header.records;
+		let uncounted = 0;
+		let releases = 0;
+		const verdicts = disclosures.map((disclosure, i) => {
+			const slot = slots[i] as Slot;
+			if (!slot.known && !after.has(slot) && room <= 0) {
+				if (header.budgetBits !== null || header.maxCodings !== null || coding !== undefined) return "full";
+				uncounted++;
+				return "fresh";
+			}
+			const judged = judge(after.get(slot) ?? slot.record, disclosure, header, coding);
+			if (typeof judged === "string") return judged;
+			if (!slot.known && !after.has(slot)) room--;
+			after.set(slot, judged.record);
+			if (judged.fresh) releases++;
+			return judged.fresh ? "fresh" : "stored";
+		});
+		const refused = verdicts.filter((verdict) => verdict !== "fresh" && verdict !== "stored");
+		if (whole && refused.length > 0) {
+			this.#header = { ...header, leftOut: header.leftOut + verdicts.length };
+			return verdicts.map(() => refused[0] as LeftOut);
+		}
+		let { records, bits, mostBits, mostEpsilon } = header;
+		for (const [slot, record] of after) {
+			if (!slot.known) records++;
+			bits += record.bits - slot.record.bits;
+			mostBits = Math.max(mostBits, record.bits);
+			mostEpsilon = Math.max(mostEpsilon, record.epsilon);
+			slot.record = record;
+			slot.known = true;
+		}
+		this.#header = {
+			...header,
+			records,
+			bits,
+			mostBits,
+			mostEpsilon,
+			releases: header.releases + releases + uncounted,
+			uncounted: header.uncounted + uncounted,
+			leftOut: header.leftOut + refused.length,
+		};
+		return verdicts;
+	}
+
+	/** One write after the other, each with the newest counts, so that a later one never has a lower count. */
+	async #write(slots: readonly Slot[], changes: readonly StoreChange[]): Promise<void> {
+		const writing = this.#writing.then(async () => {
+			const counted = [...new Set(slots)].filter((slot) => slot.known);
+			const added = counted.filter((slot) => !slot.stored);
+			const header = { ...this.#header, records: this.#stored + added.length };
+			await this.#store.write([
+				...changes,
+				...counted.map(({ digest, record }) => ({ key: recordPrefix + digest, value: writeRecord(record) })),
+				{ key: headerKey, value: writeRecord(header) },
+			]);
+			this.#stored = header.records;
+			for (const slot of added) slot.stored = true;
+		});
+		this.#writing = writing.catch(() => undefined);
+		await writing;
+	}
+
+	/** Shared with the other releases that have it in hand; `#unpin` it once for each call. */
+	#pin(digest: string): Promise<Slot> {
+		const entry = this.#slots.get(digest) ?? { users: 0, slot: this.#load(digest) };
+		entry.users++;
+		this.#slots.set(digest, entry);
+		return entry.slot;
+	}
+
+	#unpin(digest: string): void {
+		const entry = this.#slots.get(digest);
+		if (entry === undefined) return;
+		entry.users--;
+		if (entry.users === 0) this.#slots.delete(digest);
+	}
+
+	async #load(digest: string): Promise<Slot> {
+		const bytes = await this.#store.get(recordPrefix + digest);
+		const stored = bytes !== undefined;
+		const record = stored ? readLedger<LedgerRecord>(bytes, isSoundRecord) : nothingReleased;
+		return { digest, record, known: stored, stored };
+	}
+
+	/** Resolves when the release of stored codes before has ended; call the result at the end of this one. */
+	async #takeTurn(): Promise<() => void> {
+		const before = this.#coding;
+		let end: () => void = () => undefined;
+		this.#coding = new Promise((resolve) => {
+			end = resolve;
+		});
+		await before;
+		return end;
+	}
+}
+
+function newHeader(device: string, pastReleases: boolean): LedgerHeader {
+	return {
+		format,
+		device,
+		records: 0,
+		releases: 0,
+		bits: 0,
+		mostBits: 0,
+		mostEpsilon: 0,
+		budgetBits: null,
+		maxCodings: null,
+		uncounted: pastReleases ? 1 : 0,
+		leftOut: 0,
+	};
+}
+
+function ledgerOld(got: string): DataError {
+	return new DataError("PSGL_LEDGER_OLD", {
+		what: "the device's disclosure ledger does not tell of everything the device has released",
+		got,
+		expected: "a ledger that has counted every release",
+		remedy:
+			"Put back the latest copy of the device's store, or begin a new store with samples of which nothing was ever sent (docs/privacy.md)",
+	});
+}
