@@ -62,6 +62,8 @@ export const cloudLimits = {
 	reservoirBytes: 32 * MiB,
 	/** Samples kept for fitting the masked prior. */
 	reservoirSamples: 1024,
+	/** Samples whose codes the aggregator keeps to train on; codes of further ones are refused. */
+	maxCachedCodes: 1_000_000,
 	/** Entries of the audit trail waiting for the disk; further ones are counted, and the next entry says how many. */
 	trailEntriesWaiting: 10_000,
 	/** Longest line of the audit trail, bytes. */

@@ -53,6 +53,8 @@ export type FleetEvent =
 			/** Payload bytes of all devices. */
 			readonly bytesUp: number;
 			readonly bytesDown: number;
+			/** Bits released of the record of which most were, in training. */
+			readonly bitsPerRecord: number;
 	  };
 
 /**
@@ -76,7 +78,7 @@ export async function* runFleet(options: FleetOptions): AsyncGenerator<FleetEven
 	signal?.addEventListener("abort", abort, { once: true });
 	await using segments = new ClientSegmentCache({ runtime });
 	const channel = new Channel<FleetEvent>();
-	const totals: Totals = { failures: [], steps: 0, bytesUp: 0, bytesDown: 0 };
+	const totals: Totals = { failures: [], steps: 0, bytesUp: 0, bytesDown: 0, bitsPerRecord: 0 };
 	const running = Promise.all(
 		shares.map((share, i) =>
 			runDevice(options, { name: deviceName(i, devices), share, segments, channel, totals, signal: stop.signal }),
@@ -91,9 +93,9 @@ export async function* runFleet(options: FleetOptions): AsyncGenerator<FleetEven
 		await running;
 	}
 	signal?.throwIfAborted();
-	const { failures, steps, bytesUp, bytesDown } = totals;
+	const { failures, ...sums } = totals;
 	if (failures.length === devices) throw failures[0];
-	yield { type: "finished", devices: devices - failures.length, failed: failures.length, steps, bytesUp, bytesDown };
+	yield { type: "finished", devices: devices - failures.length, failed: failures.length, ...sums };
 }
 
 interface Totals {
@@ -101,6 +103,7 @@ interface Totals {
 	steps: number;
 	bytesUp: number;
 	bytesDown: number;
+	bitsPerRecord: number;
 }
 
 interface FleetMember {
@@ -123,6 +126,7 @@ async function runDevice(options: FleetOptions, member: FleetMember): Promise<vo
 			id: name,
 			segments,
 			data: share,
+			endsWithProcess: true,
 			clock,
 			dtypes,
 			answerTimeoutMs,
@@ -142,6 +146,7 @@ async function runDevice(options: FleetOptions, member: FleetMember): Promise<vo
 		} finally {
 			totals.bytesUp += device.bytesUp;
 			totals.bytesDown += device.bytesDown;
+			totals.bitsPerRecord = Math.max(totals.bitsPerRecord, device.disclosure.mostBits);
 		}
 	} catch (error) {
 		totals.failures.push(error);

@@ -10,6 +10,7 @@ import {
 	refuse,
 	type StatusMessage,
 } from "@psgl/sdk/protocol";
+import { CodeRound } from "./code-round.js";
 import type { AggregatorContext } from "./context.js";
 import { type DecisionWeights, decide } from "./decisions.js";
 import { type ClientArtifact, enrol, sendArtifact } from "./enrolment.js";
@@ -65,6 +66,10 @@ export class FrontDesk implements UplinkHandler {
 				if (phase instanceof ValidationRound) await phase.onEvaluate(message);
 				else this.onUnreadable(device.id, roundOver(message.epoch), message);
 				return;
+			case "codes":
+				if (phase instanceof CodeRound) await phase.onCodes(message, entries);
+				else this.onUnreadable(device.id, roundOver(message.epoch), message);
+				return;
 			case "weights":
 				if (phase instanceof TrainingRound) await phase.onWeights(message, entries);
 				else this.onUnreadable(device.id, roundOver(message.epoch), message);
@@ -81,6 +86,9 @@ export class FrontDesk implements UplinkHandler {
 	/** What was in the log when this process started: devices wait for the answers to these, and ask for all others again. */
 	async #onPast(message: DeviceMessage, entries: Entries): Promise<void> {
 		const { phase } = this.#options.training;
+		if (message.type === "codes" && phase instanceof CodeRound && phase.lacksCodes(message)) {
+			await phase.onCodes(message, entries);
+		}
 		if (!(phase instanceof TrainingRound)) return;
 		if (message.type === "batch" && this.#context.intake.isNew(message)) await phase.onBatch(message, entries);
 		if (message.type === "weights" && phase.lacksWeights(message)) await phase.onWeights(message, entries);

@@ -14,6 +14,8 @@ export interface RoundStart {
 	readonly batches?: { readonly pass: number; readonly first: number; readonly steps: number } | undefined;
 	readonly task: RoundMessage["task"];
 	readonly learningRate: number;
+	/** Of a local round. */
+	readonly shieldWeight?: number | undefined;
 	readonly weights: VersionedWeights;
 	/** Send the weights even to a device that should hold them. */
 	readonly withWeights: boolean;
@@ -21,7 +23,7 @@ export interface RoundStart {
 
 /** Tells a device to start a round; the weights go along unless it holds them. */
 export function sendRound(context: AggregatorContext, device: RosterDevice, start: RoundStart): void {
-	const { epoch, task, batches, learningRate, weights, withWeights } = start;
+	const { epoch, task, batches, learningRate, shieldWeight, weights, withWeights } = start;
 	const { model, client } = weights;
 	const { manifest, downlink } = context;
 	downlink.send({
@@ -33,8 +35,9 @@ export function sendRound(context: AggregatorContext, device: RosterDevice, star
 		...batches,
 		learningRate,
 		headLearningRate: learningRate * manifest.headLearningRateFactor,
+		shieldWeight,
 		model,
 		...((withWeights || device.holds !== model) && { tensors: client }),
 	});
-	device.holds = task === "validate" ? model : undefined;
+	device.holds = task === "validate" || task === "code" ? model : undefined;
 }

@@ -11,6 +11,7 @@ export interface LegHistory {
 	/** Steps and refusals, in order. */
 	readonly outcomes: (RecordOf<"step"> | RecordOf<"refused">)[];
 	readonly weights: RecordOf<"weights">[];
+	readonly codes: RecordOf<"codes">[];
 	ended: boolean;
 }
 
@@ -178,10 +179,11 @@ export class RunHistory {
 		// A leg belongs to the round that is not finished.
 		const round = [...this.#rounds.values()].at(-1);
 		if (round === undefined) return;
-		const leg = round.legs.get(record.epoch) ?? { outcomes: [], weights: [], ended: false };
+		const leg = round.legs.get(record.epoch) ?? { outcomes: [], weights: [], codes: [], ended: false };
 		round.legs.set(record.epoch, leg);
 		if (record.type === "leg-end") leg.ended = true;
 		else if (record.type === "weights") leg.weights.push(record);
+		else if (record.type === "codes") leg.codes.push(record);
 		else leg.outcomes.push(record);
 	}
 }

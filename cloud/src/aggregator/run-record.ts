@@ -25,6 +25,8 @@ export type RunRecord =
 	| ({ readonly type: "refused" } & BatchIdentity)
 	/** A device's weights at the end of a leg were taken. */
 	| { readonly type: "weights"; readonly epoch: number; readonly device: string; readonly entries: Entries }
+	/** Codes of a device were kept. */
+	| { readonly type: "codes"; readonly epoch: number; readonly device: string; readonly entries: Entries }
 	/** No more steps, no more weights. */
 	| { readonly type: "leg-end"; readonly epoch: number }
 	/** The round is finished. */

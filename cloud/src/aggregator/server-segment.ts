@@ -193,7 +193,7 @@ export class ServerSegment {
 		}
 		this.#requireKind(wire);
 		if ("bits" in wire) {
-			const { values: levels } = await this.#run("wire/decode.code", { quantised: wire });
+			const { levels } = await this.#run("wire/decode.code", { code: wire });
 			const shrink = levelShrink(this.manifest);
 			return shrink === 1
 				? (levels as Vector)

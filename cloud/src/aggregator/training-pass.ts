@@ -4,6 +4,7 @@ import { legsOf } from "./legs.js";
 import type { Member } from "./member.js";
 import type { Reservoir } from "./reservoir.js";
 import type { RosterDevice } from "./roster.js";
+import { type PlannedRound, shieldWeight } from "./round-plan.js";
 import { type TrainedRound, TrainingRound } from "./training-round.js";
 import type { TrainingState } from "./training-state.js";
 import { averagesWeights, extendAverage } from "./weight-average.js";
@@ -16,6 +17,7 @@ export interface TrainingPassOptions {
 	readonly state: TrainingState;
 	readonly devices: readonly RosterDevice[];
 	readonly learningRate: number;
+	readonly plan: PlannedRound;
 	/** Keeps complete smashed data for the masked prior; undefined where there is none. */
 	readonly reservoir: Reservoir | undefined;
 	/** Runs a leg while devices' messages go to it. */
@@ -32,20 +34,23 @@ export interface TrainedPass {
 
 /** Trains one pass over the devices' data, leg by leg. */
 export async function trainPass(options: TrainingPassOptions): Promise<TrainedPass> {
-	const { context, round, state, devices, learningRate, reservoir, run } = options;
+	const { context, round, state, devices, learningRate, plan, reservoir, run } = options;
 	const { settings, stopping } = context;
-	const averages = settings.weightAveraging && averagesWeights(round, settings.rounds);
+	const averages = settings.weightAveraging && averagesWeights(plan.index, plan.of);
 	const totals: LaneTotals = { steps: 0, losses: [] };
 	const members: Member[] = [];
 	const left = new Set<RosterDevice>();
 	let { epoch, client, server, average } = state;
 	// What devices hold as version `model` is the average, where there is one; training goes on from other weights.
 	let model = average === undefined ? state.model : state.model + 1;
-	for (const leg of legsOf(devices, settings)) {
+	const legs = legsOf(devices, settings);
+	for (const [number, leg] of legs.entries()) {
 		const shares = leg.filter(({ device }) => !left.has(device));
 		if (stopping.aborted || shares.length === 0) break;
 		epoch++;
-		const start = { round, epoch, model, client, server };
+		const done = (plan.index - 1 + number / legs.length) / plan.of;
+		const local = plan.kind === "local" ? { shieldWeight: shieldWeight(done) } : undefined;
+		const start = { round, epoch, model, client, server, local };
 		const trained = await run(new TrainingRound({ context, ...start, learningRate, shares, totals, reservoir }));
 		({ client, server } = trained);
 		model = trained.model + 1;

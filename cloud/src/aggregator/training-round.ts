@@ -26,6 +26,8 @@ export interface TrainingRoundOptions {
 	readonly client: ClientWeights;
 	readonly server: ServerState;
 	readonly learningRate: number;
+	/** Devices train with their local heads and send nothing but weights; undefined where they exchange batches. */
+	readonly local?: { readonly shieldWeight: number } | undefined;
 	/** Who takes part, and with which batches. */
 	readonly shares: readonly Share[];
 	/** Sums over the legs of a round. */
@@ -118,7 +120,7 @@ export class TrainingRound {
 			return;
 		}
 		if (member !== undefined && member.weights === undefined) {
-			member.weights = { client: message.tensors, localLoss: message.localLoss };
+			this.#takeWeights(member, message);
 			const recorded = context.history.append({ type: "weights", epoch, device, entries });
 			context.changed.notify();
 			await recorded;
@@ -141,7 +143,7 @@ export class TrainingRound {
 
 	async #train(members: readonly Member[]): Promise<ServerState> {
 		const { context, server } = this.#options;
-		switch (context.settings.strategy) {
+		switch (this.#strategy) {
 			case "splitfed-v2": {
 				for (const member of members) this.#start(member);
 				const [state] = await this.#run([this.#lane(groupsOf(members, context.settings.groupSize), server)]);
@@ -167,6 +169,11 @@ export class TrainingRound {
 		}
 	}
 
+	/** Without batches there is nothing to take turns in. */
+	get #strategy() {
+		return this.#options.local === undefined ? this.#options.context.settings.strategy : "splitfed-v2";
+	}
+
 	#start(member: Member, withWeights = false): void {
 		const { context, round, epoch, learningRate } = this.#options;
 		if (!withWeights) context.intake.open(member.device.id, epoch);
@@ -177,7 +184,18 @@ export class TrainingRound {
 		const { first, steps } = this.#shares.get(member.device.id) as Share;
 		// Without legs the round is a pass of its own, which a device takes for granted.
 		const batches = steps > 0 ? { pass: round, first, steps } : undefined;
-		sendRound(context, member.device, { epoch, task: "train", batches, learningRate, weights, withWeights });
+		const { local } = this.#options;
+		const task = local === undefined ? "train" : "local";
+		const start = {
+			epoch,
+			task,
+			batches,
+			learningRate,
+			shieldWeight: local?.shieldWeight,
+			weights,
+			withWeights,
+		} as const;
+		sendRound(context, member.device, start);
 	}
 
 	#lane(groups: readonly (readonly Member[])[], server: ServerState): Lane {
@@ -214,16 +232,31 @@ export class TrainingRound {
 
 	async #restoreWeights(): Promise<void> {
 		for (const { device, entries } of this.#leg?.weights ?? []) {
-			const { tensors, localLoss } = await this.#options.context.history.message("weights", device, entries);
+			const { tensors, localLoss, samples } = await this.#options.context.history.message("weights", device, entries);
 			const member = this.#members.get(device);
-			if (member !== undefined) member.weights = { client: tensors, localLoss };
+			if (member !== undefined) this.#takeWeights(member, { tensors, localLoss, samples });
 		}
 	}
 
-	/** Weighted by the samples whose batches were applied, not by what devices say. */
+	#takeWeights(
+		member: Member,
+		{ tensors, localLoss, samples }: Pick<WeightsMessage, "tensors" | "localLoss" | "samples">,
+	) {
+		member.weights = { client: tensors, localLoss };
+		if (this.#options.local === undefined) return;
+		// No batch tells how many they were: no more than the share, whatever a device says.
+		const { batchSize } = this.#options.context.settings;
+		const { first, steps } = this.#shares.get(member.device.id) as Share;
+		const all = member.device.hello.samples.train;
+		const most = steps === 0 ? all : Math.max(0, Math.min(steps * batchSize, all - first * batchSize));
+		member.samples = Math.min(samples, most);
+		member.steps = Math.ceil(member.samples / batchSize);
+	}
+
+	/** Weighted by the samples whose batches were applied, not by what devices say; in a local round by no more than a device has. */
 	#combine(members: readonly Member[]): ClientWeights {
 		const { context } = this.#options;
-		if (context.settings.strategy === "sequential") return this.#client;
+		if (this.#strategy === "sequential") return this.#client;
 		const trained = members.filter((m) => m.weights !== undefined && m.samples > 0);
 		if (trained.length === 0) return this.#client;
 		const honest = context.settings.outlierGuard ? this.#withoutOutliers(trained) : trained;

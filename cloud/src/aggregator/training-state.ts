@@ -4,6 +4,7 @@ import { type Artifact, artifactTensor } from "@psgl/sdk/artifact";
 import type { ClientWeights } from "@psgl/sdk/protocol";
 import { z } from "zod";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js";
+import type { CodeCache } from "./code-cache.js";
 import type { Reservoir } from "./reservoir.js";
 import { initialServerState, type ServerState, type ServerWeights } from "./server-segment.js";
 import type { WeightAverage } from "./weight-average.js";
@@ -34,6 +35,8 @@ export interface TrainingState {
 	/** Undefined in the first half of a run, or where weights are not averaged. */
 	readonly average: WeightAverage | undefined;
 	readonly best: BestRound | undefined;
+	/** Codes that the devices sent; none where they exchange batches. */
+	readonly codes: CodeCache;
 }
 
 /** The state an artifact starts from. */
@@ -50,6 +53,7 @@ export function initialState(artifact: Artifact): TrainingState {
 		server: initialServerState(artifact),
 		average: undefined,
 		best: undefined,
+		codes: [],
 	};
 }
 
@@ -77,6 +81,8 @@ const facts = z.strictObject({
 	/** Place in the log of the run up to which the state is what the log tells. */
 	log: z.strictObject({ id: z.string(), position: count }),
 	best: z.strictObject({ round: count, loss: z.number() }).nullable(),
+	/** Whose codes the vectors `codes/0/smashed`, `codes/0/labels` and so on are. */
+	codes: z.array(z.strictObject({ device: z.string(), part: z.enum(["train", "validation"]) })).default([]),
 });
 
 /** What a checkpoint has to fit. */
@@ -102,7 +108,7 @@ export function stateDigest(state: TrainingState): string {
 }
 
 export function encodeState(state: TrainingState, run: RunIdentity, log: LogPlace): Uint8Array {
-	const { round, epoch, model, client, server, average, best } = state;
+	const { round, epoch, model, client, server, average, best, codes } = state;
 	return encodeCheckpoint<z.infer<typeof facts>>({
 		facts: {
 			...run,
@@ -113,6 +119,7 @@ export function encodeState(state: TrainingState, run: RunIdentity, log: LogPlac
 			averaged: average?.legs ?? 0,
 			log,
 			best: best ? { round: best.round, loss: best.loss } : null,
+			codes: codes.map(({ device, part }) => ({ device, part })),
 		},
 		vectors: {
 			...named("client/", { ...client }),
@@ -121,6 +128,10 @@ export function encodeState(state: TrainingState, run: RunIdentity, log: LogPlac
 			...(average && named("average/server/", { ...average.server })),
 			...(best && named("best/client/", { ...best.client })),
 			...(best && named("best/server/", { ...best.server })),
+			...Object.assign(
+				{},
+				...codes.map(({ smashed, labels }, i) => named(`codes/${i}/`, { smashed, labels: asReal(labels) })),
+			),
 		},
 	});
 }
@@ -179,8 +190,18 @@ export function decodeState(
 			server: { ...server, step: known.step },
 			average,
 			best: best ?? undefined,
+			codes: known.codes.map(({ device, part }, i) => {
+				const { dims, data } = vector(`codes/${i}/labels`);
+				const labels = { dtype: "int64", dims, data: BigInt64Array.from(data, (label) => BigInt(label)) } as const;
+				return { device, part, smashed: vector(`codes/${i}/smashed`), labels };
+			}),
 		},
 	};
+}
+
+/** Labels are far below what float32 holds exactly. */
+function asReal({ dims, data }: Tensor<"int64">): Vector {
+	return { dtype: "float32", dims, data: Float32Array.from(data, Number) };
 }
 
 function named(prefix: string, vectors: Readonly<Record<string, Vector>>): Record<string, Vector> {

@@ -2,18 +2,23 @@ import { elementCount, type Random, seededRandom } from "@psgl/sdk";
 import type { ClientWeights } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import { bestRound } from "./best-round.js";
+import { CodeRound } from "./code-round.js";
+import { trainOnCodes, validateOnCodes } from "./code-training.js";
 import type { AggregatorContext } from "./context.js";
 import type { EndReason, RoundReport, Traffic, Validation } from "./events.js";
+import type { LaneTotals } from "./lane.js";
 import { learningRateShare } from "./learning-rate-schedule.js";
 import type { Member } from "./member.js";
 import { Reservoir } from "./reservoir.js";
 import type { RosterDevice } from "./roster.js";
+import { type PlannedRound, planRounds } from "./round-plan.js";
 import type { RoundHistory } from "./run-history.js";
 import type { ServerWeights } from "./server-segment.js";
-import { type TrainedPass, trainPass } from "./training-pass.js";
+import { type TrainedPass, type TrainingPassOptions, trainPass } from "./training-pass.js";
 import type { TrainingRound } from "./training-round.js";
 import { deployedWeights, stateDigest, type TrainingState } from "./training-state.js";
 import { ValidationRound } from "./validation-round.js";
+import { averagesWeights, extendAverage } from "./weight-average.js";
 
 /** What training ended with: the best validated weights, or the last ones. */
 export interface TrainedWeights {
@@ -35,22 +40,27 @@ export interface TrainingOptions {
 	readonly onState: (state: TrainingState) => Promise<void>;
 }
 
+type Phase = TrainingRound | ValidationRound | CodeRound;
+
 /** The rounds: who takes part, training, validation, the best weights, and when it is over. */
 export class Training {
 	readonly #options: TrainingOptions;
 	readonly #random: Random;
+	readonly #plan: readonly PlannedRound[];
 	#state: TrainingState;
-	#phase: TrainingRound | ValidationRound | undefined;
+	#phase: Phase | undefined;
 	#lastValidation: Validation | undefined;
 
 	constructor(options: TrainingOptions) {
 		this.#options = options;
 		this.#state = options.state;
+		const { manifest, settings } = options.context;
+		this.#plan = planRounds(manifest, settings.rounds);
 		this.#random = seededRandom(options.context.settings.seed).fork("reservoir");
 	}
 
 	/** The round under way, where devices' messages go. */
-	get phase(): TrainingRound | ValidationRound | undefined {
+	get phase(): Phase | undefined {
 		return this.#phase;
 	}
 
@@ -69,7 +79,7 @@ export class Training {
 		const { settings, stopping } = context;
 		const ended = (): EndReason | undefined => {
 			const { round, best } = this.#state;
-			if (round >= settings.rounds) return "finished";
+			if (round >= this.#plan.length) return "finished";
 			if (stopping.aborted) return "stopped";
 			const { patience } = settings;
 			return patience !== undefined && best !== undefined && round - best.round >= patience ? "early-stop" : undefined;
@@ -80,6 +90,9 @@ export class Training {
 		for (; reason === undefined; reason = ended()) {
 			const next = this.#state.round + 1;
 			if (history.round(next) === undefined) history.live();
+			const { kind, recode } = this.#plan[next - 1] as PlannedRound;
+			// The codes are here: no device is needed.
+			if (kind === "codes" && !recode) needed = 0;
 			const devices = history.isLive ? await this.#trainers(needed) : this.#restored(next);
 			// Once training has begun it goes on with whoever is there.
 			needed = 1;
@@ -114,24 +127,24 @@ export class Training {
 		const settings = before?.start.settings ?? this.#options.context.settings;
 		const context = { ...this.#options.context, settings };
 		const started = clock.now();
+		const plan = this.#plan[round - 1] as PlannedRound;
 		const learningRate =
-			before?.start.learningRate ??
-			settings.learningRate * learningRateShare(settings.schedule, round, settings.rounds);
+			before?.start.learningRate ?? settings.learningRate * learningRateShare(settings.schedule, plan.index, plan.of);
 		if (before === undefined) {
 			const hellos = devices.map(({ hello, maxMessageBytes }) => ({ ...hello, maxMessageBytes }));
 			await history.append({ type: "round", round, session: history.session, learningRate, settings, devices: hellos });
 		}
-		emit({ type: "round-started", round, rounds: settings.rounds, devices: devices.length });
+		emit({ type: "round-started", round, rounds: this.#plan.length, devices: devices.length });
 		const samples = [this.#reservoir(devices), this.#reservoir(devices)] as const;
-		const trained = await trainPass({
-			context,
-			round,
-			state: this.#state,
-			devices,
-			learningRate,
-			reservoir: samples[0],
-			run: (leg) => this.#during(leg, () => leg.run()),
-		});
+		const pass = { context, round, state: this.#startOf(plan), devices, learningRate, plan };
+		const trained =
+			plan.kind === "codes"
+				? await this.#codesPass(pass)
+				: await trainPass({
+						...pass,
+						reservoir: samples[0],
+						run: (leg) => this.#during(leg, () => leg.run()),
+					});
 		// What a stopped round has learned is dropped: its devices did not send their weights.
 		if (stopping.aborted) return history.append({ type: "round-dropped", round });
 		const trainedAt = clock.now();
@@ -140,7 +153,12 @@ export class Training {
 		const weights = { model, client };
 		const validation = before?.end
 			? (before.end.validation ?? undefined)
-			: await this.#validateLive(before, reached.epoch, weights, server, samples[1]);
+			: plan.kind === "exchange"
+				? await this.#validateLive(before, reached.epoch, weights, server, samples[1])
+				: plan.kind === "codes"
+					? await validateOnCodes(context, server, reached.codes)
+					: undefined;
+		if (plan.kind !== "exchange" && before?.end === undefined) history.live();
 		if (stopping.aborted) return history.append({ type: "round-dropped", round });
 		const best = bestRound(this.#state.best, { round, validation, client, server, samples }, settings);
 		const isBest = best?.round === round;
@@ -158,6 +176,46 @@ export class Training {
 			best: isBest,
 			seconds: (clock.now() - started) / 1000,
 		});
+	}
+
+	/** Where a round goes on from. The first one of another kind goes on from what the ones before it are deployed as, frozen. */
+	#startOf({ kind, index, recode }: PlannedRound): TrainingState {
+		const state = this.#state;
+		if (kind === "exchange" || (kind === "local" && index > 1 && this.#plan[state.round - 1]?.kind === "local"))
+			return state;
+		if (kind === "codes" && !recode) return state;
+		const { client, server } = deployedWeights(state);
+		return {
+			...state,
+			client,
+			server: { ...state.server, ...server },
+			average: undefined,
+			codes: recode ? [] : state.codes,
+		};
+	}
+
+	/** One round on codes: those that are missing are asked for, once. */
+	async #codesPass({
+		context,
+		round,
+		state,
+		devices,
+		learningRate,
+		plan,
+	}: Omit<TrainingPassOptions, "reservoir" | "run">) {
+		const { settings } = context;
+		const known = new Set(state.codes.map(({ device }) => device));
+		const missing = devices.filter(({ id }) => !known.has(id));
+		const epoch = state.epoch + 1;
+		const { model, client } = state;
+		const options = { context, round, epoch, weights: { model, client }, devices: missing, cache: state.codes };
+		const collecting = new CodeRound(options);
+		const codes = missing.length === 0 ? state.codes : await this.#during(collecting, () => collecting.run());
+		const totals: LaneTotals = { steps: 0, losses: [] };
+		const server = await trainOnCodes({ context, round, cache: codes, learningRate, totals }, state.server);
+		const averages = settings.weightAveraging && averagesWeights(plan.index, plan.of);
+		const average = averages ? extendAverage(state.average, client, server) : state.average;
+		return { state: { ...state, round, epoch, server, average, codes }, members: [], totals };
 	}
 
 	/** Validates with the devices that are there; those that a restart has cut off get time to come back. */
@@ -189,7 +247,7 @@ export class Training {
 		return this.#during(validation, () => validation.run());
 	}
 
-	async #during<T>(phase: TrainingRound | ValidationRound, run: () => Promise<T>): Promise<T> {
+	async #during<T>(phase: Phase, run: () => Promise<T>): Promise<T> {
 		this.#phase = phase;
 		try {
 			return await run();
@@ -240,7 +298,7 @@ export class Training {
 		{ learningRate, seconds }: { readonly learningRate: number; readonly seconds: number },
 	): Omit<RoundReport, "validation" | "best" | "seconds"> {
 		const { context, traffic } = this.#options;
-		const { settings, manifest, roster, intake } = context;
+		const { manifest, roster, intake } = context;
 		const sum = (of: (member: Member) => number) => members.reduce((total, member) => total + of(member), 0);
 		const trained = members.filter((m) => m.weights !== undefined && m.samples > 0);
 		const told = trained.filter((m) => m.weights?.localLoss !== undefined);
@@ -248,7 +306,7 @@ export class Training {
 		const steps = sum((m) => m.steps);
 		return {
 			round,
-			rounds: settings.rounds,
+			rounds: this.#plan.length,
 			losses: Object.fromEntries(
 				manifest.streams.map((name, i) => [name, (totals.losses[i] ?? Number.NaN) / totals.steps]),
 			),

@@ -1,10 +1,8 @@
-import { setImmediate } from "node:timers/promises";
-import { decisionMetrics } from "@psgl/models";
 import { PsglError } from "@psgl/sdk";
-import { isMultiLabel } from "@psgl/sdk/artifact";
 import { type EvaluateMessage, refuse } from "@psgl/sdk/protocol";
 import type { AggregatorContext } from "./context.js";
 import type { Validation } from "./events.js";
+import { measureDecisions } from "./measure-decisions.js";
 import { batchMissing, roundOver } from "./refusals.js";
 import type { Reservoir } from "./reservoir.js";
 import type { RosterDevice } from "./roster.js";
@@ -71,7 +69,12 @@ export class ValidationRound {
 			}
 			break;
 		}
-		return this.#measure(validators);
+		const chunks = validators.flatMap((v) => v.scores);
+		return measureDecisions(
+			context.manifest,
+			chunks,
+			validators.flatMap((v) => v.labels),
+		);
 	}
 
 	async onEvaluate(message: EvaluateMessage): Promise<void> {
@@ -125,29 +128,5 @@ export class ValidationRound {
 	#start(device: RosterDevice, withWeights: boolean): void {
 		const { context, epoch, weights } = this.#options;
 		sendRound(context, device, { epoch, task: "validate", learningRate: 0, weights, withWeights });
-	}
-
-	async #measure(validators: readonly Validator[]): Promise<Validation | undefined> {
-		const { streams, classes, loss } = this.#options.context.manifest;
-		const labels = validators.flatMap((v) => v.labels);
-		const several = isMultiLabel(loss);
-		if (labels.length === 0) return undefined;
-		const rows = [...streams, "fused"];
-		const chunks = validators.flatMap((v) => v.scores);
-		const metrics: Record<string, Validation[string]> = {};
-		for (const [row, name] of rows.entries()) {
-			const scores = new Float32Array(several ? labels.length : labels.length * classes.length);
-			let at = 0;
-			for (const chunk of chunks) {
-				for (let from = row * classes.length; from < chunk.length; from += rows.length * classes.length) {
-					scores.set(chunk.subarray(from, from + classes.length), at);
-					at += classes.length;
-				}
-			}
-			metrics[name] = decisionMetrics(scores, labels, classes.length, several);
-			// Messages of other devices between two sorts of all samples.
-			await setImmediate();
-		}
-		return metrics;
 	}
 }

@@ -108,7 +108,9 @@ export class TrainingProgress {
 
 function roundLine(event: RoundEvent): string {
 	const { round, rounds, losses, validation, stepsPerSecond, traffic, devicesOnline } = event;
-	const loss = Object.entries(losses).map(([stream, value]) => `${stream} ${value.toFixed(3)}`);
+	const known = Object.entries(losses).filter(([, value]) => !Number.isNaN(value));
+	// In a local round no stream has one.
+	const loss = known.length === 0 ? [`of the local heads ${event.localLoss.toFixed(3)}`] : known.map(named);
 	const parts = [
 		`round ${round}/${rounds}: loss ${loss.join(" ")}`,
 		describeDecision(validation?.fused),
@@ -117,6 +119,10 @@ function roundLine(event: RoundEvent): string {
 		`${devicesOnline} devices on line`,
 	];
 	return parts.join(", ");
+}
+
+function named([stream, value]: readonly [string, number]): string {
+	return `${stream} ${value.toFixed(3)}`;
 }
 
 function mean(values: readonly number[]): number {

@@ -37,6 +37,11 @@ export interface DeviceOptions {
 	 * where it was. The device closes it. Default: a device that starts again takes part from the next round.
 	 */
 	readonly store?: DeviceStore | undefined;
+	/**
+	 * A simulated device, whose samples nobody sends again once its process has ended: it keeps to disclosure budgets without a
+	 * `store`. Default false.
+	 */
+	readonly endsWithProcess?: boolean | undefined;
 	/** Bytes of messages without an answer; training stops with `PSGL_OUTBOX_FULL` before more. Default 128 MiB. */
 	readonly maxOutboxBytes?: number | undefined;
 	/** Milliseconds a message may be without an answer; then training stops with `PSGL_OUTBOX_EXPIRED`. Default a week. */
@@ -77,6 +82,7 @@ export interface DeviceSettings {
 	readonly ownsSegments: boolean;
 	readonly data: CheckedData | undefined;
 	readonly store: DeviceStore | undefined;
+	readonly endsWithProcess: boolean;
 	readonly root: SignedDocument | undefined;
 	readonly maxOutboxBytes: number;
 	readonly maxOutboxAgeMs: number;
@@ -132,6 +138,7 @@ export function parseOptions(options: DeviceOptions): DeviceSettings {
 		ownsSegments: segments === undefined,
 		data: options.data && checkData(options.data),
 		store: options.store,
+		endsWithProcess: options.endsWithProcess ?? false,
 		root: options.root ?? kit?.root,
 		maxOutboxBytes,
 		budgetBits,

@@ -58,6 +58,7 @@ export interface DeviceChanges {
 export interface DeviceRecordsOptions {
 	readonly id: string;
 	readonly store: DeviceStore | undefined;
+	readonly endsWithProcess: boolean;
 	readonly data: CheckedData | undefined;
 	readonly clock: Clock;
 	readonly random: Random;
@@ -108,7 +109,12 @@ export class DeviceRecords {
 		const bytes = await store?.get(names.device);
 		const known = bytes && requireOwn(readRecord<DeviceRecord>(bytes), id);
 		const session = known?.data === data ? known.session : random.integer(protocolLimits.maxCounter);
-		const ledger = await DisclosureLedger.open({ device: id, store, pastReleases: known !== undefined });
+		const ledger = await DisclosureLedger.open({
+			device: id,
+			store,
+			endsWithProcess: options.endsWithProcess,
+			pastReleases: known !== undefined,
+		});
 		if (store !== undefined && known?.data !== data) {
 			// Which models the device had, and what it has released, it knows whatever its samples are.
 			const stays = [trustPrefix, ledgerPrefix];

@@ -27,8 +27,10 @@ const recordPrefix = `${ledgerPrefix}record/`;
 
 export interface DisclosureLedgerOptions {
 	readonly device: string;
-	/** Undefined: the ledger ends with the process, and no artifact with a budget is run. */
+	/** Undefined: the ledger ends with the process. */
 	readonly store: DeviceStore | undefined;
+	/** So does the device: it keeps to a budget without a store. Default false. */
+	readonly endsWithProcess?: boolean | undefined;
 	/** The store was in use before there was a ledger in it. */
 	readonly pastReleases: boolean;
 }
@@ -39,7 +41,7 @@ export interface DisclosureLedgerOptions {
  * but never the other way round. No clock is asked.
  */
 export class DisclosureLedger {
-	/** Whether it outlasts the process. */
+	/** Whether it lasts as long as the device. */
 	readonly durable: boolean;
 	readonly #store: DeviceStore;
 	#header: LedgerHeader;
@@ -60,7 +62,12 @@ export class DisclosureLedger {
 	}
 
 	/** @throws ConfigError `PSGL_LEDGER_DEVICE`; DataError `PSGL_LEDGER_DAMAGED`, `PSGL_STORE_DAMAGED`. */
-	static async open({ device, store, pastReleases }: DisclosureLedgerOptions): Promise<DisclosureLedger> {
+	static async open({
+		device,
+		store,
+		endsWithProcess = false,
+		pastReleases,
+	}: DisclosureLedgerOptions): Promise<DisclosureLedger> {
 		const bytes = await store?.get(headerKey);
 		const records = (await store?.keys(recordPrefix))?.length ?? 0;
 		const header: LedgerHeader =
@@ -78,7 +85,7 @@ export class DisclosureLedger {
 				remedy: "Give the device the store it had; every device needs one of its own",
 			});
 		}
-		return new DisclosureLedger(store ?? memoryDeviceStore(), store !== undefined, header);
+		return new DisclosureLedger(store ?? memoryDeviceStore(), store !== undefined || endsWithProcess, header);
 	}
 
 	/** The first page as a store's first write has to have it: a store in use without one is older than its ledger. */

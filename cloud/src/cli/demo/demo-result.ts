@@ -33,6 +33,8 @@ export interface DemoResult {
 	/** All payloads of its training, weights and validation included, over the samples trained on. */
 	readonly bytesUpPerSample: number;
 	readonly bytesDownPerSample: number;
+	/** Bits that training released of one record at most, label included, by privacy mode. */
+	readonly bitsPerRecord: Readonly<Record<string, number>>;
 	readonly lost: number;
 	readonly doubled: number;
 	readonly wallSeconds: number;
@@ -50,6 +52,7 @@ export interface DemoSettings {
 	readonly devices: number;
 	readonly rounds: number;
 	readonly seed: number;
+	readonly privacy: string;
 }
 
 /** Puts the numbers of both systems together. */
@@ -87,6 +90,7 @@ export function demoResult(
 		stepsPerSecond: counts.applied / seconds,
 		bytesUpPerSample: traffic.bytesUp / counts.samples,
 		bytesDownPerSample: traffic.bytesDown / counts.samples,
+		bitsPerRecord: { [settings.privacy]: psgl.run.bitsPerRecord, vanilla: vanilla.run.bitsPerRecord },
 		lost: counts.lost + other.lost,
 		doubled: counts.doubled + other.doubled,
 		wallSeconds,

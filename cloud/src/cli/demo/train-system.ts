@@ -53,7 +53,7 @@ export async function trainSystem(options: TrainSystemOptions, context: VerbCont
 	});
 	const rounds = followTraining(aggregator, progress);
 	const fleet = trainFleet(options, broker.url, aggregator, context);
-	const [result, reports] = await Promise.all([aggregator.result, rounds, fleet]);
+	const [result, reports, bitsPerRecord] = await Promise.all([aggregator.result, rounds, fleet]);
 	if (signal.aborted) {
 		await writeOutput(files.untrained, untrained);
 		await aggregator.checkpoint(files.checkpoint);
@@ -61,7 +61,7 @@ export async function trainSystem(options: TrainSystemOptions, context: VerbCont
 		output.event("checkpoint", { file, round: result.rounds }, `Checkpoint after round ${result.rounds}: ${file}`);
 		signal.throwIfAborted();
 	}
-	return { definition, artifact: await decodeArtifact(result.artifact), rounds: reports, result };
+	return { definition, artifact: await decodeArtifact(result.artifact), rounds: reports, result, bitsPerRecord };
 }
 
 /** Shows events until training ends; resolves with the rounds. */
@@ -79,18 +79,20 @@ async function followTraining(aggregator: Aggregator, progress: TrainingProgress
 	return rounds;
 }
 
-/** Runs the fleet until the aggregator ends training; a fleet that fails as a whole ends training too. */
+/** Runs the fleet until the aggregator ends training; resolves with the bits it released of a record at most. A fleet that fails as a whole ends training too. */
 async function trainFleet(
 	{ splits, devices, deal, seed, runtime }: TrainSystemOptions,
 	url: string,
 	aggregator: Aggregator,
 	{ output }: VerbContext,
-): Promise<void> {
+): Promise<number> {
+	let bitsPerRecord = 0;
 	const stop = new AbortController();
 	// Without an aggregator the devices would wait for ever.
 	aggregator.result.catch((error: unknown) => stop.abort(error));
 	try {
 		for await (const event of runFleet({ url, devices, data: splits, deal, seed, runtime, signal: stop.signal })) {
+			if (event.type === "finished") bitsPerRecord = event.bitsPerRecord;
 			if (event.type === "failed") {
 				output.event("failed", { device: event.device, what: String(event.error) }, `${event.device}: ${event.error}`);
 			}
@@ -98,4 +100,5 @@ async function trainFleet(
 	} finally {
 		aggregator.stop();
 	}
+	return bitsPerRecord;
 }

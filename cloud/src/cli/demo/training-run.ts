@@ -10,4 +10,6 @@ export interface TrainingRun {
 	readonly artifact: Artifact;
 	readonly rounds: readonly RoundReport[];
 	readonly result: AggregatorResult;
+	/** Bits that training released of the record of which most were, by the devices' disclosure ledgers. */
+	readonly bitsPerRecord: number;
 }
