@@ -36,7 +36,8 @@ for (const name of Object.keys(targets)) {
 		const target = await (targets[name] as NonNullable<(typeof targets)[string]>)();
 		t.teardown(() => target.close?.());
 		for (const file of readdirSync(folder)) {
-			const error = await Promise.resolve(target.read(readFileSync(new URL(file, folder)))).then(
+			const read = async () => target.read(readFileSync(new URL(file, folder)));
+			const error = await read().then(
 				() => undefined,
 				(thrown: unknown) => thrown,
 			);

@@ -23,7 +23,7 @@ export async function readRequest(pem: string, id: string): Promise<x509.PublicK
 	}
 	const name = commonName(request.subjectName);
 	if (name !== id) throw unusable(`a request of ${JSON.stringify(name)}`, `one whose common name is ${id}`);
-	const { name: algorithm, namedCurve } = request.publicKey.algorithm as { name: string; namedCurve?: string };
+	const { name: algorithm, namedCurve } = keyOf(request);
 	if (algorithm !== keyAlgorithm.name || namedCurve !== keyAlgorithm.namedCurve) {
 		throw unusable(`a key of ${algorithm} ${namedCurve ?? ""}`.trimEnd(), "an ECDSA key on P-256");
 	}
@@ -31,6 +31,15 @@ export async function readRequest(pem: string, id: string): Promise<x509.PublicK
 		throw unusable("a signature that does not fit the request", "one by the key of the request");
 	}
 	return request.publicKey;
+}
+
+/** Read when it is asked for: a request can be whole and its key not. */
+function keyOf(request: x509.Pkcs10CertificateRequest): { readonly name: string; readonly namedCurve?: string } {
+	try {
+		return request.publicKey.algorithm;
+	} catch (cause) {
+		throw unusable(`a key that cannot be read: ${(cause as Error).message}`, "an ECDSA key on P-256", cause);
+	}
 }
 
 function unusable(got: string, expected: string, cause?: unknown): ConfigError {
