@@ -13,12 +13,7 @@ export function batchProducts(graph: Graph): Graph {
 	const g = new GraphBuilder(graph.name);
 	const inputs = graph.inputs.map(({ name, dtype, shape }) => g.input(name, dtype, shape));
 	const values = inlineGraph(g, graph, inputs, asProduct);
-	graph.outputs.forEach(({ name }, i) => {
-		const value = values[i] as Value;
-		const producer = g.producer(value);
-		// Outputs are Identity nodes already; a second one would copy.
-		g.output(name, producer?.type === "Identity" ? (producer.inputs[0] as Value) : value);
-	});
+	graph.outputs.forEach(({ name }, i) => void g.output(name, values[i] as Value));
 	return g.build();
 }
 

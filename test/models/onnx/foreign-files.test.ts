@@ -97,7 +97,7 @@ test("shapes computed in the graph are folded away, the batch stays open", async
 	t.deepEqual(graph.outputs[0]?.shape, ["N", 6]);
 	t.deepEqual(
 		graph.nodes.map((n) => n.type),
-		["Reshape", "Identity"],
+		["Reshape"],
 	);
 	t.deepEqual((await run({ opset: 15, nodes })).dims, [2, 6]);
 });
@@ -239,8 +239,8 @@ const chain = (order: readonly number[], first = "x"): OnnxFile => {
 
 test("nodes in any order are sorted; those in order stay as they are", async (t) => {
 	const types = (order: readonly number[]) => decodeModel(onnxFile(chain(order))).nodes.map((n) => n.type);
-	t.deepEqual(types([0, 1, 2, 3]), ["Relu", "Neg", "Add", "Exp", "Identity"]);
-	t.deepEqual(types([3, 2, 1, 0]), ["Relu", "Neg", "Add", "Exp", "Identity"]);
+	t.deepEqual(types([0, 1, 2, 3]), ["Relu", "Neg", "Add", "Exp"]);
+	t.deepEqual(types([3, 2, 1, 0]), ["Relu", "Neg", "Add", "Exp"]);
 	t.deepEqual([...(await run(chain([2, 3, 0, 1]))).data], new Array(12).fill(1));
 });
 
