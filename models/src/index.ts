@@ -15,7 +15,7 @@ export {
 } from "./audit/attack-catalogue.js";
 export type { AttackScene, Reconstruction } from "./audit/attack-scene.js";
 export { type AuditBudget, type AuditBudgetName, auditBudgets } from "./audit/audit-budget.js";
-export { type AuditData, auditData, auditLimits } from "./audit/audit-data.js";
+export { type AttackerSet, type AuditData, auditData, auditLimits } from "./audit/audit-data.js";
 export type { AttackedBoth, AuditEvent, AuditOptions } from "./audit/audit-options.js";
 export type {
 	AuditPictures,
@@ -25,19 +25,23 @@ export type {
 	ReconstructionResult,
 	SkippedAttack,
 } from "./audit/audit-result.js";
-export { AuditTarget, type AuditTargetOptions, type ReleaseOptions } from "./audit/audit-target.js";
+export { AuditTarget, type AuditTargetOptions } from "./audit/audit-target.js";
 export { clientGradients, loadClientGradient, type SampleGradients } from "./audit/client-gradients.js";
+export { Discriminator } from "./audit/discriminator.js";
 export { distanceCorrelation } from "./audit/distance-correlation.js";
+export { dynamicTimeWarping } from "./audit/dynamic-time-warping.js";
 export { type LabelInferenceResult, labelInference } from "./audit/label-inference.js";
 export { isWeak, type Leak, type LeakAnchors, leakOf } from "./audit/leak.js";
 export { type LinkageResult, linkage } from "./audit/linkage.js";
 export { membershipInference } from "./audit/membership-inference.js";
-export { openScene, releasesOf, type SceneOptions } from "./audit/open-scene.js";
+export { openScene, releasesOf, type SceneData, type SceneOptions } from "./audit/open-scene.js";
 export { perceptualDistance, type Recognised, Recogniser } from "./audit/recogniser.js";
 export { type Quality, ReconstructionQuality } from "./audit/reconstruction-quality.js";
 export { runAudit } from "./audit/run-audit.js";
+export type { ReleaseOptions } from "./audit/sending.js";
 export { shuffledWeights } from "./audit/shuffled-weights.js";
 export { signalCorrelation } from "./audit/signal-correlation.js";
+export { type SignalFigures, signalFigures } from "./audit/signal-figures.js";
 export { type SimilarityKind, similarityKind } from "./audit/similarity.js";
 export { structuralSimilarity } from "./audit/structural-similarity.js";
 export { differentiate, type Seed } from "./autodiff/differentiate.js";

@@ -18,11 +18,13 @@ export interface AuditOrigin {
 	readonly runtime: string;
 	readonly program: string;
 	readonly attacks: readonly AuditAttackName[];
+	/** Names of the classes. */
+	readonly classes: readonly string[];
 }
 
 /** What `audit.json` holds: everything but the pictures. */
 export function auditRecord(result: AuditResult, origin: AuditOrigin): Readonly<Record<string, unknown>> {
-	const { pictures: _, ...figures } = result;
+	const { pictures: _, victimLabels: __, ...figures } = result;
 	return { format: 1, origin, ...figures };
 }
 

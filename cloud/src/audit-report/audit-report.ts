@@ -1,7 +1,15 @@
-import type { AuditResult, ReconstructionFigures } from "@psgl/models";
+import {
+	type AuditResult,
+	type ReconstructionAttack,
+	type ReconstructionFigures,
+	type ReconstructionResult,
+	reconstructionAttacks,
+} from "@psgl/models";
 import { elementCount, type Tensor } from "@psgl/sdk";
+import { attackBars } from "./attack-bars.js";
 import { type AuditOrigin, describe } from "./audit-record.js";
 import { escaped, htmlTable } from "./html.js";
+import { leakChart } from "./leak-chart.js";
 import { sampleImage, smashedImage } from "./sample-image.js";
 
 const style = `
@@ -15,6 +23,11 @@ th,td{border-bottom:1px solid #e2e6ec;padding:.3rem .7rem;text-align:right}
 th:first-child,td:first-child{text-align:left}tr.worst td{background:#fdecc8}
 .grid{overflow-x:auto}.grid td{padding:2px;border:0}.grid td:first-child{padding-right:1rem;white-space:nowrap}
 .grid img{image-rendering:pixelated;display:block}.grid polyline{fill:none;stroke:#1c5fa8;stroke-width:1}
+.grid th{font-size:.75rem;font-weight:400;text-align:center;border:0;padding:2px;max-width:84px}
+.grid .group td{padding-top:.7rem}.grid .free td{opacity:.75}
+.chart{max-width:100%;height:auto;font:11px system-ui,sans-serif;fill:#1c2430}.chart line{stroke:#d5dbe3}
+.chart .zero{stroke:#5a6575}.chart circle{fill:#1c5fa8}.chart polyline{fill:none;stroke:#1c5fa8;stroke-width:1.5}
+.chart .bar{fill:#e08a3c}.chart .weak{fill:#c9d0d9}.chart .free{stroke:#1c2430;stroke-width:2}.chart .anchor{stroke:#5a6575;stroke-dasharray:3 3}
 .note{background:#fdecc8;padding:.5rem .8rem;border-radius:6px}code{background:#eef1f5;padding:.1rem .3rem;overflow-wrap:anywhere}
 dt{font-weight:600;margin-top:.6rem}dd{margin:0}footer{margin-top:2rem;color:#5a6575;font-size:.85rem}`;
 
@@ -23,13 +36,15 @@ export function auditReport(result: AuditResult, origin: AuditOrigin, shape: rea
 	const title = `Privacy audit of ${origin.artifact.name}`;
 	const parts = [
 		`<h1>${escaped(title)}</h1>`,
-		`<p>${escaped(origin.data)}; what a device sends at inference, as ${escaped(origin.wire)} on the wire: ${result.release.values.toLocaleString("en-US")} numbers, ${result.release.bits.toLocaleString("en-US")} bits a sample.</p>`,
+		`<p>${escaped(origin.data)}; what a device sends at inference, as ${escaped(origin.wire)} on the wire: ${result.release.values.toLocaleString("en-US")} numbers, ${result.release.bits.toLocaleString("en-US")} bits a sample. ${attackerLine(result)}</p>`,
 		result.complete ? "" : '<p class="note">Interrupted: the attacks that are missing may find more.</p>',
 		headlines(result),
 		"<h2>What was, what leaves, what comes back</h2>",
-		grid(result, shape),
+		grid(result, shape, origin.classes),
 		"<h2>Reconstruction</h2>",
+		bars(result),
 		reconstructionTable(result),
+		utility(result, origin.artifact.name),
 		result.inferences.length === 0 ? "" : `<h2>What else is learned</h2>${inferenceTable(result)}`,
 		"<h2>Who attacks</h2>",
 		threatModels(origin),
@@ -55,8 +70,26 @@ function headlines({ leak, leakBeyondLabel, worst }: AuditResult): string {
 	)}</div>`;
 }
 
-function grid({ pictures, reconstructions }: AuditResult, shape: readonly number[]): string {
-	const row = (name: string, x: Tensor<"float32"> | undefined, draw: typeof sampleImage, of: readonly number[]) => {
+function attackerLine({ attackerSamples, attackerSet: { name, distribution } }: AuditResult): string {
+	const count = attackerSamples.toLocaleString("en-US");
+	return distribution === "same"
+		? `The attacker has ${count} samples of the same distribution: another part of ${escaped(name)}.`
+		: `The attacker has ${count} samples of another distribution: ${escaped(name)}.`;
+}
+
+/** Anchors first, then attacks by what they find, the strongest first; each with its reconstruction without a defence. */
+function grid(
+	{ pictures, reconstructions, victimLabels }: AuditResult,
+	shape: readonly number[],
+	classes: readonly string[],
+): string {
+	const row = (
+		name: string,
+		x: Tensor<"float32"> | undefined,
+		draw: typeof sampleImage,
+		of: readonly number[],
+		kind = "group",
+	) => {
 		if (x === undefined) return "";
 		const size = elementCount(of);
 		const count = x.data.length / size;
@@ -64,25 +97,65 @@ function grid({ pictures, reconstructions }: AuditResult, shape: readonly number
 			{ length: count },
 			(_, n) => `<td>${draw(x.data.subarray(n * size, (n + 1) * size), of, `${escaped(name)}, victim ${n + 1}`)}</td>`,
 		);
-		return `<tr><td>${escaped(name)}</td>${cells.join("")}</tr>`;
+		return `<tr class="${kind}"><td>${escaped(name)}</td>${cells.join("")}</tr>`;
 	};
-	const rebuilt = reconstructions.flatMap(({ name }) => [
-		row(name, pictures.rebuilt.get(name), sampleImage, shape),
-		row(`${name}, undefended`, pictures.rebuiltUndefended.get(name), sampleImage, shape),
+	const strongest = reconstructions.toSorted((a, b) => b.defended.similarity - a.defended.similarity);
+	const rebuilt = strongest.flatMap(({ name, weak }) => [
+		row(weak ? `${name} (weak)` : name, pictures.rebuilt.get(name), sampleImage, shape),
+		row("  undefended", pictures.rebuiltUndefended.get(name), sampleImage, shape, "free"),
 	]);
-	return `<div class="grid"><table><tbody>
+	const heads = Array.from(victimLabels, (label) => `<th>${escaped(classes[label] ?? String(label))}</th>`);
+	return `<div class="grid"><table><thead><tr><th></th>${heads.join("")}</tr></thead><tbody>
 ${row("original", pictures.originals, sampleImage, shape)}
 ${row("what leaves", pictures.smashed, smashedImage, pictures.smashed.dims.slice(1))}
 ${rebuilt.join("\n")}
 </tbody></table></div>`;
 }
 
+function bars({ reconstructions, anchors }: AuditResult): string {
+	const shown = reconstructions.map(({ name, defended, undefended, weak }) => ({
+		name,
+		defended: defended.similarity,
+		undefended: undefended.similarity,
+		weak,
+	}));
+	const about =
+		"Similarity of the reconstructions to the originals; a tick marks the same attack on the undefended network.";
+	return shown.length === 0 ? "" : `${attackBars(shown, anchors)}<p>${about}</p>`;
+}
+
+function utility({ utility: found, leakBeyondLabel }: AuditResult, name: string): string {
+	if (found === undefined) return "";
+	const { samples, balancedAccuracy, undefended } = found;
+	const points = [
+		{ name, utility: balancedAccuracy, leakBeyondLabel },
+		...(undefended === undefined ? [] : [{ name: "undefended", utility: undefended, leakBeyondLabel: 1 }]),
+	];
+	const free = undefended === undefined ? "" : `, the undefended network ${percent(undefended, 1)}`;
+	return `<h2>Privacy against utility</h2>${leakChart(points)}<p>Balanced accuracy on ${samples} samples of the test part: ${percent(balancedAccuracy, 1)}${free}.</p>`;
+}
+
 function reconstructionTable(result: AuditResult): string {
 	const { similarity, meanSample, classMeanSample, reconstructions, worst, recognisedOriginals } = result;
 	const measure = similarity === "ssim" ? "SSIM" : "correlation";
-	const head = ["", "victims", measure, "PSNR dB", "MSE", "perceptual", "recognised", "leak", "beyond label", ""];
+	const signals = meanSample.timeWarping !== undefined;
+	const ofSignals = signals ? ["own correlation", "time warping"] : [];
+	const head = [
+		"",
+		"victims",
+		measure,
+		...ofSignals,
+		"PSNR dB",
+		"MSE",
+		"perceptual",
+		"recognised",
+		"leak",
+		"beyond label",
+		"",
+	];
 	const figures = (f: ReconstructionFigures) => [
 		figure(f.similarity, 3),
+		...(signals ? [figure(f.ownCorrelation, 3), figure(f.timeWarping, 4)] : []),
 		figure(f.psnr, 1),
 		figure(f.mse, 4),
 		figure(f.perceptualDistance, 3),
@@ -93,14 +166,7 @@ function reconstructionTable(result: AuditResult): string {
 		["mean sample", victims, ...figures(meanSample), figure(0, 2), "", "anchor"],
 		["class-mean sample", victims, ...figures(classMeanSample), "", figure(0, 2), "anchor"],
 		...reconstructions.flatMap((r) => [
-			[
-				r.name,
-				String(r.victims),
-				...figures(r.defended),
-				figure(r.leak, 2),
-				figure(r.leakBeyondLabel, 2),
-				r.weak ? "weak attack" : "",
-			],
+			[r.name, String(r.victims), ...figures(r.defended), figure(r.leak, 2), figure(r.leakBeyondLabel, 2), remark(r)],
 			[
 				"  undefended",
 				String(r.victims),
@@ -119,6 +185,12 @@ function reconstructionTable(result: AuditResult): string {
 			? ""
 			: `<p>The undefended network recognises ${percent(recognisedOriginals)} of the originals.</p>`;
 	return `${htmlTable(head, rows, strong)}${originals}`;
+}
+
+function remark({ name, weak }: ReconstructionResult): string {
+	if (weak) return "weak attack";
+	const { active = false }: ReconstructionAttack = reconstructionAttacks[name];
+	return active ? "malicious aggregator" : "";
 }
 
 function inferenceTable({ inferences }: AuditResult): string {
@@ -140,9 +212,13 @@ function threatModels({ attacks }: AuditOrigin): string {
 	return `<dl>${items.join("")}</dl>`;
 }
 
-function reading({ anchors, similarity }: AuditResult): string {
+function reading({ anchors, similarity, meanSample }: AuditResult): string {
+	const signals =
+		meanSample.timeWarping === undefined
+			? ""
+			: " Own correlation is that of what a beat has beyond its class mean; time warping the mean difference that is left when both are laid over each other by dynamic time warping.";
 	const measure = similarity === "ssim" ? "SSIM by scikit-image's definition" : "Pearson correlation";
-	return `<p>Similarity is ${measure}. leak = (attack − ${figure(anchors.mean, 3)}) / (${figure(anchors.undefended, 3)} − ${figure(anchors.mean, 3)}): the mean sample, and the strongest attack on the same network without a defence. leakBeyondLabel has the class mean, ${figure(anchors.classMean, 3)}, in place of the mean. An attack on fewer victims is held against the anchors of those. A weak attack fails on the undefended network too, so that its failure here says nothing. An audit shows what these attacks find; it proves no bound.</p>`;
+	return `<p>Similarity is ${measure}. leak = (attack − ${figure(anchors.mean, 3)}) / (${figure(anchors.undefended, 3)} − ${figure(anchors.mean, 3)}): the mean sample, and the strongest attack on the same network without a defence. leakBeyondLabel has the class mean, ${figure(anchors.classMean, 3)}, in place of the mean. An attack on fewer victims is held against the anchors of those. A weak attack fails on the undefended network too, so that its failure here says nothing. A malicious aggregator breaks the rules of training; what it gets without a defence is no anchor, so its leak may be above 1.${signals} An audit shows what these attacks find; it proves no bound.</p>`;
 }
 
 function footer(
@@ -156,6 +232,6 @@ function figure(value: number | undefined, digits: number): string {
 	return value === undefined || Number.isNaN(value) ? "–" : value.toFixed(digits);
 }
 
-function percent(share: number | undefined): string {
-	return share === undefined ? "–" : `${(100 * share).toFixed(0)} %`;
+function percent(share: number | undefined, digits = 0): string {
+	return share === undefined ? "–" : `${(100 * share).toFixed(digits)} %`;
 }

@@ -16,8 +16,9 @@ function picture(
 	return image(pngOf(values, channels === 3 ? 3 : 1, height, width), title, side, (side * height) / width);
 }
 
-/** Channels [C,H,W] or [C,L] of smashed data side by side, the range of all of them from black to white. */
+/** Channels [C,H,W] or [C,L] of smashed data side by side, the range of all of them from black to white; a code as bars. */
 export function smashedImage(values: Float32Array, shape: readonly number[], title: string): string {
+	if (shape.length === 1) return codeBars(values, title);
 	const [channels = 1, height = 1, width = 1] = shape.length === 3 ? shape : [shape[0] ?? 1, 1, shape[1] ?? 1];
 	const columns = height === 1 ? 1 : Math.ceil(Math.sqrt(channels));
 	const rowCount = Math.ceil(channels / columns);
@@ -38,6 +39,17 @@ export function smashedImage(values: Float32Array, shape: readonly number[], tit
 		}
 	}
 	return image(pngOf(all, 1, high, wide), title, side, side);
+}
+
+/** Levels in [-1,1] of a code as bars up and down from the middle. */
+function codeBars(values: Float32Array, title: string): string {
+	const step = side / values.length;
+	const bars = Array.from(values, (value, i) => {
+		const height = (Math.abs(value) * side) / 2;
+		const y = value > 0 ? side / 2 - height : side / 2;
+		return `<rect fill="#1c5fa8" x="${(step * (i + 0.15)).toFixed(1)}" y="${y.toFixed(1)}" width="${(0.7 * step).toFixed(1)}" height="${height.toFixed(1)}"/>`;
+	});
+	return `<svg role="img" width="${side}" height="${side}" viewBox="0 0 ${side} ${side}"><title>${title}</title>${bars.join("")}</svg>`;
 }
 
 function image(png: Uint8Array, title: string, width: number, height: number): string {

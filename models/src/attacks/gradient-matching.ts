@@ -18,6 +18,7 @@ export interface GradientMatching {
  * @param loss [] of the guessed input `x`
  * @param params what the observed gradient is with respect to
  * @param observed one value for each of `params`, of its shape
+ * @param constants values that no gradient flows through
  * @throws ArtifactError `PSGL_OPERATOR_NO_GRADIENT`.
  */
 export function gradientMatching(
@@ -26,8 +27,9 @@ export function gradientMatching(
 	params: readonly Value[],
 	observed: readonly Value[],
 	x: Value,
+	constants: readonly Value[] = [],
 ): GradientMatching {
-	const gradients = differentiate(g, [{ value: loss }], params);
+	const gradients = differentiate(g, [{ value: loss }], params, constants);
 	const squares = gradients.map((gradient, i) => {
 		const seen = observed[i] as Value;
 		const difference = gradient === undefined ? seen : g.add("Sub", [gradient, seen]);
@@ -35,6 +37,6 @@ export function gradientMatching(
 		return g.add("ReduceSum", [g.add("Mul", [difference, difference]), axes], { keepdims: int(0) });
 	});
 	const distance = squares.reduce((sum, square) => g.add("Add", [sum, square]));
-	const [gradient] = differentiate(g, [{ value: distance }], [x]);
+	const [gradient] = differentiate(g, [{ value: distance }], [x], constants);
 	return { distance, gradient: gradient ?? g.add("Sub", [x, x]) };
 }

@@ -1,9 +1,12 @@
 import type { AttackScene, Reconstruction } from "./attack-scene.js";
 import { decoderAttack } from "./decoder-attack.js";
 import { deepLeakage } from "./deep-leakage.js";
+import { featureHijack } from "./feature-hijack.js";
 import { invertingGradients } from "./inverting-gradients.js";
 import { kernelRidgeDecoder } from "./kernel-ridge-decoder.js";
 import { pathAttack } from "./path-attack.js";
+import { plantedWeights } from "./planted-weights.js";
+import { simulatedClient } from "./simulated-client.js";
 import { unsplit } from "./unsplit.js";
 import { whiteBoxInversion } from "./white-box-inversion.js";
 
@@ -20,6 +23,10 @@ export interface ReconstructionAttack extends AttackDescription {
 	readonly quick: boolean;
 	/** Takes part as the aggregator's half does, which has to be there. */
 	readonly needsServer?: boolean;
+	/** Lives on the gradients of training. */
+	readonly needsGradients?: boolean;
+	/** The aggregator breaks the rules of training. What it gets from the undefended network is no anchor. */
+	readonly active?: boolean;
 }
 
 const aggregator = "Whoever reads the smashed data: the aggregator itself, or somebody on the way.";
@@ -38,24 +45,29 @@ export const reconstructionAttacks = {
 	decoder: {
 		title: "adaptive decoder, trained for similarity",
 		threatModel: `${aggregator} ${ownSamples} It knows the defence, runs its samples through the whole device, and trains a network back to the sample for the very measure it is judged by.`,
-		run: (scene: AttackScene) => decoderAttack(scene, scene.pairs, "similarity"),
+		run: (scene: AttackScene) => decoderAttack(scene, { pairs: scene.pairs, loss: "similarity" }),
 		quick: true,
+	},
+	"decoder-large": {
+		title: "large adaptive decoder",
+		threatModel: `${aggregator} ${ownSamples} As the adaptive decoder, with a network of about five times the weights.`,
+		run: (scene: AttackScene) => decoderAttack(scene, { pairs: scene.pairs, loss: "similarity", size: "large" }),
+		quick: false,
 	},
 	"decoder-mse": {
 		title: "adaptive decoder, trained for squared error",
 		threatModel: `${aggregator} ${ownSamples} As the adaptive decoder, with another aim in training.`,
-		run: (scene: AttackScene) => decoderAttack(scene, scene.pairs, "squared-error"),
+		run: (scene: AttackScene) => decoderAttack(scene, { pairs: scene.pairs, loss: "squared-error" }),
 		quick: false,
 	},
 	"decoder-clean": {
 		title: "decoder trained on clean pairs",
 		threatModel: `${aggregator} ${ownSamples} It does not know of the device's map: its pairs are of samples without it.`,
 		run: async (scene: AttackScene) =>
-			decoderAttack(
-				scene,
-				await scene.target.release(scene.samples, { withMap: false, signal: scene.signal }),
-				"similarity",
-			),
+			decoderAttack(scene, {
+				pairs: await scene.target.release(scene.samples, { withMap: false, signal: scene.signal }),
+				loss: "similarity",
+			}),
 		quick: false,
 	},
 	path: {
@@ -70,6 +82,31 @@ export const reconstructionAttacks = {
 		run: whiteBoxInversion,
 		quick: true,
 	},
+	"simulated-client": {
+		title: "simulated client (SDAR)",
+		threatModel:
+			"The aggregator, which plays by the rules and has auxiliary samples with their classes, and the server segment, but not the client segment's weights. It trains a client segment of its own that the server segment can use and a discriminator cannot tell from the victims', and a decoder on that.",
+		run: simulatedClient,
+		quick: false,
+		needsServer: true,
+	},
+	"feature-hijack": {
+		title: "feature-space hijacking (FSHA)",
+		threatModel:
+			"A malicious aggregator, with samples of its own. In place of the gradients at the cut it sends a device such that make its smashed data look like those of an autoencoder of the aggregator's, which takes them back to samples. The device trains on the victims.",
+		run: featureHijack,
+		quick: false,
+		needsGradients: true,
+		active: true,
+	},
+	"planted-weights": {
+		title: "planted weights",
+		threatModel:
+			"A malicious aggregator, with samples of its own. It hands out the weights of the client segment in every round, and hands out those of an autoencoder's first half.",
+		run: plantedWeights,
+		quick: false,
+		active: true,
+	},
 	unsplit: {
 		title: "UnSplit",
 		threatModel: `${aggregator} It knows the architecture of the client half and not its weights, and has no samples but their mean: it looks for samples and weights of a clone in turn until the clone makes the smashed data of a batch.`,
@@ -81,6 +118,7 @@ export const reconstructionAttacks = {
 		threatModel: `${gradients} From noise on, it optimises a sample until its gradient is the one it saw.`,
 		run: deepLeakage,
 		quick: false,
+		needsGradients: true,
 		needsServer: true,
 	},
 	"inverting-gradients": {
@@ -88,6 +126,7 @@ export const reconstructionAttacks = {
 		threatModel: `${gradients} From the mean of its own samples on, it optimises a smooth sample until its gradient points where the one it saw does.`,
 		run: invertingGradients,
 		quick: false,
+		needsGradients: true,
 		needsServer: true,
 	},
 } as const satisfies Readonly<Record<string, ReconstructionAttack>>;

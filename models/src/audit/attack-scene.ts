@@ -16,6 +16,8 @@ export interface AttackScene {
 	readonly target: AuditTarget;
 	/** [N, ...inputShape]: samples of its own, none of them a victim. */
 	readonly samples: Real;
+	/** [N]: their classes. */
+	readonly labels: Int32Array;
 	/** [N,Cs,...]: what the device makes of `samples`, defence included. */
 	readonly pairs: Real;
 	/** [V,Cs,...]: what the victims' device sent. */

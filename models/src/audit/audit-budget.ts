@@ -13,6 +13,8 @@ export interface AuditBudget {
 	/** Victims of attacks on gradients, which take one after the other. */
 	readonly gradientVictims: number;
 	readonly gradientSteps: number;
+	/** Steps of a hijacking or simulating aggregator. */
+	readonly hijackSteps: number;
 	/** Training steps of the undefended network everything is measured against. */
 	readonly undefendedSteps: number;
 	/** Candidates in linkage. */
@@ -32,6 +34,7 @@ export const auditBudgets: Readonly<Record<AuditBudgetName, AuditBudget>> = {
 		inversionSteps: 400,
 		gradientVictims: 4,
 		gradientSteps: 200,
+		hijackSteps: 200,
 		undefendedSteps: 200,
 		candidates: 256,
 	},
@@ -44,6 +47,7 @@ export const auditBudgets: Readonly<Record<AuditBudgetName, AuditBudget>> = {
 		inversionSteps: 1000,
 		gradientVictims: 8,
 		gradientSteps: 300,
+		hijackSteps: 1000,
 		undefendedSteps: 600,
 		candidates: 256,
 	},
@@ -56,6 +60,7 @@ export const auditBudgets: Readonly<Record<AuditBudgetName, AuditBudget>> = {
 		inversionSteps: 3000,
 		gradientVictims: 16,
 		gradientSteps: 1000,
+		hijackSteps: 5000,
 		undefendedSteps: 2000,
 		candidates: 256,
 	},

@@ -10,12 +10,25 @@ export const auditLimits = {
 	minAuditAttackerSamples: 50,
 } as const;
 
+/** Whose samples the attacker has. */
+export interface AttackerSet {
+	readonly name: string;
+	/** `same`: another part of the victims' set; `other`: a set of its own. */
+	readonly distribution: "same" | "other";
+}
+
+/** Decisions on more samples tell little more. */
+const mostJudged = 1000;
+
 /** Who is attacked, and what the attacker owns. */
 export interface AuditData {
 	readonly victims: Dataset;
 	readonly attacker: Dataset;
 	/** Samples among which linkage looks; the first are the victims. */
 	readonly candidates: Dataset;
+	readonly attackerSet: AttackerSet;
+	/** Samples of the test part to judge decisions on. */
+	readonly judged: Dataset;
 	/** As many samples of the train part as there are candidates. */
 	readonly members: Dataset;
 	/** What a reader must know, such as samples that were left out. */
@@ -59,7 +72,10 @@ export function auditData(
 	atLeast(victims.length, auditLimits.minAuditVictims, `the test part of ${data.name}`);
 	atLeast(attacker.length, auditLimits.minAuditAttackerSamples, `the attacker's part of ${(own ?? data).name}`);
 	const members = part(data.train, candidates.length, random.fork("members"));
-	return { victims, attacker, candidates, members, notes };
+	const judged = part(data.test, mostJudged, random.fork("judged"));
+	const attackerSet: AttackerSet =
+		own === undefined ? { name: data.name, distribution: "same" } : { name: own.name, distribution: "other" };
+	return { victims, attacker, attackerSet, candidates, judged, members, notes };
 }
 
 function atLeast(count: number, least: number, where: string): void {

@@ -1,5 +1,6 @@
 import type { Tensor } from "@psgl/sdk";
 import type { InferenceName, ReconstructionName } from "./attack-catalogue.js";
+import type { AttackerSet } from "./audit-data.js";
 import type { Leak, LeakAnchors } from "./leak.js";
 import type { SimilarityKind } from "./similarity.js";
 
@@ -12,6 +13,10 @@ export interface ReconstructionFigures {
 	readonly similarity: number;
 	/** To the undefended network; undefined where there is none with both halves. */
 	readonly perceptualDistance?: number;
+	/** Only of signals: mean absolute difference after dynamic time warping. */
+	readonly timeWarping?: number;
+	/** Only of signals: correlation of what original and reconstruction have beyond the class mean. */
+	readonly ownCorrelation?: number;
 	/** Share of reconstructions that the undefended network puts in the original's class. */
 	readonly recognised?: number;
 }
@@ -64,6 +69,12 @@ export interface AuditResult extends Leak {
 	readonly skipped: readonly SkippedAttack[];
 	readonly victims: number;
 	readonly attackerSamples: number;
+	/** Where the attacker's samples come from: another part of the victims' set, or a set of its own. */
+	readonly attackerSet: AttackerSet;
+	/** Classes of the victims that are shown. */
+	readonly victimLabels: Int32Array;
+	/** How well the networks decide on samples of the test part; undefended where both halves of that are there. */
+	readonly utility?: { readonly samples: number; readonly balancedAccuracy: number; readonly undefended?: number };
 	/** Numbers a release of one sample holds, and its bits on the wire. */
 	readonly release: { readonly values: number; readonly bits: number };
 	readonly notes: readonly string[];

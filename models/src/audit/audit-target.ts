@@ -1,19 +1,18 @@
-import { type Runtime, type Session, ShapeError, scalar, type Tensor } from "@psgl/sdk";
-import { type Artifact, artifactGraph, artifactTensor, type Manifest } from "@psgl/sdk/artifact";
+import { type Random, type Runtime, ShapeError, seededRandom, type Tensor } from "@psgl/sdk";
+import type { Artifact, Manifest } from "@psgl/sdk/artifact";
 import type { WireDType } from "@psgl/sdk/protocol";
-import { rows, runInBatches } from "./run-in-batches.js";
+import { openCodec, openSending, type ReleaseOptions, type Sending, type WireCodec } from "./sending.js";
 
 type Real = Tensor<"float32">;
 
 export interface AuditTargetOptions {
 	readonly runtime: Runtime;
 	readonly threads?: number;
-	/** Element type on the wire. */
+	/** Element type of real numbers on the wire. */
 	readonly wire: WireDType;
+	/** Draws what a random defence draws; default: seed 1. */
+	readonly random?: Random;
 }
-
-/** Samples a device sends at once; int8 has one scale a channel and batch. */
-const sentAtOnce = 16;
 
 /**
  * The client half of an artifact as an attacker sees it: what it sends for a sample, read off the wire. The device's
@@ -22,34 +21,42 @@ const sentAtOnce = 16;
 export class AuditTarget implements AsyncDisposable {
 	readonly artifact: Artifact;
 	readonly wire: WireDType;
-	readonly #infer: Session;
-	readonly #codec: readonly Session[];
+	readonly #sending: Sending;
+	readonly #codec: WireCodec;
 
-	private constructor(artifact: Artifact, wire: WireDType, infer: Session, codec: readonly Session[]) {
+	private constructor(artifact: Artifact, wire: WireDType, sending: Sending, codec: WireCodec) {
 		this.artifact = artifact;
 		this.wire = wire;
-		this.#infer = infer;
+		this.#sending = sending;
 		this.#codec = codec;
 	}
 
 	/** @throws ArtifactError `PSGL_ARTIFACT_MEMBER` when the artifact has no client half. */
-	static async load(artifact: Artifact, { runtime, threads = 1, wire }: AuditTargetOptions): Promise<AuditTarget> {
-		const load = (name: string) => runtime.load(artifactGraph(artifact, name), { threads });
-		const infer = await load("client/infer");
-		const codec = wire === "float32" ? [] : [await load(`wire/encode.${wire}`), await load(`wire/decode.${wire}`)];
-		return new AuditTarget(artifact, wire, infer, codec);
+	static async load(artifact: Artifact, options: AuditTargetOptions): Promise<AuditTarget> {
+		const { runtime, threads = 1, wire, random = seededRandom(1) } = options;
+		const sending = await openSending(artifact, { runtime, threads, wire, random });
+		return new AuditTarget(artifact, wire, sending, await openCodec(artifact, runtime, threads, wire));
 	}
 
 	get manifest(): Manifest {
 		return this.artifact.manifest;
 	}
 
+	/** Bits of one sample's release. */
+	get releaseBits(): number {
+		return this.#sending.bits;
+	}
+
+	/** Whether the same sample leaves otherwise every time. */
+	get isRandom(): boolean {
+		return this.#sending.random;
+	}
+
 	/**
-	 * Smashed data [N,Cs,...] of samples [N, ...inputShape] as they arrive.
-	 * @param withMap false: of clean samples, the device's map left away
+	 * Smashed data [N,Cs,...] of samples [N, ...inputShape] as they arrive; of a code its levels [N,k].
 	 * @throws ShapeError `PSGL_INPUT_SHAPE`
 	 */
-	async release(x: Real, { withMap = true, signal }: ReleaseOptions = {}): Promise<Real> {
+	async release(x: Real, options: ReleaseOptions = {}): Promise<Real> {
 		const { inputShape, name } = this.manifest;
 		if (x.dims.slice(1).join() !== inputShape.join()) {
 			throw new ShapeError("PSGL_INPUT_SHAPE", {
@@ -59,42 +66,20 @@ export class AuditTarget implements AsyncDisposable {
 				remedy: "Give samples of that shape, or audit the artifact that was made for these",
 			});
 		}
-		const feeds = {
-			params: artifactTensor(this.artifact, "client/params"),
-			stats: artifactTensor(this.artifact, "client/stats"),
-			head: artifactTensor(this.artifact, "client/head"),
-			budget: scalar(withMap ? (this.manifest.map?.budget ?? 0) : 0),
-		};
-		const run = { session: this.#infer, feeds, input: "x", output: "smashed", batchSize: sentAtOnce, signal };
-		const sent = await runInBatches(x, run);
-		return this.arrive(sent);
+		return this.#sending.release(x, options);
 	}
 
-	/** Smashed data, or gradients at the cut, [N,Cs,...] as they arrive: quantised for the wire and back, a batch of a device at a time. */
-	async arrive(smashed: Real): Promise<Real> {
-		const [encode, decode] = this.#codec;
-		if (encode === undefined || decode === undefined) return smashed;
-		const count = smashed.dims[0] as number;
-		const arrived = new Float32Array(smashed.data.length);
-		for (let start = 0; start < count; start += sentAtOnce) {
-			const values = rows(smashed, start, Math.min(start + sentAtOnce, count));
-			const { quantised, scale } = await encode.run({ values });
-			const out = await decode.run({ quantised: quantised as Tensor, scale: scale as Tensor });
-			arrived.set((out.values as Real).data, (start * smashed.data.length) / count);
-		}
-		return { ...smashed, data: arrived };
+	/** Gradients at the cut [N,Cs,...] as they arrive. */
+	arrive(gradients: Real): Promise<Real> {
+		return this.#codec.arrive(gradients);
 	}
 
 	async close(): Promise<void> {
-		await Promise.all([this.#infer, ...this.#codec].map((session) => session.close()));
+		await this.#sending.close();
+		await this.#codec.close();
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
 		await this.close();
 	}
-}
-
-export interface ReleaseOptions {
-	readonly withMap?: boolean;
-	readonly signal?: AbortSignal | undefined;
 }

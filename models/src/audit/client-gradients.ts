@@ -8,6 +8,7 @@ import type { Value } from "../graph/graph.js";
 import { encodeModel } from "../onnx/write.js";
 import type { AuditTarget } from "./audit-target.js";
 import { cutGradients } from "./cut-gradients.js";
+import { straightThroughConstants } from "./straight-through.js";
 
 /** What training shows of one sample. */
 export interface SampleGradients {
@@ -41,7 +42,7 @@ export function loadClientGradient(target: AuditTarget, { runtime, threads }: Op
 	const g = new GraphBuilder("audit/client-gradient");
 	const x = g.input("x", "float32", [1, ...inputShape]);
 	const { loss, params } = lossAtCut(g, target, x, "own", g.input("cut", "float32", [1, ...smashedShape]));
-	const [gradient] = differentiate(g, [{ value: loss }], [params]);
+	const [gradient] = differentiate(g, [{ value: loss }], [params], straightThroughConstants(g));
 	g.output("gradient", gradient ?? g.add("Sub", [params, params]));
 	return runtime.load(encodeModel(g.build()), { threads });
 }

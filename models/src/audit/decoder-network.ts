@@ -8,8 +8,11 @@ import { normalised } from "../layers/normalised.js";
 import type { ParameterScope } from "../layers/parameter-scope.js";
 import { flatten } from "../layers/pooling.js";
 
+/** A large decoder has more channels, and a second convolution at every size. */
+export type DecoderSize = "small" | "large";
+
 /** Channels of the first layer and after each doubling of the size. */
-const channelsBySize = [64, 32, 16];
+const channelsBySize = { small: [64, 32, 16], large: [128, 96, 48] } as const;
 
 /** Smashed data of fewer values have no picture-like order to keep: a dense layer lays them out. */
 const fewValues = 128;
@@ -23,16 +26,24 @@ export function decoderNetwork(
 	scope: ParameterScope,
 	smashed: Value,
 	shape: readonly number[],
+	size: DecoderSize,
 ): Value {
 	const sizes = shape.slice(1);
+	const width = (level: number) => channelsBySize[size][Math.min(level, channelsBySize[size].length - 1)] as number;
+	const refined = (v: Value, within: ParameterScope, level: number) =>
+		size === "small"
+			? v
+			: block(g, within, convolution(g, within, v, { outputs: width(level), kernel: 3, bias: false }));
 	let x = laidOut(g, scope, smashed, sizes);
 	x = block(
 		g,
 		scope.within("first"),
 		convolution(g, scope.within("first"), x, { outputs: width(0), kernel: 3, bias: false }),
 	);
+	x = refined(x, scope.within("first2"), 0);
 	for (let i = 1; needsDoubling(x, sizes); i++) {
 		x = block(g, scope.within(`up${i}`), doubled(g, scope.within(`up${i}`), x, width(i)));
+		x = refined(x, scope.within(`up${i}.2`), i);
 	}
 	if (x.shape.slice(2).join() !== sizes.join()) {
 		const axes = ints(sizes.map((_, i) => i + 2));
@@ -41,8 +52,6 @@ export function decoderNetwork(
 	const last = convolution(g, scope.within("last"), x, { outputs: shape[0] as number, kernel: 3 });
 	return g.add("Sigmoid", [last]);
 }
-
-const width = (level: number) => channelsBySize[Math.min(level, channelsBySize.length - 1)] as number;
 
 const needsDoubling = (x: Value, sizes: readonly number[]) =>
 	sizes.some((size, i) => (x.shape[i + 2] as number) < size);

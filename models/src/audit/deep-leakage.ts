@@ -3,6 +3,7 @@ import { gradientMatching } from "../attacks/gradient-matching.js";
 import { int } from "../graph/attribute.js";
 import type { AttackScene } from "./attack-scene.js";
 import { gradientInversion } from "./gradient-inversion.js";
+import { straightThroughConstants } from "./straight-through.js";
 
 /**
  * Deep leakage from gradients (Zhu et al., NeurIPS 2019, Eq. 3) on the client segment: from noise on, the sample whose
@@ -13,7 +14,7 @@ export function deepLeakage(scene: AttackScene): Promise<Tensor<"float32">> {
 	const size = elementCount(scene.target.manifest.inputShape);
 	return gradientInversion(scene, {
 		distance(g, loss, params, seen, x) {
-			const { distance } = gradientMatching(g, loss, [params], [seen], x);
+			const { distance } = gradientMatching(g, loss, [params], [seen], x, straightThroughConstants(g));
 			const square = g.add("ReduceSum", [g.add("Mul", [seen, seen])], { keepdims: int(0) });
 			return g.add("Div", [distance, g.add("Add", [square, g.scalar(1e-20)])]);
 		},

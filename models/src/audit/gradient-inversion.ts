@@ -26,7 +26,7 @@ export interface GradientInversion {
 export async function gradientInversion(scene: AttackScene, way: GradientInversion): Promise<Real> {
 	const { target, runtime, threads, budget, signal, onProgress } = scene;
 	const { manifest } = target;
-	const observed = await scene.device.gradients(budget.gradientVictims, { signal });
+	const observed = await scene.device.gradients(budget.gradientVictims, signal);
 	const objective = (g: GraphBuilder, { x, added }: { readonly x: Value; readonly added: Value | "own" | "none" }) => {
 		const cut = g.input("cut", "float32", [1, ...manifest.smashedShape]);
 		const { loss, params } = lossAtCut(g, target, x, added, cut);

@@ -6,6 +6,7 @@ import type { Value } from "../graph/graph.js";
 import type { AttackScene } from "./attack-scene.js";
 import { gradientInversion } from "./gradient-inversion.js";
 import { meanSample } from "./mean-sample.js";
+import { straightThroughConstants } from "./straight-through.js";
 
 /**
  * Inverting gradients (Geiping et al., NeurIPS 2020, Eq. 4) on the client segment: from the mean sample on, the smooth
@@ -15,7 +16,7 @@ export function invertingGradients(scene: AttackScene): Promise<Tensor<"float32"
 	const mean = meanSample(scene.samples);
 	return gradientInversion(scene, {
 		distance(g, loss, params, seen) {
-			const [own] = differentiate(g, [{ value: loss }], [params]);
+			const [own] = differentiate(g, [{ value: loss }], [params], straightThroughConstants(g));
 			return own === undefined ? g.scalar(1) : g.add("Sub", [g.scalar(1), cosine(g, own, seen)]);
 		},
 		variationWeight: 0.3,

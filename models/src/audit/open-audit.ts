@@ -1,5 +1,6 @@
-import { bytesPerElement, elementCount, type Random, type Tensor } from "@psgl/sdk";
+import { elementCount, type Random, type Tensor } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
+import { metricsOn } from "../evaluation/decision-metrics.js";
 import { anchors as anchorSamples } from "./anchors.js";
 import {
 	type AuditAttackName,
@@ -20,15 +21,14 @@ import type {
 	SkippedAttack,
 } from "./audit-result.js";
 import { AuditTarget } from "./audit-target.js";
-import { distanceCorrelation } from "./distance-correlation.js";
-import { labelInference } from "./label-inference.js";
+import { hindrance } from "./hindrance.js";
+import { infer } from "./infer.js";
 import { isWeak, type LeakAnchors, leakOf } from "./leak.js";
-import { linkage } from "./linkage.js";
-import { membershipInference } from "./membership-inference.js";
 import { allOf, openScene, releasesOf } from "./open-scene.js";
 import { perceptualDistance, Recogniser } from "./recogniser.js";
 import { ReconstructionQuality } from "./reconstruction-quality.js";
 import { firstRows, rows } from "./run-in-batches.js";
+import { signalFigures } from "./signal-figures.js";
 import { similarityKind } from "./similarity.js";
 
 type Real = Tensor<"float32">;
@@ -45,9 +45,6 @@ interface Measured {
 	/** [N] */
 	readonly each: Float32Array;
 }
-
-/** Why some attacks are not made on a client half. */
-const onlyJoint = "needs the joint artifact: the aggregator's half takes part in it";
 
 /** Victims shown in a report. */
 const shown = 8;
@@ -74,6 +71,8 @@ export class OpenAudit implements AsyncDisposable {
 	readonly #quality: ReconstructionQuality;
 	readonly #recogniser: Recogniser | undefined;
 	readonly #originals: Real;
+	readonly #mean: Real;
+	readonly #classMean: Real;
 	readonly #scenes: { readonly defended: AttackScene; readonly undefended: AttackScene };
 	readonly #found: Attacked[] = [];
 	readonly #inferences: InferenceResult[] = [];
@@ -92,6 +91,10 @@ export class OpenAudit implements AsyncDisposable {
 		this.#quality = quality;
 		this.#recogniser = recogniser;
 		this.#originals = originals;
+		const { attacker, victims } = parts.parts;
+		const { mean, classMean } = anchorSamples(attacker, victims.labels);
+		this.#mean = mean;
+		this.#classMean = classMean;
 		this.#scenes = scenes;
 	}
 
@@ -122,18 +125,21 @@ export class OpenAudit implements AsyncDisposable {
 
 	async result(): Promise<AuditResult> {
 		const { options, parts, target, reference } = this.#in;
-		const { mean, classMean } = anchorSamples(parts.attacker, parts.victims.labels);
-		const meanSample = await this.#measure(mean);
-		const classMeanSample = await this.#measure(classMean);
+		const meanSample = await this.#measure(this.#mean);
+		const classMeanSample = await this.#measure(this.#classMean);
+		const honest = this.#found.filter(
+			({ result: { name } }) => !(reconstructionAttacks[name] as ReconstructionAttack).active,
+		);
 		// An attack that took fewer victims is judged by the anchors of those alone.
 		const anchorsOf = (victims: number): LeakAnchors => {
 			const first = (each: Float32Array) => meanOf(each.subarray(0, victims));
-			const stronger = this.#found.filter(({ undefended }) => undefended.length >= victims);
+			const onAll = honest.filter(({ undefended }) => undefended.length >= victims);
+			const compared = onAll.length > 0 ? onAll : honest;
 			return {
 				mean: first(meanSample.each),
 				classMean: first(classMeanSample.each),
 				undefended:
-					stronger.length === 0 ? Number.NaN : Math.max(...stronger.map(({ undefended }) => first(undefended))),
+					compared.length === 0 ? Number.NaN : Math.max(...compared.map(({ undefended }) => first(undefended))),
 			};
 		};
 		const reconstructions = this.#found.map(({ result }): ReconstructionResult => {
@@ -169,7 +175,11 @@ export class OpenAudit implements AsyncDisposable {
 			skipped: this.#skipped,
 			victims: parts.victims.length,
 			attackerSamples: parts.attacker.length,
-			release: { values, bits: 8 * values * bytesPerElement[options.wire] },
+			attackerSet: parts.attackerSet,
+			victimLabels: parts.victims.subset(Array.from({ length: Math.min(shown, parts.victims.length) }, (_, i) => i))
+				.labels,
+			release: { values, bits: target.releaseBits },
+			...(await this.#utility()),
 			notes: [...parts.notes, ...(reference.note === undefined ? [] : [reference.note])],
 			pictures: {
 				originals: firstRows(this.#originals, shown),
@@ -188,9 +198,9 @@ export class OpenAudit implements AsyncDisposable {
 	async #reconstruct(name: ReconstructionName): Promise<void> {
 		const { onEvent } = this.#in.options;
 		const attack: ReconstructionAttack = reconstructionAttacks[name];
-		const joint = [this.#in.target, this.#in.undefended].every(({ manifest }) => manifest.part === "joint");
-		if (attack.needsServer && !joint) {
-			const skipped = { name, why: onlyJoint };
+		const why = hindrance(attack, [this.#in.target, this.#in.undefended]);
+		if (why !== undefined) {
+			const skipped = { name, why };
 			this.#skipped.push(skipped);
 			onEvent?.({ type: "skipped", skipped });
 			return;
@@ -218,53 +228,39 @@ export class OpenAudit implements AsyncDisposable {
 	}
 
 	async #infer(name: InferenceName): Promise<void> {
-		const result = await this.#inference(name);
+		const { options, parts: data } = this.#in;
+		const { runtime, threads = 1, signal } = options;
+		const scene = { ...this.#scenes, data, originals: this.#originals, runtime, threads, signal };
+		const result = await infer(name, scene);
 		this.#inferences.push(result);
-		this.#in.options.onEvent?.({ type: "finished", result });
+		options.onEvent?.({ type: "finished", result });
 	}
 
-	async #inference(name: InferenceName): Promise<InferenceResult> {
-		const { options, target, undefended, parts } = this.#in;
-		const { runtime, threads = 1, signal } = options;
-		switch (name) {
-			case "linkage": {
-				const x = allOf(parts.candidates);
-				const link = async (network: AuditTarget) => {
-					const own = await network.release(x, { signal });
-					return linkage(runtime, own, own, threads);
-				};
-				const { top1, chance, candidates } = await link(target);
-				const free = await link(undefended);
-				return { name, value: top1, undefended: free.top1, chance, note: `${candidates} candidates` };
-			}
-			case "distance-correlation": {
-				const { defended, undefended: free } = this.#scenes;
-				const measure = (scene: AttackScene) => distanceCorrelation(runtime, this.#originals, scene.seen, threads);
-				return { name, value: await measure(defended), undefended: await measure(free), chance: 0 };
-			}
-			case "membership": {
-				if (target.manifest.part !== "joint") return { name, value: Number.NaN, chance: 0.5, note: onlyJoint };
-				await using network = await Recogniser.load(target.artifact, runtime, threads);
-				return { name, value: await membershipInference(network, parts.members, parts.candidates), chance: 0.5 };
-			}
-			case "label-gradient": {
-				if (target.manifest.part !== "joint") return { name, value: Number.NaN, chance: 0.5, note: onlyJoint };
-				const own = parts.attacker.subset(Array.from({ length: Math.min(128, parts.attacker.length) }, (_, i) => i));
-				const found = await labelInference(target, parts.candidates, own, { runtime, threads, signal });
-				const note = found === undefined ? "a class is missing among the victims or the attacker's samples" : undefined;
-				return { name, value: found?.auc ?? Number.NaN, chance: 0.5, ...(note !== undefined && { note }) };
-			}
-		}
+	/** How well both networks decide on the test part, where they have both halves. */
+	async #utility(): Promise<Pick<AuditResult, "utility">> {
+		const { target, options, parts } = this.#in;
+		if (target.manifest.part !== "joint") return {};
+		const { judged } = parts;
+		const balanced = async (network: Recogniser) =>
+			metricsOn(judged, (await network.look(allOf(judged))).scores).balancedAccuracy;
+		await using own = await Recogniser.load(target.artifact, options.runtime, options.threads);
+		const free = this.#recogniser === undefined ? undefined : await balanced(this.#recogniser);
+		const utility = { samples: judged.length, balancedAccuracy: await balanced(own) };
+		return { utility: free === undefined ? utility : { ...utility, undefended: free } };
 	}
 
 	async #measure(rebuilt: Real): Promise<Measured> {
 		const originals = rows(this.#originals, 0, rebuilt.dims[0] as number);
 		const { mse, psnr, similarity, each } = await this.#quality.measure(originals, rebuilt);
-		if (this.#recogniser === undefined) return { figures: { mse, psnr, similarity }, each };
+		const signals =
+			originals.dims.length === 3 &&
+			signalFigures(originals, rebuilt, rows(this.#classMean, 0, rebuilt.dims[0] as number));
+		const alike = { mse, psnr, similarity, ...signals };
+		if (this.#recogniser === undefined) return { figures: alike, each };
 		const [a, b] = [await this.#recogniser.look(originals), await this.#recogniser.look(rebuilt)];
 		const { labels } = this.#in.parts.victims;
 		const right = b.decisions.reduce((sum, decision, n) => sum + (decision === labels[n] ? 1 : 0), 0);
-		const figures = { mse, psnr, similarity, perceptualDistance: perceptualDistance(a, b) };
+		const figures = { ...alike, perceptualDistance: perceptualDistance(a, b) };
 		return { figures: { ...figures, recognised: right / b.decisions.length }, each };
 	}
 }

@@ -16,23 +16,27 @@ export interface SceneOptions {
 	readonly earlier?: readonly Releases[];
 }
 
+/** Whose samples a scene is made of. */
+export type SceneData = Pick<AuditData, "attacker" | "victims" | "candidates">;
+
 /** Lets a network send everything an attacker sees. */
-export async function openScene(target: AuditTarget, data: AuditData, options: SceneOptions): Promise<AttackScene> {
+export async function openScene(target: AuditTarget, data: SceneData, options: SceneOptions): Promise<AttackScene> {
 	const { runtime, threads, earlier = [] } = options;
 	return {
 		...options,
 		earlier,
 		target,
 		samples: allOf(data.attacker),
+		labels: data.attacker.labels,
 		...(await releasesOf(target, data, options.signal)),
-		device: new VictimDevice(target, data.candidates, { runtime, threads }),
+		device: new VictimDevice(target, data.candidates, { runtime, threads, victims: data.victims.length }),
 	};
 }
 
 /** What a network sends of the attacker's samples and of the victims. */
 export async function releasesOf(
 	target: AuditTarget,
-	{ attacker, victims }: AuditData,
+	{ attacker, victims }: SceneData,
 	signal?: AbortSignal,
 ): Promise<Releases> {
 	return {

@@ -22,7 +22,7 @@ export async function runAudit(artifact: Artifact, data: DataSplits, options: Au
 	requireShape(artifact, data);
 	if (options.attackerData !== undefined) requireShape(artifact, options.attackerData);
 	const parts = auditData(data, options.attackerData, budget, random.fork("data"));
-	await using target = await AuditTarget.load(artifact, { runtime, threads, wire });
+	await using target = await AuditTarget.load(artifact, { runtime, threads, wire, random: random.fork("device") });
 	const reference = await undefendedArtifact(artifact, parts.attacker, options, random.fork("undefended"));
 	// Without a defence nothing is rounded either.
 	await using undefended = await AuditTarget.load(reference.artifact, { runtime, threads, wire: "float32" });

@@ -7,6 +7,7 @@ import type { Value } from "../graph/graph.js";
 import { encodeModel } from "../onnx/write.js";
 import { adam } from "../optimisers/adam.js";
 import { adamSlotsPerParameter } from "../optimisers/adam-of-pieces.js";
+import { straightThroughConstants } from "./straight-through.js";
 import { totalVariation } from "./total-variation.js";
 
 type Real = Tensor<"float32">;
@@ -133,7 +134,7 @@ function searchGraph(options: SampleSearchOptions, dims: readonly number[], leng
 	if (variationWeight > 0) loss = weighed(totalVariation(g, first), variationWeight);
 	if (variable !== undefined) loss = weighed(g.add("ReduceMean", [variable], { keepdims: int(0) }), mapWeight);
 	// Means over all samples make the steps of each smaller the more there are; Adam does not care for the scale.
-	const [found] = differentiate(g, [{ value: loss }], [guess]);
+	const [found] = differentiate(g, [{ value: loss }], [guess], straightThroughConstants(g));
 	const gradient = follow === "signs" ? g.add("Sign", [found]) : (found as Value);
 	const next = adam(g, { params: guess, gradient, slots, learningRate, step }, settings);
 	const [samples, rest] = parts(next.params) as [Value, Value?];

@@ -13,6 +13,7 @@ import { relativeError } from "./relative-error.js";
 import { joinRows, rows } from "./run-in-batches.js";
 import { SampleSearch, type Sought } from "./sample-search.js";
 import { shuffledWeights } from "./shuffled-weights.js";
+import { straightThroughConstants } from "./straight-through.js";
 
 type Real = Tensor<"float32">;
 
@@ -92,7 +93,8 @@ async function loadClone(artifact: Artifact, count: number, runtime: Runtime, th
 	const slots = g.input("slots", "float32", [adamSlotsPerParameter * length]);
 	const learningRate = g.input("learningRate", "float32", []);
 	const step = g.input("step", "float32", []);
-	const [gradient] = differentiate(g, [{ value: cloneError(g, artifact, x, params) }], [params]);
+	const loss = { value: cloneError(g, artifact, x, params) };
+	const [gradient] = differentiate(g, [loss], [params], straightThroughConstants(g));
 	const next = adam(g, { params, gradient: gradient as Value, slots, learningRate, step }, settings);
 	g.output("next_params", next.params);
 	g.output("next_slots", next.slots);

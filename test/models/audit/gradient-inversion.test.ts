@@ -47,7 +47,7 @@ test("attacks on gradients end nearer to the gradient seen than they began", asy
 	const { joint } = await smallModel("none");
 	await using target = await AuditTarget.load(joint, { ...options, wire: "float32" });
 	const victims = smallDataset(4, 2);
-	const data = { attacker: smallDataset(50, 3), victims, candidates: victims, members: victims, notes: [] };
+	const data = { attacker: smallDataset(50, 3), victims, candidates: victims };
 	const seen = await clientGradients(target, victims, 2, options);
 	await using gradients = await loadClientGradient(target, options);
 	/** Mean cosine of the angle between what was seen and what the attack's samples make. */

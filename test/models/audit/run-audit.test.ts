@@ -17,6 +17,7 @@ const budget = {
 	inversionSteps: 120,
 	gradientVictims: 2,
 	gradientSteps: 20,
+	hijackSteps: 20,
 	undefendedSteps: 20,
 	candidates: 40,
 };
@@ -52,6 +53,11 @@ test("an audit of a network without a defence finds as much in it as in the unde
 		const rebuilt = pictures.rebuilt.get(name);
 		t.true(rebuilt?.data.every((value) => value >= 0 && value <= 1));
 	}
+	const weak = result.reconstructions.flatMap((attack) => (attack.weak ? [attack.name] : []));
+	t.true(weak.includes("deep-leakage") && !weak.includes("kernel-ridge"), weak.join());
+	t.deepEqual(result.attackerSet, { name: data.name, distribution: "same" });
+	t.true((result.utility?.balancedAccuracy ?? 0) > 0.5);
+	t.is(result.utility?.balancedAccuracy, result.utility?.undefended);
 	const linkage = result.inferences.find(({ name }) => name === "linkage");
 	t.is(linkage?.chance, 1 / 40);
 	t.true((linkage?.value ?? 0) > 0.9);
@@ -138,6 +144,12 @@ test("samples that a file has in both parts are taken from the attacker; a clien
 	t.is(result.attackerSamples, 118);
 	t.is(result.inferences[0]?.value, Number.NaN);
 	t.regex(result.inferences[0]?.note ?? "", /needs the joint artifact/);
+	const notMade = await runAudit(client, data, { ...options, attacks: ["inverting-gradients"] });
+	t.deepEqual(
+		notMade.skipped.map(({ name }) => name),
+		["inverting-gradients"],
+	);
+	t.true(notMade.complete && notMade.reconstructions.length === 0);
 	t.true(Number.isNaN(result.leak), "no attack, no figure");
 	t.true(Number.isNaN(result.anchors.undefended));
 	t.true(result.anchors.mean > 0 && result.anchors.mean < 1, "the anchors need no attack");

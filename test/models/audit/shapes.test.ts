@@ -22,6 +22,7 @@ const budget = {
 	inversionSteps: 4,
 	gradientVictims: 2,
 	gradientSteps: 3,
+	hijackSteps: 3,
 };
 /** Victims that an attack takes; all five where it is not here. */
 const victims: Readonly<Record<string, number>> = {
@@ -50,7 +51,7 @@ for (const [network, shape, wire] of cases) {
 		const artifact = await compileArtifact(definition, { name: network, random: seededRandom(1) });
 		await using target = await AuditTarget.load(artifact, { runtime: nodeRuntime, wire });
 		const five = drawn(5, shape, "victims");
-		const data = { attacker: drawn(50, shape, "samples"), victims: five, candidates: five, members: five, notes: [] };
+		const data = { attacker: drawn(50, shape, "samples"), victims: five, candidates: five };
 		const earlier = [await releasesOf(target, data)];
 		const options = { budget, runtime: nodeRuntime, threads: 1, random: seededRandom(2), earlier };
 		const scene = await openScene(target, data, options);

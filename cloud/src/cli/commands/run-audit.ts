@@ -93,6 +93,7 @@ export async function runAuditVerb(options: AuditValues, { output, signal }: Ver
 		runtime: nodeRuntime.version,
 		program: version,
 		attacks,
+		classes: manifest.classes,
 	};
 	const record = auditRecord(result, origin);
 	const recordFile = join(dirname(options.output), "audit.json");

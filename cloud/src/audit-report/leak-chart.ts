@@ -1,0 +1,59 @@
+import { escaped } from "./html.js";
+
+/** One network on the chart. */
+export interface LeakPoint {
+	readonly name: string;
+	/** Balanced accuracy in [0,1]. */
+	readonly utility: number;
+	readonly leakBeyondLabel: number;
+}
+
+const [width, height] = [560, 300];
+const [left, right, top, bottom] = [56, 20, 16, 44];
+
+/**
+ * Privacy against utility as an SVG: up is what leaks beyond the label, to the right how well the network decides. Points of a
+ * sweep are joined in their order.
+ */
+export function leakChart(points: readonly LeakPoint[], { joined = false } = {}): string {
+	const shown = points.filter(({ utility, leakBeyondLabel }) => Number.isFinite(utility + leakBeyondLabel));
+	if (shown.length === 0) return "";
+	const utilities = shown.map(({ utility }) => utility);
+	const least = Math.max(0, Math.floor(20 * Math.min(...utilities) - 0.5) / 20);
+	const most = Math.min(1, Math.ceil(20 * Math.max(...utilities) + 0.5) / 20);
+	const highest = Math.max(1, Math.ceil(5 * Math.max(...shown.map(({ leakBeyondLabel }) => leakBeyondLabel))) / 5);
+	const lowest = Math.min(0, Math.floor(5 * Math.min(...shown.map(({ leakBeyondLabel }) => leakBeyondLabel))) / 5);
+	const x = (utility: number) => left + ((utility - least) / (most - least)) * (width - left - right);
+	const y = (leak: number) => height - bottom - ((leak - lowest) / (highest - lowest)) * (height - top - bottom);
+	const line = (x1: number, y1: number, x2: number, y2: number, kind: string) =>
+		`<line class="${kind}" x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}"/>`;
+	const text = (at: number, down: number, words: string, anchor: "start" | "middle" | "end") =>
+		`<text x="${at.toFixed(1)}" y="${down.toFixed(1)}" text-anchor="${anchor}">${escaped(words)}</text>`;
+	const rungs = ticks(lowest, highest, 0.2).flatMap((leak) => [
+		line(left, y(leak), width - right, y(leak), leak === 0 ? "zero" : "rung"),
+		text(left - 8, y(leak) + 4, leak.toFixed(1), "end"),
+	]);
+	const marks = ticks(least, most, (most - least) / 4).map((share) =>
+		text(x(share), height - bottom + 18, `${(100 * share).toFixed(1)} %`, "middle"),
+	);
+	const path = joined
+		? [
+				`<polyline points="${shown.map((p) => `${x(p.utility).toFixed(1)},${y(p.leakBeyondLabel).toFixed(1)}`).join(" ")}"/>`,
+			]
+		: [];
+	const dots = shown.flatMap(({ name, utility, leakBeyondLabel }) => {
+		const toLeft = x(utility) > width / 2;
+		return [
+			`<circle cx="${x(utility).toFixed(1)}" cy="${y(leakBeyondLabel).toFixed(1)}" r="5"/>`,
+			text(x(utility) + (toLeft ? -10 : 10), y(leakBeyondLabel) - 8, name, toLeft ? "end" : "start"),
+		];
+	});
+	return `<svg class="chart" role="img" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"><title>leakBeyondLabel against balanced accuracy</title>
+${[...rungs, ...marks, ...path, ...dots].join("\n")}
+${text((left + width - right) / 2, height - 6, "balanced accuracy on the test part", "middle")}
+<text transform="translate(14 ${(top + height - bottom) / 2}) rotate(-90)" text-anchor="middle">leakBeyondLabel</text></svg>`;
+}
+
+function ticks(from: number, to: number, by: number): readonly number[] {
+	return Array.from({ length: Math.round((to - from) / by) + 1 }, (_, i) => Number((from + i * by).toFixed(6)));
+}
