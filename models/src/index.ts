@@ -44,6 +44,7 @@ export { signalCorrelation } from "./audit/signal-correlation.js";
 export { type SignalFigures, signalFigures } from "./audit/signal-figures.js";
 export { type SimilarityKind, similarityKind } from "./audit/similarity.js";
 export { structuralSimilarity } from "./audit/structural-similarity.js";
+export { type CodePoint, sweepCodes, sweptCodes } from "./audit/sweep-codes.js";
 export { differentiate, type Seed } from "./autodiff/differentiate.js";
 export { hessianVectorProduct } from "./autodiff/hessian-vector-product.js";
 export { type Augmentation, augmented } from "./blocks/augmentation.js";

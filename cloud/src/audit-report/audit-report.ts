@@ -1,5 +1,6 @@
 import {
 	type AuditResult,
+	type CodePoint,
 	type ReconstructionAttack,
 	type ReconstructionFigures,
 	type ReconstructionResult,
@@ -23,7 +24,7 @@ th,td{border-bottom:1px solid #e2e6ec;padding:.3rem .7rem;text-align:right}
 th:first-child,td:first-child{text-align:left}tr.worst td{background:#fdecc8}
 .grid{overflow-x:auto}.grid td{padding:2px;border:0}.grid td:first-child{padding-right:1rem;white-space:nowrap}
 .grid img{image-rendering:pixelated;display:block}.grid polyline{fill:none;stroke:#1c5fa8;stroke-width:1}
-.grid th{font-size:.75rem;font-weight:400;text-align:center;border:0;padding:2px;max-width:84px}
+.grid th{font-size:.75rem;font-weight:400;text-align:center;border:0;padding:2px;max-width:84px;overflow-wrap:anywhere}
 .grid .group td{padding-top:.7rem}.grid .free td{opacity:.75}
 .chart{max-width:100%;height:auto;font:11px system-ui,sans-serif;fill:#1c2430}.chart line{stroke:#d5dbe3}
 .chart .zero{stroke:#5a6575}.chart circle{fill:#1c5fa8}.chart polyline{fill:none;stroke:#1c5fa8;stroke-width:1.5}
@@ -32,7 +33,12 @@ th:first-child,td:first-child{text-align:left}tr.worst td{background:#fdecc8}
 dt{font-weight:600;margin-top:.6rem}dd{margin:0}footer{margin-top:2rem;color:#5a6575;font-size:.85rem}`;
 
 /** The report of an audit: one file of HTML that loads nothing. */
-export function auditReport(result: AuditResult, origin: AuditOrigin, shape: readonly number[]): string {
+export function auditReport(
+	result: AuditResult,
+	origin: AuditOrigin,
+	shape: readonly number[],
+	sweep: readonly CodePoint[] = [],
+): string {
 	const title = `Privacy audit of ${origin.artifact.name}`;
 	const parts = [
 		`<h1>${escaped(title)}</h1>`,
@@ -44,7 +50,7 @@ export function auditReport(result: AuditResult, origin: AuditOrigin, shape: rea
 		"<h2>Reconstruction</h2>",
 		bars(result),
 		reconstructionTable(result),
-		utility(result, origin.artifact.name),
+		utility(result, origin.artifact.name, sweep),
 		result.inferences.length === 0 ? "" : `<h2>What else is learned</h2>${inferenceTable(result)}`,
 		"<h2>Who attacks</h2>",
 		threatModels(origin),
@@ -124,15 +130,20 @@ function bars({ reconstructions, anchors }: AuditResult): string {
 	return shown.length === 0 ? "" : `${attackBars(shown, anchors)}<p>${about}</p>`;
 }
 
-function utility({ utility: found, leakBeyondLabel }: AuditResult, name: string): string {
+function utility({ utility: found, leakBeyondLabel }: AuditResult, name: string, sweep: readonly CodePoint[]): string {
 	if (found === undefined) return "";
 	const { samples, balancedAccuracy, undefended } = found;
 	const points = [
 		{ name, utility: balancedAccuracy, leakBeyondLabel },
 		...(undefended === undefined ? [] : [{ name: "undefended", utility: undefended, leakBeyondLabel: 1 }]),
 	];
+	const curve = sweep.map((point) => ({
+		name: `${point.bits} bits`,
+		utility: point.balancedAccuracy,
+		leakBeyondLabel: point.leakBeyondLabel,
+	}));
 	const free = undefended === undefined ? "" : `, the undefended network ${percent(undefended, 1)}`;
-	return `<h2>Privacy against utility</h2>${leakChart(points)}<p>Balanced accuracy on ${samples} samples of the test part: ${percent(balancedAccuracy, 1)}${free}.</p>`;
+	return `<h2>Privacy against utility</h2>${leakChart(points, curve)}<p>Balanced accuracy on ${samples} samples of the test part: ${percent(balancedAccuracy, 1)}${free}.</p>${sweepTable(sweep)}`;
 }
 
 function reconstructionTable(result: AuditResult): string {
@@ -185,6 +196,19 @@ function reconstructionTable(result: AuditResult): string {
 			? ""
 			: `<p>The undefended network recognises ${percent(recognisedOriginals)} of the originals.</p>`;
 	return `${htmlTable(head, rows, strong)}${originals}`;
+}
+
+function sweepTable(sweep: readonly CodePoint[]): string {
+	if (sweep.length === 0) return "";
+	const rows = sweep.map(({ code, bits, balancedAccuracy, leak, leakBeyondLabel }) => [
+		`${bits} bits`,
+		`${code.numbers} of ${code.bits} bits`,
+		percent(balancedAccuracy, 1),
+		figure(leak, 2),
+		figure(leakBeyondLabel, 2),
+	]);
+	const head = ["code", "numbers", "balanced accuracy", "leak", "beyond label"];
+	return `<p>Codes of several widths, trained on the train part and attacked alike:</p>${htmlTable(head, rows)}`;
 }
 
 function remark({ name, weak }: ReconstructionResult): string {

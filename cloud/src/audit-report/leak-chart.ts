@@ -11,12 +11,15 @@ export interface LeakPoint {
 const [width, height] = [560, 300];
 const [left, right, top, bottom] = [56, 20, 16, 44];
 
+const isMeasured = ({ utility, leakBeyondLabel }: LeakPoint) => Number.isFinite(utility + leakBeyondLabel);
+
 /**
- * Privacy against utility as an SVG: up is what leaks beyond the label, to the right how well the network decides. Points of a
- * sweep are joined in their order.
+ * Privacy against utility as an SVG: up is what leaks beyond the label, to the right how well the network decides.
+ * @param curve points that are joined, in their order
  */
-export function leakChart(points: readonly LeakPoint[], { joined = false } = {}): string {
-	const shown = points.filter(({ utility, leakBeyondLabel }) => Number.isFinite(utility + leakBeyondLabel));
+export function leakChart(points: readonly LeakPoint[], curve: readonly LeakPoint[] = []): string {
+	const joined = curve.filter(isMeasured);
+	const shown = [...points.filter(isMeasured), ...joined];
 	if (shown.length === 0) return "";
 	const utilities = shown.map(({ utility }) => utility);
 	const least = Math.max(0, Math.floor(20 * Math.min(...utilities) - 0.5) / 20);
@@ -36,11 +39,10 @@ export function leakChart(points: readonly LeakPoint[], { joined = false } = {})
 	const marks = ticks(least, most, (most - least) / 4).map((share) =>
 		text(x(share), height - bottom + 18, `${(100 * share).toFixed(1)} %`, "middle"),
 	);
-	const path = joined
-		? [
-				`<polyline points="${shown.map((p) => `${x(p.utility).toFixed(1)},${y(p.leakBeyondLabel).toFixed(1)}`).join(" ")}"/>`,
-			]
-		: [];
+	const corners = joined.map(
+		({ utility, leakBeyondLabel }) => `${x(utility).toFixed(1)},${y(leakBeyondLabel).toFixed(1)}`,
+	);
+	const path = corners.length > 1 ? [`<polyline points="${corners.join(" ")}"/>`] : [];
 	const dots = shown.flatMap(({ name, utility, leakBeyondLabel }) => {
 		const toLeft = x(utility) > width / 2;
 		return [

@@ -15,6 +15,8 @@ export interface AuditBudget {
 	readonly gradientSteps: number;
 	/** Steps of a hijacking or simulating aggregator. */
 	readonly hijackSteps: number;
+	/** Steps of training on the device, and as many of the aggregator on the codes, for each width of a sweep. */
+	readonly codeSteps: number;
 	/** Training steps of the undefended network everything is measured against. */
 	readonly undefendedSteps: number;
 	/** Candidates in linkage. */
@@ -35,6 +37,7 @@ export const auditBudgets: Readonly<Record<AuditBudgetName, AuditBudget>> = {
 		gradientVictims: 4,
 		gradientSteps: 200,
 		hijackSteps: 200,
+		codeSteps: 600,
 		undefendedSteps: 200,
 		candidates: 256,
 	},
@@ -48,6 +51,7 @@ export const auditBudgets: Readonly<Record<AuditBudgetName, AuditBudget>> = {
 		gradientVictims: 8,
 		gradientSteps: 300,
 		hijackSteps: 1000,
+		codeSteps: 2000,
 		undefendedSteps: 600,
 		candidates: 256,
 	},
@@ -61,6 +65,7 @@ export const auditBudgets: Readonly<Record<AuditBudgetName, AuditBudget>> = {
 		gradientVictims: 16,
 		gradientSteps: 1000,
 		hijackSteps: 5000,
+		codeSteps: 5000,
 		undefendedSteps: 2000,
 		candidates: 256,
 	},

@@ -18,6 +18,7 @@ const budget = {
 	gradientVictims: 2,
 	gradientSteps: 20,
 	hijackSteps: 20,
+	codeSteps: 20,
 	undefendedSteps: 20,
 	candidates: 40,
 };

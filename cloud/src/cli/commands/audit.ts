@@ -47,6 +47,11 @@ export const auditVerb = defineVerb({
 			"work put into attacks: quick (two minutes on two cores for 28x28), standard or thorough",
 			z.enum(["quick", "standard", "thorough"]).default("quick"),
 		),
+		sweep: option(
+			"WHAT",
+			"bits: also train codes of several widths on the train part, attack each, and draw leak against balanced accuracy",
+			z.enum(["bits"]).optional(),
+		),
 		failAbove: option(
 			"LIMITS",
 			`end with exit code 10 where a headline is larger, such as leak=0.35,leakBeyondLabel=0.1`,
@@ -83,6 +88,10 @@ export const auditVerb = defineVerb({
 		{
 			command: "psgl audit model.psgl --data set.npz --budget standard --fail-above leak=0.35",
 			does: "with stronger attackers, and a check for a pipeline",
+		},
+		{
+			command: "psgl audit model.psgl --data set.npz --attacks kernel-ridge,decoder --sweep bits",
+			does: "what a shield of so many bits would cost and hide",
 		},
 	],
 	run: async (options, context) => (await import("./run-audit.js")).runAuditVerb(options, context),

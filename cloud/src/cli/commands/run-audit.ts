@@ -4,11 +4,14 @@ import {
 	type AuditAttackName,
 	type AuditBudgetName,
 	type AuditEvent,
+	type AuditOptions,
 	type AuditResult,
 	auditAttackNames,
 	auditBudgets,
+	type CodePoint,
 	quickAttackNames,
 	runAudit,
+	sweepCodes,
 } from "@psgl/models";
 import { ConfigError } from "@psgl/sdk";
 import { type Artifact, sha256 } from "@psgl/sdk/artifact";
@@ -34,6 +37,7 @@ interface AuditValues {
 	readonly earlier?: string | undefined;
 	readonly attacks?: string | undefined;
 	readonly budget: AuditBudgetName;
+	readonly sweep?: "bits" | undefined;
 	readonly failAbove?: string | undefined;
 	readonly wire: WireDType;
 	readonly imageSize?: number | undefined;
@@ -64,7 +68,7 @@ export async function runAuditVerb(options: AuditValues, { output, signal }: Ver
 	const threads = options.threads ?? defaultThreads();
 	const attacks = attacksOf(options);
 	const progress = auditProgress(output);
-	const result = await runAudit(artifact, data, {
+	const auditOptions: AuditOptions = {
 		runtime: nodeRuntime,
 		threads,
 		seed: options.seed,
@@ -76,7 +80,14 @@ export async function runAuditVerb(options: AuditValues, { output, signal }: Ver
 		earlier,
 		signal,
 		onEvent: progress,
-	}).finally(() => output.close());
+	};
+	let sweep: readonly CodePoint[] = [];
+	const result = await runAudit(artifact, data, auditOptions)
+		.then(async (done) => {
+			if (options.sweep !== undefined && done.complete) sweep = await sweepCodes(manifest, data, auditOptions);
+			return done;
+		})
+		.finally(() => output.close());
 	const origin: AuditOrigin = {
 		command: commandOf(options, attacks, threads),
 		artifact: {
@@ -95,11 +106,15 @@ export async function runAuditVerb(options: AuditValues, { output, signal }: Ver
 		attacks,
 		classes: manifest.classes,
 	};
-	const record = auditRecord(result, origin);
+	const record = { ...auditRecord(result, origin), ...(options.sweep !== undefined && { sweep }) };
 	const recordFile = join(dirname(options.output), "audit.json");
-	await writeOutput(options.output, auditReport(result, origin, manifest.inputShape));
+	await writeOutput(options.output, auditReport(result, origin, manifest.inputShape, sweep));
 	await writeOutput(recordFile, `${JSON.stringify(record, withoutNumber, "\t")}\n`);
 	print(output, result);
+	for (const { bits, balancedAccuracy, leak, leakBeyondLabel } of sweep) {
+		const found = `leak ${leak.toFixed(2)}, leakBeyondLabel ${leakBeyondLabel.toFixed(2)}`;
+		output.print(`Code of ${bits} bits: balanced accuracy ${(100 * balancedAccuracy).toFixed(1)} %, ${found}`);
+	}
 	const exceeded = exceededThresholds(result, options.failAbove);
 	for (const { name, limit, value } of exceeded) {
 		const found = Number.isNaN(value) ? "could not be measured" : value.toFixed(3);
@@ -152,7 +167,7 @@ function auditProgress(output: Output): (event: AuditEvent) => void {
 
 /** The command line that makes the same audit again, paths by their names alone. */
 function commandOf(options: AuditValues, attacks: readonly AuditAttackName[], threads: number): string {
-	const { artifact, data, attackerData, undefended, earlier, budget, wire, seed } = options;
+	const { artifact, data, attackerData, undefended, earlier, budget, wire, seed, sweep } = options;
 	const parts = ["psgl audit", basename(artifact), "--data", basename(data)];
 	if (attackerData !== undefined) parts.push("--attacker-data", basename(attackerData));
 	if (undefended !== undefined) parts.push("--undefended", basename(undefended));
@@ -164,6 +179,7 @@ function commandOf(options: AuditValues, attacks: readonly AuditAttackName[], th
 				.map((path) => basename(path))
 				.join(","),
 		);
+	if (sweep !== undefined) parts.push("--sweep", sweep);
 	parts.push(`--attacks ${attacks.join(",")} --budget ${budget} --wire ${wire} --seed ${seed} --threads ${threads}`);
 	return parts.join(" ");
 }
