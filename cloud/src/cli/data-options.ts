@@ -10,7 +10,7 @@ import type { VerbContext } from "./verb.js";
 export const dataOptions = {
 	data: option(
 		"PATH",
-		"npz file, folder of MNIST idx files, or folder of pictures or DICOM files with a sub-folder for each class (default: the embedded synthetic chest phantom)",
+		"npz file, folder of MNIST idx files, of recordings (WFDB, EDF, CSV), or of pictures or DICOM files with a sub-folder for each class (default: the embedded synthetic chest phantom)",
 		z.string().min(1).optional(),
 	),
 	samples: option(

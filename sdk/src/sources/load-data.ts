@@ -11,6 +11,7 @@ import { loadNpzSplits } from "./npz-source.js";
  * Loads a data set and recognises which kind it is:
  * - an npz file with pictures (MedMNIST names) or signals (`train_signals`),
  * - a folder of MNIST idx files, plain or gzip,
+ * - a folder of recordings: WFDB, EDF, or CSV files (`@psgl/sdk/sources/signals`),
  * - a folder of pictures or DICOM files with a sub-folder for each class, optionally below `train`, `validation` and `test`.
  *
  * A missing validation or test part is taken off the train part, stratified, by `options.seed`.
@@ -31,6 +32,10 @@ export async function loadData(path: string, options: LoadOptions): Promise<Data
 		const entries = await readdir(path, { withFileTypes: true });
 		const files = entries.filter((entry) => !entry.isDirectory()).map((entry) => entry.name);
 		if (isIdxFolder(files)) return await loadIdxSplits(resolve(path), files, options);
+		if (files.some((file) => /\.(hea|edf|csv)$/i.test(file))) {
+			const { isSignalFolder, loadSignalFolder } = await import("./signals/signal-folder.js");
+			if (isSignalFolder(files)) return await loadSignalFolder(resolve(path), files, options);
+		}
 		if (entries.some((entry) => entry.isDirectory())) {
 			const { loadImageFolder } = await import("./image-folder.js");
 			return await loadImageFolder(resolve(path), options);
@@ -47,7 +52,7 @@ function unknownFormat(path: string, got: string): DataError {
 		what: `${path} is no kind of data set that psgl knows`,
 		got,
 		expected:
-			"an .npz file, a folder of idx files, or a folder of pictures or DICOM files with a sub-folder for each class",
+			"an .npz file, a folder of idx files, of recordings (WFDB, EDF, NAME.signals.csv), or of pictures or DICOM files with a sub-folder for each class",
 		remedy: "Convert the data to one of these.",
 	});
 }
