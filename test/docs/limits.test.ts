@@ -7,7 +7,7 @@ import { maxArtifactBytes } from "@psgl/sdk/artifact";
 import { ledgerLimits } from "@psgl/sdk/ledger";
 import { protocolLimits } from "@psgl/sdk/protocol";
 import { defaultMaxExpandedBytes, heldOutCap, heldOutFraction } from "@psgl/sdk/sources";
-import { dicomLimits } from "@psgl/sdk/sources/dicom";
+import { dicomLimits, receiverLimits } from "@psgl/sdk/sources/dicom";
 import { signalLimits } from "@psgl/sdk/sources/signals";
 import { outboxLimits } from "@psgl/sdk/store";
 import { trustLimits } from "@psgl/sdk/trust";
@@ -25,6 +25,7 @@ const limits = {
 	"signed models": trustLimits,
 	"DICOM files": dicomLimits,
 	"disclosure ledger": ledgerLimits,
+	"DICOM receiver": receiverLimits,
 	recordings: signalLimits,
 	files: { maxArtifactBytes, defaultMaxExpandedBytes, heldOutCap, heldOutFraction, minimumSamplesPerDevice },
 };
