@@ -8,6 +8,7 @@ import { ledgerLimits } from "@psgl/sdk/ledger";
 import { protocolLimits } from "@psgl/sdk/protocol";
 import { defaultMaxExpandedBytes, heldOutCap, heldOutFraction } from "@psgl/sdk/sources";
 import { dicomLimits, receiverLimits } from "@psgl/sdk/sources/dicom";
+import { liveLimits } from "@psgl/sdk/sources/live";
 import { signalLimits } from "@psgl/sdk/sources/signals";
 import { outboxLimits } from "@psgl/sdk/store";
 import { trustLimits } from "@psgl/sdk/trust";
@@ -27,6 +28,7 @@ const limits = {
 	"disclosure ledger": ledgerLimits,
 	"DICOM receiver": receiverLimits,
 	recordings: signalLimits,
+	"live sources": liveLimits,
 	files: { maxArtifactBytes, defaultMaxExpandedBytes, heldOutCap, heldOutFraction, minimumSamplesPerDevice },
 };
 

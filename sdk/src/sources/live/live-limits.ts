@@ -1,0 +1,9 @@
+/** Bounds on live sources. */
+export const liveLimits = {
+	/** Milliseconds without a frame after which a source counts as hung, unless set. */
+	frameTimeoutMs: 10_000,
+	/** Samples that wait for their label, unless set. */
+	maxUnlabelled: 1_000,
+	/** Milliseconds a sample waits for its label, unless set: a week. */
+	maxUnlabelledAgeMs: 604_800_000,
+} as const;
