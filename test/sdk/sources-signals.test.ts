@@ -172,7 +172,13 @@ test("signals and annotations read from text, gaps and empty cells as NaN", asyn
 		{ time: 0.5, label: "N" },
 		{ time: 2.5, label: "V" },
 	]);
-	for (const text of ["1,2\n3,4\n", "time,II\n0,1\n0,2\n", "time,II\n0,x\n1,2\n", "", "time,II\n0,1\n1,2\n9e9,3\n"]) {
+	for (const text of [
+		"1,2\n3,4\n",
+		"time,II\n0,1\n0,2\n",
+		"time,II\n0,x\n1,2\n",
+		"",
+		"time,II\n0,1\n1,2\n2,3\n9e9,4\n",
+	]) {
 		const error = await t.throwsAsync(readCsvSignals(await fileOf(t, "c.csv", text)));
 		t.regex(error instanceof PsglError ? error.code : "", /^PSGL_SIGNAL/, text);
 	}
