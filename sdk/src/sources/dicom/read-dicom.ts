@@ -1,7 +1,8 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
-import { open, readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import type { DataSet } from "dicom-parser";
 import { fileError } from "../file-error.js";
+import { readBounded } from "../read-bounded.js";
 import { dicomError } from "./dicom-error.js";
 import { DicomImage } from "./dicom-image.js";
 import { dicomLimits } from "./dicom-limits.js";
@@ -30,7 +31,10 @@ export async function readDicom(source: string | Uint8Array, options: ReadDicomO
 	const { signal } = options;
 	const name = options.name ?? (typeof source === "string" ? source : "the DICOM file");
 	signal?.throwIfAborted();
-	const bytes = typeof source === "string" ? await readBounded(source, signal) : source;
+	const bytes =
+		typeof source === "string"
+			? await readBounded(source, { most: dicomLimits.maxFileBytes, tooLong, signal })
+			: source;
 	if (bytes.length > dicomLimits.maxFileBytes) throw tooLong(name, bytes.length);
 	const dataSet = await parse(bytes, name);
 	const uid = dataSet.string("x00020010") ?? "";
@@ -77,22 +81,6 @@ export async function isDicomFile(path: string): Promise<boolean> {
 		return bytesRead === 4 && buffer.toString("latin1") === "DICM";
 	} finally {
 		await file.close();
-	}
-}
-
-async function readBounded(path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
-	try {
-		const file = await open(path);
-		try {
-			const { size } = await file.stat();
-			if (size > dicomLimits.maxFileBytes) throw tooLong(path, size);
-			return await readFile(file, { signal });
-		} finally {
-			await file.close();
-		}
-	} catch (cause) {
-		if (cause instanceof Error && "syscall" in cause) throw fileError(path, cause);
-		throw cause;
 	}
 }
 

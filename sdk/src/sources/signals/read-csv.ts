@@ -1,6 +1,6 @@
-import { digestOf, readBounded } from "./read-bounded.js";
 import type { ReadSignalOptions } from "./read-wfdb.js";
 import { signalError, signalLimit } from "./signal-error.js";
+import { digestOf, readSignalFile } from "./signal-file.js";
 import { signalLimits } from "./signal-limits.js";
 import type { Annotation, Signal, SignalRecord } from "./signal-record.js";
 
@@ -17,7 +17,7 @@ export interface ReadCsvOptions extends ReadSignalOptions {
  * @throws DataError `PSGL_DATA_NOT_FOUND`, `PSGL_DATA_UNREADABLE`, `PSGL_SIGNAL_HEADER`; LimitError `PSGL_SIGNAL_LIMIT`
  */
 export async function readCsvSignals(path: string, options: ReadCsvOptions = {}): Promise<SignalRecord> {
-	const bytes = await readBounded(path, options.signal);
+	const bytes = await readSignalFile(path, options.signal);
 	const { names, rows } = parseTable(bytes, path);
 	if (names.length > signalLimits.maxSignals) {
 		throw signalLimit(path, `${names.length} columns`, `${signalLimits.maxSignals} columns`);
@@ -52,7 +52,7 @@ export async function readCsvSignals(path: string, options: ReadCsvOptions = {})
  * @throws DataError `PSGL_DATA_NOT_FOUND`, `PSGL_DATA_UNREADABLE`, `PSGL_SIGNAL_HEADER`; LimitError `PSGL_SIGNAL_LIMIT`
  */
 export async function readCsvAnnotations(path: string, { signal }: ReadSignalOptions = {}): Promise<Annotation[]> {
-	const { names, rows } = parseTable(await readBounded(path, signal), path);
+	const { names, rows } = parseTable(await readSignalFile(path, signal), path);
 	const time = names.indexOf("time");
 	const label = names.indexOf("label");
 	if (time < 0 || label < 0) throw signalError("PSGL_SIGNAL_HEADER", path, names.join(", "), "columns time and label");

@@ -1,8 +1,8 @@
 import { parseTimestampedAnnotations } from "./edf-annotations.js";
 import { type EdfHeader, type EdfSignal, parseEdfHeader } from "./edf-header.js";
-import { digestOf, readBounded } from "./read-bounded.js";
 import type { ReadSignalOptions } from "./read-wfdb.js";
 import { signalError, signalLimit } from "./signal-error.js";
+import { digestOf, readSignalFile } from "./signal-file.js";
 import { signalLimits } from "./signal-limits.js";
 import type { Annotation, Signal, SignalRecord } from "./signal-record.js";
 
@@ -14,7 +14,7 @@ import type { Annotation, Signal, SignalRecord } from "./signal-record.js";
  * LimitError `PSGL_SIGNAL_LIMIT`
  */
 export async function readEdf(path: string, { signal }: ReadSignalOptions = {}): Promise<SignalRecord> {
-	const bytes = await readBounded(path, signal);
+	const bytes = await readSignalFile(path, signal);
 	const header = parseEdfHeader(bytes, path);
 	const present = Math.floor((bytes.length - header.headerBytes) / header.recordBytes);
 	// A recorder that was cut off leaves -1: as many records as there are.

@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { digestOf, readBounded } from "./read-bounded.js";
 import { signalError, signalLimit } from "./signal-error.js";
+import { digestOf, readSignalFile } from "./signal-file.js";
 import { signalLimits } from "./signal-limits.js";
 import type { Annotation, Signal, SignalRecord } from "./signal-record.js";
 import { parseWfdbAnnotations } from "./wfdb-annotations.js";
@@ -20,11 +20,11 @@ export interface ReadSignalOptions {
  * `PSGL_SIGNAL_TRUNCATED` (also for a wrong checksum); LimitError `PSGL_SIGNAL_LIMIT`
  */
 export async function readWfdb(path: string, { signal }: ReadSignalOptions = {}): Promise<SignalRecord> {
-	const header = parseWfdbHeader((await readBounded(path, signal)).toString("latin1"), path);
+	const header = parseWfdbHeader((await readSignalFile(path, signal)).toString("latin1"), path);
 	const signals: Signal[] = [];
 	const digests: string[] = [];
 	for (const file of new Set(header.signals.map((line) => line.file))) {
-		const bytes = await readBounded(join(dirname(path), file), signal);
+		const bytes = await readSignalFile(join(dirname(path), file), signal);
 		digests.push(digestOf(bytes));
 		const lines = header.signals.filter((line) => line.file === file);
 		signals.push(...readSignals(bytes, lines, header, path));
@@ -74,5 +74,5 @@ async function readAnnotations(path: string, rate: number, signal: AbortSignal |
 		() => true,
 		() => false,
 	);
-	return there ? parseWfdbAnnotations(await readBounded(path, signal), rate, path) : [];
+	return there ? parseWfdbAnnotations(await readSignalFile(path, signal), rate, path) : [];
 }
