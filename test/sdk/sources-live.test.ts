@@ -1,8 +1,16 @@
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, rename, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { PsglError } from "@psgl/sdk";
-import { type LiveEvent, liveLimits, liveSamples, PendingLabels, rawFrames, watchFolder } from "@psgl/sdk/sources/live";
+import {
+	type LiveEvent,
+	liveLimits,
+	liveSamples,
+	PendingLabels,
+	rawFrames,
+	readLabels,
+	watchFolder,
+} from "@psgl/sdk/sources/live";
 import test from "ava";
 import { ManualClock } from "../helpers/manual-clock.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
@@ -96,18 +104,18 @@ test("bytes are cut into frames, however they come, and a cut frame is told", as
 });
 
 test("samples wait for labels and labels for samples", (t) => {
-	const labels = new PendingLabels();
 	const x = { dtype: "float32", dims: shape, data: level(1) } as const;
+	const labels = new PendingLabels<typeof x>();
 	t.is(labels.sample(["image-1", "study-1"], x), undefined);
 	t.is(labels.sample(["image-2", "study-1"], x), undefined);
 	t.is(labels.sample(["image-3", "study-2"], x), undefined);
 	t.deepEqual(labels.label("study-1", 1), [
-		{ x, label: 1 },
-		{ x, label: 1 },
+		{ sample: x, label: 1 },
+		{ sample: x, label: 1 },
 	]);
 	t.is(labels.waiting, 1);
 	t.deepEqual(labels.label("study-3", 2), []);
-	t.deepEqual(labels.sample(["image-4", "study-3"], x), { x, label: 2 });
+	t.deepEqual(labels.sample(["image-4", "study-3"], x), { sample: x, label: 2 });
 });
 
 test("what waits is bounded in count and age", (t) => {
@@ -126,6 +134,23 @@ test("what waits is bounded in count and age", (t) => {
 	const error = t.throws(() => refusing.sample(["b"], x));
 	t.true(error instanceof PsglError && error.code === "PSGL_LABELS_FULL");
 	t.is(refusing.waiting, 1);
+});
+
+test("labels are read from text; what is no list of labels is refused", async (t) => {
+	const file = join(await temporaryFolder(t), "readings.csv");
+	await writeFile(file, 'id;label\n1.2.3;"dark"\n1.2.4;bright\n1.2.3;bright\n1.2.5;\n');
+	t.deepEqual(
+		[...(await readLabels(file))],
+		[
+			["1.2.3", "bright"],
+			["1.2.4", "bright"],
+		],
+	);
+	await writeFile(file, "study,reading\n1,2\n");
+	await t.throwsAsync(readLabels(file), { code: "PSGL_LABELS_FILE" });
+	await truncate(file, liveLimits.maxLabelFileBytes + 1);
+	await t.throwsAsync(readLabels(file), { code: "PSGL_LABELS_FILE", message: /at most 16777216 bytes/ });
+	await t.throwsAsync(readLabels(`${file}.none`), { code: "PSGL_DATA_NOT_FOUND" });
 });
 
 test("a watched folder gives each whole file once, old and new, below it too", async (t) => {

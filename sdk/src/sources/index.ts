@@ -1,3 +1,4 @@
+export { completeSplits, type FoundParts } from "./complete-splits.js";
 export { type DataSplits, Dataset, type SplitName } from "./dataset.js";
 export { decodeImage, imageChannels } from "./decode-image.js";
 export { parseIdx } from "./idx.js";

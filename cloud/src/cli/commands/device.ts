@@ -3,6 +3,7 @@ import { connectDeadlineOption, seedOption, threadsOption } from "../common-opti
 import { dataOptions } from "../data-options.js";
 import { dealOption } from "../deal-options.js";
 import { kitOptions } from "../kit-options.js";
+import { modalityOptions } from "../modality-options.js";
 import { option } from "../options/option.js";
 import { defineVerb } from "../verb.js";
 
@@ -23,6 +24,7 @@ export const deviceVerb = defineVerb({
 		),
 		...kitOptions,
 		...dataOptions,
+		...modalityOptions,
 		split: option(
 			"I/N",
 			"take share I of N of the data, for trying several devices with one data set",
@@ -54,6 +56,10 @@ export const deviceVerb = defineVerb({
 		{
 			command: "psgl device --id ward-3 --data own-pictures --state /var/lib/psgl",
 			does: "go on in the middle of a round after a crash or power cut",
+		},
+		{
+			command: "psgl device --id ward-3 --dicom-port 11112 --dicom-title PSGL --labels readings.csv --collect 500",
+			does: "receive images from a modality, train when 500 of them have a label",
 		},
 		{
 			command: "psgl device --id ward-3 --data pneumoniamnist.npz --split 3/8",

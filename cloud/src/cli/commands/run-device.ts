@@ -3,15 +3,17 @@ import { ConfigError, Device } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { openDeviceStore } from "@psgl/sdk/store";
 import { defaultThreads } from "../common-options.js";
+
 import { type dataOptions, loadSplits } from "../data-options.js";
 import { parseDeal } from "../deal-options.js";
 import { DeviceProgress } from "../device-progress.js";
 import { readAddress } from "../kit-options.js";
+import type { modalityOptions } from "../modality-options.js";
 import type { OptionValues } from "../options/option.js";
 import { threadedRuntime } from "../threaded-runtime.js";
 import type { VerbContext } from "../verb.js";
 
-interface DeviceValues extends OptionValues<typeof dataOptions> {
+interface DeviceValues extends OptionValues<typeof dataOptions>, OptionValues<typeof modalityOptions> {
 	readonly url?: string | undefined;
 	readonly id?: string | undefined;
 	readonly kit?: string | undefined;
@@ -36,7 +38,11 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 			expected: `a share from 1/${shares} to ${shares}/${shares}`,
 		});
 	}
-	const splits = await loadSplits(options, context);
+	const received = options.dicomPort !== undefined;
+	if (received && options.data !== undefined) throw twoSources();
+	const splits = received
+		? await (await import("../collect-images.js")).collectImages(options, context)
+		: await loadSplits(options, context);
 	const data = dealSplits(splits, shares, parseDeal(options.deal), options.seed)[index - 1];
 	const address = await readAddress(options);
 	const id = address.kit?.id ?? address.id ?? "";
@@ -60,4 +66,12 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 	const { bytesUp, bytesDown, disclosure } = device;
 	output.result({ device: id, steps, bytesUp, bytesDown, disclosure });
 	return 0;
+}
+
+function twoSources(): ConfigError {
+	return new ConfigError("PSGL_OPTION_CONFLICT", {
+		what: "there has to be one source of samples",
+		got: "--data and --dicom-port",
+		expected: "one of them",
+	});
 }

@@ -71,6 +71,15 @@ export class DicomImage {
 		return this.#parts.patient;
 	}
 
+	/**
+	 * What a list of labels may name the image by: ids of object and study, accession number. They lead to the patient: compare
+	 * with them, and keep them out of logs and messages.
+	 */
+	labelKeys(): string[] {
+		const keys = ["x00080018", "x0020000d", "x00080050"].map((tag) => this.#parts.dataSet.string(tag));
+		return keys.filter((key): key is string => key !== undefined && key !== "");
+	}
+
 	provenance(frame = 0): DicomProvenance {
 		const { digest, modality, syntax } = this.#parts;
 		return { kind: "dicom", digest, frame, transferSyntax: syntax.name, modality, lossy: syntax.lossy };

@@ -6,4 +6,6 @@ export const liveLimits = {
 	maxUnlabelled: 1_000,
 	/** Milliseconds a sample waits for its label, unless set: a week. */
 	maxUnlabelledAgeMs: 604_800_000,
+	/** Longest file of labels, bytes: a hundred thousand lines. */
+	maxLabelFileBytes: 16_777_216,
 } as const;

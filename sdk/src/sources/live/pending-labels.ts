@@ -1,6 +1,5 @@
 import { LimitError } from "../../errors.js";
 import { type Clock, systemClock } from "../../ports/clock.js";
-import type { Tensor } from "../../tensor.js";
 import { liveLimits } from "./live-limits.js";
 
 export interface PendingLabelsOptions {
@@ -13,14 +12,14 @@ export interface PendingLabelsOptions {
 	readonly clock?: Clock | undefined;
 }
 
-export interface LabelledSample {
-	readonly x: Tensor<"float32">;
-	readonly label: number;
+export interface LabelledSample<Sample, Label> {
+	readonly sample: Sample;
+	readonly label: Label;
 }
 
-interface Waiting {
+interface Waiting<Sample> {
 	readonly keys: readonly string[];
-	readonly x: Tensor<"float32">;
+	readonly sample: Sample;
 	readonly since: number;
 }
 
@@ -28,14 +27,14 @@ interface Waiting {
  * Keeps samples until their labels come, and labels until their samples do: a reading is often written hours after the image. Bounded in
  * count and age both ways.
  */
-export class PendingLabels {
+export class PendingLabels<Sample, Label = number> {
 	readonly #maxCount: number;
 	readonly #maxAgeMs: number;
 	readonly #refuse: boolean;
 	readonly #clock: Clock;
 	/** In the order they came. */
-	#waiting: Waiting[] = [];
-	readonly #labels = new Map<string, { readonly label: number; readonly since: number }>();
+	#waiting: Waiting<Sample>[] = [];
+	readonly #labels = new Map<string, { readonly label: Label; readonly since: number }>();
 	#dropped = 0;
 
 	constructor(options: PendingLabelsOptions = {}) {
@@ -60,11 +59,11 @@ export class PendingLabels {
 	 * @param keys what a label may name it by, for instance the ids of image and study
 	 * @throws LimitError `PSGL_LABELS_FULL` with `refuse`
 	 */
-	sample(keys: readonly string[], x: Tensor<"float32">): LabelledSample | undefined {
+	sample(keys: readonly string[], sample: Sample): LabelledSample<Sample, Label> | undefined {
 		this.#expire();
 		for (const key of keys) {
 			const known = this.#labels.get(key);
-			if (known !== undefined) return { x, label: known.label };
+			if (known !== undefined) return { sample, label: known.label };
 		}
 		if (this.#waiting.length >= this.#maxCount) {
 			if (this.#refuse) {
@@ -78,19 +77,19 @@ export class PendingLabels {
 			this.#waiting.shift();
 			this.#dropped += 1;
 		}
-		this.#waiting.push({ keys, x, since: this.#clock.now() });
+		this.#waiting.push({ keys, sample, since: this.#clock.now() });
 		return undefined;
 	}
 
 	/** Takes a label; gives the samples that waited for it. A label stays known for those that come later, as long as samples wait. */
-	label(key: string, label: number): LabelledSample[] {
+	label(key: string, label: Label): LabelledSample<Sample, Label>[] {
 		this.#expire();
 		this.#labels.delete(key);
 		this.#labels.set(key, { label, since: this.#clock.now() });
 		if (this.#labels.size > this.#maxCount) this.#labels.delete(this.#labels.keys().next().value as string);
 		const found = this.#waiting.filter(({ keys }) => keys.includes(key));
 		if (found.length > 0) this.#waiting = this.#waiting.filter(({ keys }) => !keys.includes(key));
-		return found.map(({ x }) => ({ x, label }));
+		return found.map(({ sample }) => ({ sample, label }));
 	}
 
 	#expire(): void {

@@ -1,3 +1,4 @@
+import { parseTextTable, type TextTable } from "../text-table.js";
 import type { ReadSignalOptions } from "./read-wfdb.js";
 import { signalError, signalLimit } from "./signal-error.js";
 import { digestOf, readSignalFile } from "./signal-file.js";
@@ -63,25 +64,13 @@ export async function readCsvAnnotations(path: string, { signal }: ReadSignalOpt
 	return annotations.sort((a, b) => a.time - b.time);
 }
 
-function parseTable(bytes: Buffer, path: string): { names: string[]; rows: string[][] } {
-	const lines = bytes
-		.toString("utf8")
-		.replace(/^\ufeff/, "")
-		.split(/\r?\n/)
-		.filter((line) => line.trim() !== "");
-	const head = lines[0] ?? "";
-	const separator = [";", "\t"].find((candidate) => head.includes(candidate)) ?? ",";
-	const split = (line: string) => line.split(separator).map((text) => text.trim().replace(/^"(.*)"$/, "$1"));
-	const names = split(head);
-	if (head === "" || names.some((name) => name === "" || Number.isFinite(Number(name)))) {
-		throw signalError(
-			"PSGL_SIGNAL_HEADER",
-			path,
-			"a first line with numbers or without names",
-			"a first line of column names",
-		);
+function parseTable(bytes: Buffer, path: string): TextTable {
+	const table = parseTextTable(bytes.toString("utf8"));
+	if (table.names.some((name) => name === "" || Number.isFinite(Number(name)))) {
+		const got = "a first line with numbers or without names";
+		throw signalError("PSGL_SIGNAL_HEADER", path, got, "a first line of column names");
 	}
-	return { names, rows: lines.slice(1).map(split) };
+	return table;
 }
 
 /** A value, NaN where the cell is empty or says so. */

@@ -1,0 +1,88 @@
+import { ConfigError, PsglError, systemClock, type Tensor } from "@psgl/sdk";
+import { completeSplits, type DataSplits, Dataset } from "@psgl/sdk/sources";
+import { type DicomImage, DicomReceiver } from "@psgl/sdk/sources/dicom";
+import { type LabelledSample, PendingLabels, readLabels } from "@psgl/sdk/sources/live";
+import type { modalityOptions } from "./modality-options.js";
+import type { OptionValues } from "./options/option.js";
+import type { VerbContext } from "./verb.js";
+
+/** Milliseconds between two looks at the file of labels. */
+const labelsIntervalMs = 1000;
+
+interface Received {
+	readonly x: Tensor<"float32">;
+	readonly patient: string;
+}
+
+type CollectOptions = OptionValues<typeof modalityOptions> & { readonly imageSize: number; readonly seed: number };
+
+/**
+ * Receives images until `collect` of them have a label, first frames only, and makes a data set of them; each patient is in one part. Nothing of
+ * them is written to disk, and events tell numbers and error codes only.
+ * @throws ConfigError `PSGL_OPTION_CONFLICT`, `PSGL_DICOM_TITLE`; ConnectionError `PSGL_DICOM_LISTEN`; DataError of `readLabels` for anything but
+ * a file that is not there yet, `PSGL_DATA_CLASSES`, `PSGL_DATA_EMPTY`
+ */
+export async function collectImages(options: CollectOptions, { output, signal }: VerbContext): Promise<DataSplits> {
+	const { dicomPort: port = 0, dicomHost: host, dicomTitle: title, dicomCaller, labels, collect, imageSize } = options;
+	if (labels === undefined) {
+		throw new ConfigError("PSGL_OPTION_CONFLICT", {
+			what: "--dicom-port needs labels to train on",
+			expected: "--labels FILE",
+		});
+	}
+	/** All labels of the file, so that they reach images that come after them. */
+	const known = new Map<string, string>();
+	const pending = new PendingLabels<Received, string>({ maxCount: Math.max(1000, collect) });
+	const collected: LabelledSample<Received, string>[] = [];
+	const take = (...found: readonly LabelledSample<Received, string>[]) => {
+		if (found.length === 0) return;
+		collected.push(...found);
+		output.event(
+			"collected",
+			{ labelled: collected.length, waiting: pending.waiting },
+			`Images with a label: ${collected.length} of ${collect}`,
+		);
+	};
+	const refused = ({ code, what }: PsglError) => output.event("warning", { code, message: what }, what);
+	const onImage = async (image: DicomImage) => {
+		const x = await image.sample({ size: imageSize, channels: 1 });
+		const sample = { x, patient: image.patient };
+		const keys = image.labelKeys();
+		const label = keys.map((key) => known.get(key)).find((value) => value !== undefined);
+		if (label !== undefined) take({ sample, label });
+		else pending.sample(keys, sample);
+	};
+	const callers = dicomCaller === undefined ? [] : [dicomCaller];
+	await using receiver = await DicomReceiver.start({ port, host, title, callers, onImage, onRefused: refused });
+	output.event("receiving", { host, port: receiver.port }, `Receiving DICOM images on ${host}:${receiver.port}`);
+	while (collected.length < collect) {
+		const read = await readLabels(labels, { signal }).catch((error: unknown) => {
+			if (error instanceof PsglError && error.code === "PSGL_DATA_NOT_FOUND") return new Map<string, string>();
+			throw error;
+		});
+		for (const [key, label] of read) {
+			if (known.get(key) === label) continue;
+			known.set(key, label);
+			take(...pending.label(key, label));
+		}
+		if (collected.length < collect) await systemClock.sleep(labelsIntervalMs, signal);
+	}
+	return splitsOf(collected, imageSize, options.seed);
+}
+
+function splitsOf(collected: readonly LabelledSample<Received, string>[], size: number, seed: number): DataSplits {
+	const classes = [...new Set(collected.map(({ label }) => label))].sort();
+	const patients = [...new Set(collected.map(({ sample }) => sample.patient))];
+	const samples = new Float32Array(collected.length * size * size);
+	collected.forEach(({ sample }, i) => {
+		samples.set(sample.x.data, i * size * size);
+	});
+	const train = new Dataset({
+		shape: [1, size, size],
+		classes,
+		labels: Int32Array.from(collected, ({ label }) => classes.indexOf(label)),
+		samples,
+		records: Int32Array.from(collected, ({ sample }) => patients.indexOf(sample.patient)),
+	});
+	return completeSplits("received images", { train, byRecord: true }, { seed });
+}
