@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { cloudLimits, outlierLimits, smashedGuardLimits } from "@psgl/cloud";
 import { minimumSamplesPerDevice } from "@psgl/firmware-sim";
 import { auditLimits, onnxLimits } from "@psgl/models";
+import { scrutinyLimits } from "@psgl/sdk";
 import { maxArtifactBytes } from "@psgl/sdk/artifact";
 import { ledgerLimits } from "@psgl/sdk/ledger";
 import { protocolLimits } from "@psgl/sdk/protocol";
@@ -23,6 +24,7 @@ const limits = {
 	outbox: outboxLimits,
 	"outlier guard": outlierLimits,
 	"guard on smashed data": smashedGuardLimits,
+	"gradients on a device": scrutinyLimits,
 	"signed models": trustLimits,
 	"DICOM files": dicomLimits,
 	"disclosure ledger": ledgerLimits,

@@ -92,6 +92,8 @@ function trainingLine(device: string, event: Exclude<DeviceEvent, TransportEvent
 				: undefined;
 		case "asked-again":
 			return `${device}: asked for ${event.awaiting} again`;
+		case "suspicious-gradients":
+			return `${device}: WARNING: the aggregator's gradients have nothing to do with the labels (separation ${event.separation.toFixed(2)}): is it being hijacked? docs/privacy.md`;
 		case "rejected":
 			return `${device}: a message was rejected: ${event.error.code}: ${event.error.message}`;
 		case "refused":

@@ -30,6 +30,8 @@ export interface StepResult {
 	/** Loss of each stream. */
 	readonly losses: Float32Array;
 	readonly localLoss: number;
+	/** What goes back to the device, [B,Cs,...]. */
+	readonly cutGradient: Vector;
 }
 
 /**
@@ -148,7 +150,11 @@ export class JointTrainer implements AsyncDisposable {
 		s.serverSlots = server.next_slots as Vector;
 		this.#keepDelta(next.next_delta as Vector | undefined, indices);
 		const localLoss = next.localLoss as Vector;
-		return { losses: (server.losses as Vector).data, localLoss: localLoss.data[0] as number };
+		return {
+			losses: (server.losses as Vector).data,
+			localLoss: localLoss.data[0] as number,
+			cutGradient: server.cutGradient as Vector,
+		};
 	}
 
 	/** Samples in random order, in batches of `batchSize`; a last batch of one sample is left out, which batch statistics cannot use. */

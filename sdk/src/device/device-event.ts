@@ -110,6 +110,11 @@ export type DeviceEvent =
 			/** `PSGL_DISCLOSURE_BUDGET`. */
 			readonly error: LimitError;
 	  }
+	/**
+	 * The gradients of the last batches have nothing to do with the labels (docs/privacy.md): whoever sends them may be turning
+	 * the client segment into one that samples can be rebuilt from. Comes once, when it begins.
+	 */
+	| { readonly type: "suspicious-gradients"; readonly epoch: number; readonly seq: number; readonly separation: number }
 	/** A message from the aggregator that the device cannot use: damaged, of the wrong shape, NaN. */
 	| { readonly type: "rejected"; readonly error: PsglError }
 	/** A message of this device that the aggregator did not accept. */

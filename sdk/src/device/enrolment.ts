@@ -14,6 +14,7 @@ import { ClientState } from "./client-state.js";
 import { requireFit } from "./device-data.js";
 import type { DeviceSettings } from "./device-options.js";
 import { DeviceRecords } from "./device-records.js";
+import { GradientScrutiny } from "./gradient-scrutiny.js";
 import type { WaitForItem } from "./mailbox.js";
 import { PerturbationStore } from "./perturbation-store.js";
 
@@ -24,6 +25,7 @@ export interface ClientModel {
 	readonly state: ClientState;
 	/** Perturbations of the training samples; undefined where robust training is off. */
 	readonly perturbations: PerturbationStore | undefined;
+	readonly scrutiny: GradientScrutiny;
 }
 
 /** How a device becomes part of the fleet: `hello`, `welcome`, `artifact`. */
@@ -239,6 +241,7 @@ export class Enrolment {
 			segment,
 			state: known?.state ?? new ClientState(segment.artifact),
 			perturbations: this.#perturbations(welcome, segment, known?.perturbations),
+			scrutiny: known?.scrutiny ?? new GradientScrutiny(),
 		};
 	}
 

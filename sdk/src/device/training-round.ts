@@ -200,6 +200,7 @@ async function* batchStep(
 		},
 	});
 	if (typeof answered === "string") return answered;
+	yield* alarm(model, answered.cutGradient, y, { epoch: round.epoch, seq });
 	const outputs = await segment.run("client/train", {
 		...inputs,
 		...(map !== undefined && { map }),
@@ -227,6 +228,18 @@ async function encodeSmashed(
 	const { manifest } = segment.artifact;
 	if (manifest.code === null) return encodeReal(segment, cut, welcome.smashedDtype);
 	return randomised(levelIndices(cut, manifest.code), flipProbability(manifest), noise);
+}
+
+/** Tells when gradients have begun to have nothing to do with the labels; not where several labels may apply. */
+function* alarm(
+	{ scrutiny }: ClientModel,
+	gradient: Tensor<"float32">,
+	labels: Tensor<"int64">,
+	batch: { readonly epoch: number; readonly seq: number },
+): Generator<DeviceEvent> {
+	if (labels.dims.length > 1) return;
+	const verdict = scrutiny.observe(gradient, Array.from(labels.data, Number));
+	if (verdict?.raised) yield { type: "suspicious-gradients", ...batch, separation: verdict.separation };
 }
 
 /** Gradients of other batches, delivered again or late, are none of this one's. */
