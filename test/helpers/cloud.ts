@@ -17,18 +17,31 @@ export interface Cloud extends AsyncDisposable {
 	readonly aggregator: Aggregator;
 	readonly events: EventReader<AggregatorEvent>;
 	readonly url: string;
+	/** For browsers; undefined without `webSocketOrigins`. */
+	readonly webSocketUrl: string | undefined;
+}
+
+export interface CloudOptions {
+	readonly port?: number;
+	readonly checkpointFile?: string;
+	readonly journal?: string;
+	/** Default: a free one. */
+	readonly webSocketPort?: number;
+	/** Origins of pages that may connect. */
+	readonly webSocketOrigins?: readonly string[];
 }
 
 /** Starts a cloud on a free port, or on `port`. */
 export async function startCloud(
 	artifact: Artifact,
 	settings: AggregatorSettings,
-	options: { readonly port?: number; readonly checkpointFile?: string; readonly journal?: string } = {},
+	options: CloudOptions = {},
 ): Promise<Cloud> {
-	const { port = 0, checkpointFile, journal } = options;
+	const { port = 0, checkpointFile, journal, webSocketPort = 0, webSocketOrigins } = options;
 	const log =
 		journal === undefined ? undefined : await openFileJournal({ folder: journal, run: await artifactDigest(artifact) });
-	const broker = await startBroker({ port, ...(log && { log }) });
+	const webSocket = webSocketOrigins && { port: webSocketPort, origins: webSocketOrigins };
+	const broker = await startBroker({ port, webSocket, ...(log && { log }) });
 	const aggregator = await Aggregator.start({
 		artifact,
 		runtime: nodeRuntime,
@@ -42,6 +55,7 @@ export async function startCloud(
 		aggregator,
 		events: new EventReader<AggregatorEvent>(aggregator.events()),
 		url: broker.url,
+		webSocketUrl: broker.webSocketUrl,
 		async [Symbol.asyncDispose]() {
 			await aggregator.close();
 			await broker.close();

@@ -14,6 +14,7 @@ export async function openServer(t: ExecutionContext, rules: Partial<AccessRules
 			...rules,
 		},
 		tls: undefined,
+		webSocketOrigins: undefined,
 		maxConnections: 100,
 		maxPacketBytes: 10_000,
 		clock: systemClock,
@@ -22,7 +23,7 @@ export async function openServer(t: ExecutionContext, rules: Partial<AccessRules
 		onDisconnected: () => undefined,
 		onAcknowledged: () => undefined,
 	});
-	await server.listen("127.0.0.1", 0);
+	await server.listen("127.0.0.1", 0, 0);
 	t.teardown(() => server.close());
 	return { port: server.listener.port, refusals };
 }

@@ -1,5 +1,5 @@
 import type { DeviceStore } from "@psgl/sdk";
-import { type ExecutionContext, default as test } from "ava";
+import { type ExecutionContext, type Implementation, default as test } from "ava";
 
 /** A place where a store's records lie, for one test. */
 export interface StorePlace {
@@ -9,10 +9,17 @@ export interface StorePlace {
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 
+/** `test`, or one that first looks whether it can run. */
+type Define = (title: string, run: Implementation<[]>) => void;
+
 /** What every device store does. */
-export function deviceStoreCompliance(name: string, place: (t: ExecutionContext) => Promise<StorePlace>): void {
+export function deviceStoreCompliance(
+	name: string,
+	place: (t: ExecutionContext) => Promise<StorePlace>,
+	define: Define = test,
+): void {
 	const check = (title: string, body: (t: ExecutionContext, place: StorePlace) => Promise<void>) => {
-		test(`${name}: ${title}`, async (t) => body(t, await place(t)));
+		define(`${name}: ${title}`, async (t) => body(t, await place(t)));
 	};
 
 	check("keeps records over closing and opening", async (t, at) => {

@@ -2,129 +2,18 @@ import { execFile } from "node:child_process";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { attributes, encodeModel, GraphBuilder } from "@psgl/models";
-import { ArtifactError, type Session, ShapeError, type Tensor } from "@psgl/sdk";
+import { encodeModel, GraphBuilder } from "@psgl/models";
+import { ShapeError, type Tensor } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
-import { largestDifference } from "../helpers/largest-difference.js";
 import { numbers } from "../helpers/numbers.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
+import { matrix, refused, runtimeCompliance, runtimeGraph } from "./runtime-compliance.js";
 
-/** a [B,2] times b [2,2], and the number of rows. */
-function graph(): Uint8Array {
-	const g = new GraphBuilder("test");
-	const a = g.input("a", "float32", ["B", 2]);
-	const product = g.add("MatMul", [a, g.input("b", "float32", [2, 2])]);
-	g.output("product", product);
-	g.output("rows", g.add("ReduceSum", [product, g.ints([1])], { keepdims: attributes.int(0) }));
-	return encodeModel(g.build());
-}
+runtimeCompliance("node", async () => nodeRuntime);
 
-const matrix = (dims: readonly number[], ...values: number[]): Tensor<"float32"> => ({
-	dtype: "float32",
-	dims,
-	data: Float32Array.from(values),
-});
 const a = matrix([1, 2], 1, 2);
 const b = matrix([2, 2], 1, 0, 0, 10);
-
-async function refused(
-	session: Session,
-	feeds: Record<string, Tensor>,
-	fetches?: readonly string[],
-): Promise<ShapeError> {
-	try {
-		await session.run(feeds, fetches);
-	} catch (error) {
-		if (error instanceof ShapeError) return error;
-		throw error;
-	}
-	throw new Error("it ran");
-}
-
-test("a session runs, names its inputs and outputs, and returns what is asked for", async (t) => {
-	await using session = await nodeRuntime.load(graph());
-	t.deepEqual(
-		[session.inputNames, session.outputNames],
-		[
-			["a", "b"],
-			["product", "rows"],
-		],
-	);
-	const all = await session.run({ a, b });
-	t.deepEqual([numbers(all.product), numbers(all.rows)], [[1, 20], [21]]);
-	t.deepEqual(all.product?.dims, [1, 2]);
-	t.is(all.product?.dtype, "float32");
-	t.deepEqual(Object.keys(await session.run({ a, b }, ["rows"])), ["rows"]);
-	// Feeds the graph does not know are for other graphs.
-	t.deepEqual(numbers((await session.run({ a, b, c: a })).product), [1, 20]);
-});
-
-test("a missing input is named", async (t) => {
-	await using session = await nodeRuntime.load(graph());
-	const error = await refused(session, { a, c: b });
-	t.is(error.code, "PSGL_RUNTIME_FEED");
-	t.is(error.got, "a, c");
-	t.is(error.expected, "b");
-});
-
-test("inputs of another shape or type are refused with the shapes that were given", async (t) => {
-	await using session = await nodeRuntime.load(graph());
-	const wrong: readonly Record<string, Tensor>[] = [
-		{ a: matrix([1, 3], 1, 2, 3), b },
-		{ a: matrix([2], 1, 2), b },
-		{ a, b: matrix([3, 2], 1, 2, 3, 4, 5, 6) },
-		{ a: { dtype: "int64", dims: [1, 2], data: BigInt64Array.of(1n, 2n) }, b },
-		{ a: matrix([4, 2], 1, 2), b },
-	];
-	for (const feeds of wrong) {
-		const error = await refused(session, feeds);
-		t.is(error.code, "PSGL_RUNTIME_FEED");
-		t.regex(error.got ?? "", new RegExp(`a \\[${feeds.a?.dims.join(",")}\\]`));
-		t.not(error.cause, undefined);
-	}
-	t.is((await refused(session, { a, b }, ["nothing"])).code, "PSGL_RUNTIME_FEED");
-	// A session is as good after a failed run as before.
-	t.deepEqual(numbers((await session.run({ a, b })).product), [1, 20]);
-});
-
-test("what is no graph cannot be loaded", async (t) => {
-	const bytes = graph();
-	for (const model of [new Uint8Array(), new Uint8Array(100), bytes.subarray(0, bytes.length - 30)]) {
-		const error = await t.throwsAsync(nodeRuntime.load(model), { instanceOf: ArtifactError });
-		t.is(error?.code, "PSGL_RUNTIME_LOAD");
-		t.regex(error?.got ?? "", new RegExp(`^${model.length} bytes`));
-		t.truthy(error?.remedy);
-	}
-});
-
-test("runs that overlap do not disturb each other", async (t) => {
-	await using session = await nodeRuntime.load(graph(), { threads: 2 });
-	const runs = Array.from({ length: 40 }, (_, i) => session.run({ a: matrix([1, 2], i, -i), b }));
-	(await Promise.all(runs)).forEach(({ product, rows }, i) => {
-		t.deepEqual([numbers(product), numbers(rows)], [[i, -10 * i].map((v) => v + 0), [-9 * i + 0]]);
-	});
-});
-
-test("more threads change the last bits of a result at most", async (t) => {
-	const size = 96;
-	const g = new GraphBuilder("test");
-	const x = g.input("x", "float32", [size, size]);
-	g.output("y", g.add("Softmax", [g.add("MatMul", [x, x])], { axis: attributes.int(1) }));
-	const data = Float32Array.from({ length: size * size }, (_, i) => Math.sin(i));
-	const results = [];
-	for (const threads of [1, 2]) {
-		await using session = await nodeRuntime.load(encodeModel(g.build()), { threads });
-		results.push((await session.run({ x: { dtype: "float32", dims: [size, size], data } })).y);
-	}
-	t.true(largestDifference(results[1], results[0] as Tensor) < 1e-6);
-});
-
-test("a session that is disposed of runs no more", async (t) => {
-	const session = await nodeRuntime.load(graph());
-	await session.close();
-	await t.throwsAsync(session.run({ a, b }));
-});
 
 /** Names of all files below a folder. */
 async function filesIn(folder: string): Promise<string[]> {
@@ -142,19 +31,13 @@ test("loading and running a graph leaves nothing in the home or cache folder", a
 		console.log(rows.data[0], process.env.ORT_DISABLE_TELEMETRY);
 		await session.close();
 	`;
-	const argv = ["--input-type=module", "--eval", script, Buffer.from(graph()).toString("base64")];
+	const argv = ["--input-type=module", "--eval", script, Buffer.from(runtimeGraph()).toString("base64")];
 	const { ORT_DISABLE_TELEMETRY: _, ...inherited } = process.env;
 	const { stdout } = await promisify(execFile)(process.execPath, argv, {
 		env: { ...inherited, HOME: home, XDG_CACHE_HOME: join(home, "cache"), XDG_CONFIG_HOME: join(home, "config") },
 	});
 	t.is(stdout, "21 1\n");
 	t.deepEqual(await filesIn(home), []);
-});
-
-test("a session may be closed twice", async (t) => {
-	const session = await nodeRuntime.load(graph());
-	await session.close();
-	await t.notThrowsAsync(session.close());
 });
 
 test("results that nobody holds any more are collected after some mebibytes", async (t) => {
@@ -176,7 +59,7 @@ test("results that nobody holds any more are collected after some mebibytes", as
 });
 
 test("results are written over the tensors that are given for them, and no others", async (t) => {
-	await using session = await nodeRuntime.load(graph());
+	await using session = await nodeRuntime.load(runtimeGraph());
 	const product = matrix([2, 2], 7, 7, 7, 7);
 	const twoRows = matrix([2, 2], 1, 2, 3, 4);
 	const out = await session.run({ a: twoRows, b }, undefined, { product });
@@ -193,7 +76,7 @@ test("results are written over the tensors that are given for them, and no other
 });
 
 test("tensors given for results of another size or type are refused, and nothing is written into them", async (t) => {
-	await using session = await nodeRuntime.load(graph());
+	await using session = await nodeRuntime.load(runtimeGraph());
 	const wrong: readonly Tensor[] = [
 		matrix([2, 2], 7, 7, 7, 7),
 		matrix([2], 7, 7),

@@ -4,6 +4,7 @@ import { seededRandom, systemClock } from "@psgl/sdk";
 import { mqttTransport } from "@psgl/sdk/transport/mqtt";
 import { Aedes, type AedesOptions, type Client } from "aedes";
 import test from "ava";
+import { createWebSocketStream, WebSocketServer } from "ws";
 import { type TransportEnvironment, transportCompliance } from "./transport-compliance.js";
 
 /** An aedes broker on a port of its own. */
@@ -33,6 +34,32 @@ async function startBroker(options: AedesOptions = {}): Promise<TransportEnviron
 }
 
 transportCompliance("mqtt", startBroker);
+transportCompliance("mqtt over WebSocket", startWebSocketBroker);
+
+/** The same over WebSocket (MQTT 3.1.1 section 6). */
+async function startWebSocketBroker(): Promise<TransportEnvironment> {
+	const broker = await Aedes.createBroker();
+	const clients: Client[] = [];
+	let accepting = true;
+	const server = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => "mqtt" });
+	server.on("connection", (webSocket) => {
+		if (!accepting) webSocket.terminate();
+		else clients.push(broker.handle(createWebSocketStream(webSocket)));
+	});
+	await once(server, "listening");
+	const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/mqtt`;
+	return {
+		open: (settings) => mqttTransport({ ...settings, url, clock: systemClock, random: seededRandom(1) }),
+		cut: (clientId) => clients.findLast(({ id }) => id === clientId)?.conn.destroy(),
+		accept(value) {
+			accepting = value;
+		},
+		async [Symbol.asyncDispose]() {
+			server.close();
+			await new Promise<void>((resolve) => broker.close(resolve));
+		},
+	};
+}
 
 test("speaks MQTT 3.1.1, clean session off, QoS 1, with the last will and the credentials", async (t) => {
 	const seen: unknown[] = [];

@@ -20,6 +20,13 @@ export type BrokerEvent =
 	/** A connection, packet or topic was refused, or a connection broke. */
 	| { readonly type: "refused"; readonly client: string | undefined; readonly peer: string; readonly error: PsglError };
 
+export interface WebSocketOptions {
+	/** Default 8083, 8084 with `tls`; 0 takes a free one. */
+	readonly port?: number | undefined;
+	/** Origins of the pages that may connect, for instance `https://ward.example`. Other programs than browsers name none and may. */
+	readonly origins: readonly string[];
+}
+
 export interface BrokerOptions {
 	/** Default 127.0.0.1. */
 	readonly host?: string;
@@ -27,6 +34,8 @@ export interface BrokerOptions {
 	readonly port?: number | undefined;
 	/** TLS 1.3 with device certificates. Left out, the broker speaks plain MQTT, and only on loopback. */
 	readonly tls?: BrokerTls | undefined;
+	/** Takes MQTT over WebSocket as well, for devices in browsers (MQTT 3.1.1 section 6). */
+	readonly webSocket?: WebSocketOptions | undefined;
 	/** Lets everyone who reaches the address in, unencrypted. Only for a network that is closed by other means. */
 	readonly plainOutsideLoopback?: boolean | undefined;
 	/** What devices publish is appended here before it is acknowledged. Default: a log in memory. Closed with the broker. */
@@ -45,6 +54,8 @@ export interface Broker extends AsyncDisposable {
 	readonly port: number;
 	/** For clients on this machine, for instance `mqtt://127.0.0.1:1883`, `mqtts://` with TLS. */
 	readonly url: string;
+	/** For browsers, for instance `ws://127.0.0.1:8083/mqtt`; undefined without `webSocket`. */
+	readonly webSocketUrl: string | undefined;
 	readonly log: Log;
 	readonly maxMessageBytes: number;
 	/** Whether a client of this id is connected. */
@@ -72,7 +83,8 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
 	const { host = "127.0.0.1", tls } = options;
 	if (tls === undefined && !isLoopback(host) && options.plainOutsideLoopback !== true) throw plainOutsideLoopback(host);
 	const broker = new DeviceBroker(options, tls && (await checkTls(tls)));
-	await broker.listen(host, options.port ?? (tls === undefined ? 1883 : 8883));
+	const [port, webSocketPort] = tls === undefined ? [1883, 8083] : [8883, 8084];
+	await broker.listen(host, options.port ?? port, options.webSocket?.port ?? webSocketPort);
 	return broker;
 }
 
@@ -101,6 +113,7 @@ class DeviceBroker implements Broker {
 				mayReceive: maySubscribe,
 			},
 			tls,
+			webSocketOrigins: options.webSocket?.origins,
 			maxConnections: options.maxConnections ?? limits.maxConnections,
 			maxPacketBytes: this.maxMessageBytes + limits.packetOverheadBytes,
 			clock: this.#clock,
@@ -123,9 +136,13 @@ class DeviceBroker implements Broker {
 		return this.#server.listener.url;
 	}
 
-	async listen(host: string, port: number): Promise<void> {
+	get webSocketUrl(): string | undefined {
+		return this.#server.webListener?.url;
+	}
+
+	async listen(host: string, port: number, webSocketPort: number): Promise<void> {
 		try {
-			await this.#server.listen(host, port);
+			await this.#server.listen(host, port, webSocketPort);
 		} catch (error) {
 			await this.close();
 			throw error;

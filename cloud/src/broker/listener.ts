@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { createServer as createTlsServer, type TLSSocket, Server as TlsServer } from "node:tls";
 import { type Clock, ConnectionError, LimitError, type PsglError } from "@psgl/sdk";
 import { cloudLimits as limits } from "../limits.js";
@@ -7,6 +8,7 @@ import { ByteGuard } from "./byte-guard.js";
 import { GuardedConnection, peerAddress } from "./guarded-connection.js";
 import { type BrokerTls, type CheckedTls, checkTls, handshakeError, type PeerIdentity, peerIdentity } from "./tls.js";
 import { TokenBuckets } from "./token-bucket.js";
+import { WebSocketGate, webSocketPath } from "./web-socket-gate.js";
 
 export interface ListenerOptions {
 	/** Left out: plain TCP. */
@@ -14,6 +16,8 @@ export interface ListenerOptions {
 	readonly maxConnections: number;
 	/** Longest MQTT packet, bytes, fixed header included. */
 	readonly maxPacketBytes: number;
+	/** Origins of pages (`https://ward.example`) whose scripts may connect over WebSocket. Left out: no WebSocket on this port. */
+	readonly webSocketOrigins?: readonly string[] | undefined;
 	readonly clock: Clock;
 	/** A connection that may speak MQTT; its bytes pass a guard. */
 	readonly onConnection: (connection: GuardedConnection) => void;
@@ -27,6 +31,7 @@ export class Listener {
 	port = 0;
 	readonly #options: ListenerOptions;
 	readonly #server: Server;
+	readonly #gate: WebSocketGate | undefined;
 	readonly #connects = new TokenBuckets(
 		{ perSecond: limits.connectsPerSecond, burst: limits.connectBurst },
 		limits.watchedAddresses,
@@ -36,6 +41,8 @@ export class Listener {
 	constructor(options: ListenerOptions) {
 		const { tls, maxConnections, onRefused } = options;
 		this.#options = options;
+		const { webSocketOrigins: origins, maxPacketBytes: maxFrameBytes } = options;
+		this.#gate = origins && new WebSocketGate({ origins, maxFrameBytes, onRefused });
 		this.#tls = tls;
 		const link = { noDelay: true, keepAlive: true };
 		this.#server =
@@ -51,8 +58,9 @@ export class Listener {
 	}
 
 	get url(): string {
-		const scheme = this.#tls === undefined ? "mqtt" : "mqtts";
-		return `${scheme}://${this.host.includes(":") ? `[${this.host}]` : this.host}:${this.port}`;
+		const scheme = `${this.#gate === undefined ? "mqtt" : "ws"}${this.#tls === undefined ? "" : "s"}`;
+		const host = this.host.includes(":") ? `[${this.host}]` : this.host;
+		return `${scheme}://${host}:${this.port}${this.#gate === undefined ? "" : webSocketPath}`;
 	}
 
 	/** @throws ConnectionError `PSGL_PORT_IN_USE`, `PSGL_BROKER_LISTEN`. */
@@ -88,6 +96,7 @@ export class Listener {
 
 	/** Takes no more connections; resolves when all are closed. */
 	close(): Promise<void> {
+		this.#gate?.close();
 		return new Promise((resolve) => this.#server.close(() => resolve()));
 	}
 
@@ -109,10 +118,16 @@ export class Listener {
 
 	#open(socket: Socket, identity?: GuardedConnection["identity"]): void {
 		if (socket.destroyed) return;
+		const peer = peerAddress(socket);
+		if (this.#gate === undefined) this.#guard(socket, peer, identity);
+		else this.#gate.take(socket, (stream) => this.#guard(stream, peer, identity));
+	}
+
+	#guard(stream: Duplex, peer: string, identity: GuardedConnection["identity"]): void {
 		const { maxPacketBytes, clock, onConnection } = this.#options;
 		const packetRate = { perSecond: limits.packetsPerSecond, burst: limits.packetBurst };
 		const guard = new ByteGuard({ maxPacketBytes, maxControlBytes: limits.maxControlBytes, packetRate, clock });
-		onConnection(new GuardedConnection(socket, guard, identity));
+		onConnection(new GuardedConnection(stream, peer, guard, identity));
 	}
 }
 

@@ -3,7 +3,7 @@ import { Aedes, type AuthenticateError, type Client, type PublishPacket, type Su
 import { cloudLimits as limits } from "../limits.js";
 import { badClientId, connectionFault } from "./broker-errors.js";
 import { GuardedConnection } from "./guarded-connection.js";
-import { Listener } from "./listener.js";
+import { Listener, type ListenerOptions } from "./listener.js";
 import { createSessionStore } from "./session-store.js";
 import { type BrokerTls, type CheckedTls, type PeerIdentity, revokedError } from "./tls.js";
 
@@ -35,6 +35,8 @@ export interface MqttServerOptions {
 	readonly maxConnections: number;
 	/** Longest MQTT packet, bytes, fixed header included. */
 	readonly maxPacketBytes: number;
+	/** Takes MQTT over WebSocket on a second port, from pages of these origins (MQTT 3.1.1 section 6). */
+	readonly webSocketOrigins: readonly string[] | undefined;
 	readonly clock: Clock;
 	/** A connection, packet or topic was refused, or a connection broke. */
 	readonly onRefused: (client: string | undefined, peer: string, error: PsglError) => void;
@@ -44,9 +46,10 @@ export interface MqttServerOptions {
 	readonly onAcknowledged: (client: Client) => void;
 }
 
-/** MQTT 3.1.1 on TCP or TLS: sessions, wills, retained messages and three qualities of service, under rules. */
+/** MQTT 3.1.1 on TCP, TLS or WebSocket: sessions, wills, retained messages and three qualities of service, under rules. */
 export class MqttServer {
 	readonly listener: Listener;
+	readonly webListener: Listener | undefined;
 	readonly #options: MqttServerOptions;
 	readonly #sessions = createSessionStore();
 	readonly #aedes: Aedes;
@@ -56,7 +59,7 @@ export class MqttServer {
 	readonly #ended = new WeakSet<Client>();
 
 	constructor(options: MqttServerOptions) {
-		const { tls, maxConnections, maxPacketBytes, clock, onRefused, rules } = options;
+		const { tls, maxConnections, maxPacketBytes, webSocketOrigins, clock, onRefused, rules } = options;
 		this.#options = options;
 		this.#aedes = new Aedes({
 			persistence: this.#sessions.persistence,
@@ -91,21 +94,24 @@ export class MqttServer {
 			},
 			authorizeForward: (client, packet) => (rules.mayReceive(client.id, packet.topic) ? packet : null),
 		});
-		this.listener = new Listener({
+		const listening: ListenerOptions = {
 			tls,
 			maxConnections,
 			maxPacketBytes,
 			clock,
 			onConnection: (connection) => this.#aedes.handle(connection),
 			onRefused: (peer, error) => onRefused(undefined, peer, error),
-		});
+		};
+		this.listener = new Listener(listening);
+		this.webListener = webSocketOrigins && new Listener({ ...listening, webSocketOrigins });
 		this.#watch();
 	}
 
 	/** @throws ConnectionError `PSGL_PORT_IN_USE`, `PSGL_BROKER_LISTEN`. */
-	async listen(host: string, port: number): Promise<void> {
+	async listen(host: string, port: number, webSocketPort: number): Promise<void> {
 		await this.#aedes.listen();
 		await this.listener.listen(host, port);
+		await this.webListener?.listen(host, webSocketPort);
 	}
 
 	/** Publishes at QoS 1. Resolves with false when that failed. */
@@ -124,6 +130,7 @@ export class MqttServer {
 	 */
 	async renewTls(tls: BrokerTls, clients: Iterable<Client>): Promise<void> {
 		await this.listener.renewTls(tls);
+		await this.webListener?.renewTls(tls);
 		for (const client of clients) {
 			const identity = identityOf(client);
 			if (identity !== undefined && this.listener.isRevoked(identity)) this.disconnect(client, revokedError(identity));
@@ -143,7 +150,7 @@ export class MqttServer {
 
 	/** Disconnects everyone and stops listening. */
 	async close(): Promise<void> {
-		const stopped = this.listener.close();
+		const stopped = Promise.all([this.listener.close(), this.webListener?.close()]);
 		await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
 		await stopped;
 	}

@@ -90,10 +90,15 @@ async function codes({ model, noise }: Releasing, x: Tensor<"float32">, permit: 
 	return { smashed, localScores: localScores as Tensor<"float32"> };
 }
 
-async function deployedForward(model: ClientModel, x: Tensor<"float32">) {
+/** Smashed data, probabilities of the local head and map (undefined where the model has none) of samples [B, ...shape]. */
+export async function deployedForward(model: ClientModel, x: Tensor<"float32">) {
 	const feeds = { ...model.state.feeds(), x, budget: scalar(model.welcome.mapBudget) };
-	const { smashed, localScores } = await model.segment.run("client/infer", feeds);
-	return { smashed: smashed as Tensor<"float32">, localScores: localScores as Tensor<"float32"> };
+	const { smashed, localScores, map } = await model.segment.run("client/infer", feeds);
+	return {
+		smashed: smashed as Tensor<"float32">,
+		localScores: localScores as Tensor<"float32">,
+		map: map as Tensor<"float32"> | undefined,
+	};
 }
 
 /** Some rows of a batch, all of it as it is; undefined for none. */

@@ -1,7 +1,7 @@
 import type { Manifest } from "../artifact/index.js";
 import { ConfigError, ConnectionError, PsglError } from "../errors.js";
 import { DatasetDigests } from "../ledger/record-digest.js";
-import type { Transport, TransportEvent } from "../ports/transport.js";
+import type { Transport, TransportEvent, WaitOptions } from "../ports/transport.js";
 import { type AggregatorMessage, type DisclosureTotals, refusalError } from "../protocol/index.js";
 import type { Tensor } from "../tensor.js";
 import { AggregatorLink, deviceLastWill } from "./aggregator-link.js";
@@ -11,6 +11,7 @@ import { Enrolment } from "./enrolment.js";
 import type { TrainingItem } from "./exchange.js";
 import { type Decision, Inference, type InferOptions } from "./inference.js";
 import { Mailbox } from "./mailbox.js";
+import { type Preview, preview } from "./preview.js";
 import { trainingLoop } from "./training-loop.js";
 
 export interface TrainOptions {
@@ -164,7 +165,7 @@ export class Device implements AsyncDisposable {
 	 * @throws ConnectionError `PSGL_DEVICE_NO_MODEL` when no aggregator answers within `inferTimeoutMs`; the signal's
 	 * reason when aborted.
 	 */
-	async ready({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<Manifest> {
+	async ready({ signal }: WaitOptions = {}): Promise<Manifest> {
 		this.#enrolment.requireSound();
 		return (await this.#inference.ready(signal)).segment.artifact.manifest;
 	}
@@ -179,6 +180,15 @@ export class Device implements AsyncDisposable {
 	async infer(samples: Tensor<"float32">, options: InferOptions = {}): Promise<Decision> {
 		this.#enrolment.requireSound();
 		return this.#inference.decide(samples, options);
+	}
+
+	/**
+	 * Shows what would leave of samples [B,...] at a decision: perturbs them and runs the client segment, and sends nothing.
+	 * @throws as `infer`.
+	 */
+	async preview(samples: Tensor<"float32">, { signal }: WaitOptions = {}): Promise<Preview> {
+		this.#enrolment.requireSound();
+		return preview(await this.#inference.ready(signal), samples);
 	}
 
 	/** Leaves: tells the aggregator, ends the connection, stops `train`. */

@@ -1,4 +1,4 @@
-import { isMultiLabel } from "../artifact/index.js";
+import { isMultiLabel, type Manifest } from "../artifact/index.js";
 import { ConnectionError, type LimitError } from "../errors.js";
 import { recordDigests } from "../ledger/record-digest.js";
 import {
@@ -74,9 +74,7 @@ export class Inference {
 		signal?.throwIfAborted();
 		const model = await this.ready(signal);
 		const { manifest } = model.segment.artifact;
-		const [count = 0, ...shape] = samples.dims;
-		if (shape.join() !== manifest.inputShape.join() || count < 1) throw shapeMisfit(manifest, shape);
-		requireFiniteValues(samples.data, elementCount(shape), "given");
+		const count = requireSamples(manifest, samples);
 		const version = model.state.version;
 		const released = this.#link.online ? await this.#release(model, samples) : undefined;
 		const answer = released?.smashed ? await this.#ask(model, released.smashed, allowPartial, signal) : "late";
@@ -152,6 +150,17 @@ export class Inference {
 			remedy: "Check that the aggregator runs and that the device reaches it",
 		});
 	}
+}
+
+/**
+ * Number of samples [B, ...inputShape].
+ * @throws ShapeError `PSGL_DEVICE_SHAPE`; DataError `PSGL_DEVICE_NOT_FINITE`.
+ */
+export function requireSamples(manifest: Manifest, samples: Tensor<"float32">): number {
+	const [count = 0, ...shape] = samples.dims;
+	if (shape.join() !== manifest.inputShape.join() || count < 1) throw shapeMisfit(manifest, shape);
+	requireFiniteValues(samples.data, elementCount(shape), "given");
+	return count;
 }
 
 /** Undefined when the answer does not fit the request: it is none then. */

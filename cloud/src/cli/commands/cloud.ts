@@ -25,6 +25,19 @@ export const cloudVerb = defineVerb({
 		plainOutsideLoopback: toggle(
 			"let everyone who reaches the address in, unencrypted; only on a network that is closed by other means",
 		),
+		webSocketPort: option(
+			"N",
+			"port for devices in browsers, MQTT over WebSocket; 0 for a free one (default with --web-socket-origins: 8083, with --pki 8084)",
+			z.int().min(0).max(65_535).optional(),
+		),
+		webSocketOrigins: option(
+			"URL,...",
+			"origins of the pages that may connect over WebSocket, https://ward.example for instance",
+			z
+				.string()
+				.regex(/^https?:\/\/[^/,\s]+(,\s*https?:\/\/[^/,\s]+)*$/, "origins without a path, with commas between them")
+				.optional(),
+		),
 		rounds: option("N", "rounds of training; 0 only answers requests", z.int().min(0).max(1_000_000).default(10)),
 		minDevices: option(
 			"N",

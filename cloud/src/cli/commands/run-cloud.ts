@@ -3,7 +3,7 @@ import { ConfigError } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { Aggregator, artifactDigest } from "../../aggregator/aggregator.js";
-import { type Broker, type BrokerEvent, startBroker } from "../../broker/broker.js";
+import { type Broker, type BrokerEvent, startBroker, type WebSocketOptions } from "../../broker/broker.js";
 import { writeOutput } from "../../files/write-output.js";
 import { type FileJournal, type Fsync, openFileJournal } from "../../log/file-journal.js";
 import { createMemoryLog } from "../../log/memory-log.js";
@@ -29,6 +29,8 @@ interface CloudValues extends OptionValues<typeof trainingOptions> {
 	readonly port?: number | undefined;
 	readonly pki?: string | undefined;
 	readonly plainOutsideLoopback: boolean;
+	readonly webSocketPort?: number | undefined;
+	readonly webSocketOrigins?: string | undefined;
 	readonly rounds: number;
 	readonly minDevices: number;
 	readonly seed: number;
@@ -61,6 +63,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		log,
 		tls: pki === undefined ? undefined : await readBrokerTls(pki),
 		plainOutsideLoopback,
+		webSocket: webSocketOptions(options),
 		onEvent: (event) => {
 			recorder.broker(event);
 			showBrokerEvent(output, event);
@@ -144,15 +147,21 @@ async function openJournal(
 }
 
 function announce(output: Output, broker: Broker, aggregator: Aggregator, { rounds, minDevices }: CloudValues): void {
-	const { url, host, port } = broker;
+	const { url, host, port, webSocketUrl } = broker;
 	const { round } = aggregator;
+	const forBrowsers = webSocketUrl === undefined ? "" : `, for browsers ${webSocketUrl}`;
 	output.event(
 		"listening",
-		{ url, host, port, round },
-		`Broker listens on ${host}, port ${port}${round > 0 ? `; going on after round ${round}` : ""}`,
+		{ url, host, port, round, webSocketUrl },
+		`Broker listens on ${host}, port ${port}${forBrowsers}${round > 0 ? `; going on after round ${round}` : ""}`,
 	);
 	if (rounds > 0)
 		output.event("settings", { ...aggregator.settings }, `${rounds} rounds, from ${minDevices} devices on`);
+}
+
+function webSocketOptions({ webSocketPort, webSocketOrigins }: CloudValues): WebSocketOptions | undefined {
+	if (webSocketPort === undefined && webSocketOrigins === undefined) return undefined;
+	return { port: webSocketPort, origins: webSocketOrigins?.split(",").map((origin) => origin.trim()) ?? [] };
 }
 
 function showBrokerEvent(output: Output, event: BrokerEvent): void {

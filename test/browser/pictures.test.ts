@@ -1,0 +1,60 @@
+import sharp from "sharp";
+import { browserSite } from "../helpers/browser.js";
+import { callPage } from "../helpers/page-calls.js";
+import { pngBytes } from "../helpers/write-png.js";
+
+interface Decoded {
+	readonly samples: string;
+	readonly labels: readonly number[];
+	readonly setAside: readonly { readonly name: string; readonly code: string }[];
+}
+
+const { test, page } = browserSite("test/browser/page");
+const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
+
+test("pictures become the samples they are, grey or in colour; a broken one is set aside by its name", async (t) => {
+	const grey = Uint8Array.from({ length: 64 }, (_, i) => 4 * i);
+	const files = [
+		{ name: "ramp.png", base64: base64(pngBytes(8, 8, 1, grey)), label: 1 },
+		{ name: "broken.png", base64: base64(pngBytes(8, 8, 1, grey).subarray(0, 60)), label: 0 },
+		{ name: "notes.txt", base64: base64(Buffer.from("no picture")), label: 0 },
+	];
+	const decoded = await callPage<Decoded>(await page(), "pictures", files, [1, 8, 8], ["a", "b"]);
+	t.deepEqual([...Buffer.from(decoded.samples, "base64")], [...grey]);
+	t.deepEqual(decoded.labels, [1]);
+	t.deepEqual(
+		decoded.setAside.map(({ name, code }) => `${name} ${code}`),
+		["broken.png PSGL_WEB_PICTURE", "notes.txt PSGL_WEB_PICTURE"],
+	);
+	const red = Uint8Array.from({ length: 48 }, (_, i) => (i % 3 === 0 ? 200 : 10));
+	const colour = [{ name: "red.png", base64: base64(pngBytes(4, 4, 3, red)), label: 0 }];
+	const planes = Buffer.from(
+		(await callPage<Decoded>(await page(), "pictures", colour, [3, 4, 4], ["a"])).samples,
+		"base64",
+	);
+	t.deepEqual([...planes], [...Array(16).fill(200), ...Array(32).fill(10)]);
+});
+
+test("a wide picture is laid on black, whole, as the image folder source lays it", async (t) => {
+	const white = pngBytes(40, 20, 1, new Uint8Array(800).fill(255));
+	const files = [{ name: "wide.png", base64: base64(white), label: 0 }];
+	const { samples } = await callPage<Decoded>(await page(), "pictures", files, [1, 8, 8], ["a"]);
+	const node = await sharp(white).resize(8, 8, { fit: "contain", background: "black" }).greyscale().raw().toBuffer();
+	t.deepEqual([...Buffer.from(samples, "base64")], [...node.subarray(0, 64)]);
+});
+
+test("nothing but broken pictures is an error", async (t) => {
+	const files = [{ name: "notes.txt", base64: base64(Buffer.from("no picture")), label: 0 }];
+	const call = callPage(await page(), "pictures", files, [1, 8, 8], ["a"]);
+	await t.throwsAsync(call, { code: "PSGL_WEB_PICTURE", message: /notes\.txt/ });
+});
+
+test("a camera gives frames for as long as they are read", async (t) => {
+	// Chromium's pretended camera shows a green picture with a moving part.
+	const frames = await callPage<number[]>(await page(), "camera", [3, 16, 16], 3);
+	t.is(frames.length, 3);
+	t.true(
+		frames.every((mean) => mean > 10 && mean < 245),
+		String(frames),
+	);
+});
