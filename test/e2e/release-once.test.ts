@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { decodeEntry } from "@psgl/cloud";
 import { Device, type DeviceEvent, type Tensor } from "@psgl/sdk";
 import { decodeArtifact } from "@psgl/sdk/artifact";
@@ -77,6 +78,28 @@ test("each picture is coded once, sent once, and trained on without the devices;
 	const rounds = again.events.events.filter((event) => event.type === "replayed");
 	t.is(rounds.length, 12);
 	t.true(rounds.every((event) => event.type === "replayed" && event.identical));
+});
+
+test("a checkpoint holds the codes: the aggregator goes on with them when no device is there", async (t) => {
+	const { joint } = await smallModel("shield");
+	const folder = await temporaryFolder(t);
+	const checkpointFile = join(folder, "checkpoint");
+	const alone = { ...settings, minDevices: 1 };
+	{
+		await using cloud = await startCloud(joint, alone, { checkpointFile });
+		await using device = await connect(cloud, 1, new Map());
+		const events = new EventReader<DeviceEvent>(device.train());
+		for (let round = 1; round <= 7; round++) await cloud.events.next("checkpoint");
+		cloud.aggregator.stop();
+		await cloud.aggregator.result;
+		await events.done;
+	}
+	await using cloud = await startCloud(joint, alone, { checkpointFile });
+	const { round } = await cloud.events.next("resumed");
+	t.true(round >= 7, "six on the device, and at least one on the codes");
+	const result = await cloud.aggregator.result;
+	t.is(result.rounds, 12);
+	if (round < 12) t.true(cloud.events.types.includes("step"));
 });
 
 test("refresh N codes each picture N times", async (t) => {
