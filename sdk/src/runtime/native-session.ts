@@ -63,7 +63,23 @@ export class NativeSession {
 				if (typeof axis === "string" && axis !== "" && dims[k] !== undefined) extents.set(axis, dims[k]);
 			});
 		});
-		const results = outputs.map((output, i) => into[i] ?? allocate(output, extents));
+		const known = outputs.map((output, i) => into[i] ?? allocate(output, extents));
+		try {
+			return this.#attempt(feeds, outputs, known);
+		} catch (error) {
+			// The shapes a session declares are wrong for some windows (ceil_mode, output_shape): let the runtime make the results.
+			if (known.every((result, i) => result === into[i])) throw error;
+			return this.#attempt(feeds, outputs, into);
+		}
+	}
+
+	/** @param results memory for results; the runtime makes those that are undefined */
+	#attempt(
+		feeds: readonly Tensor[],
+		outputs: readonly Signature[],
+		results: readonly (Tensor | undefined)[],
+	): readonly Tensor[] {
+		const { inputs } = this;
 		const values = new BigUint64Array(inputs.length + outputs.length);
 		try {
 			[...feeds, ...results].forEach((value, i) => {
