@@ -2,7 +2,7 @@
  * Federated training in one process with the graphs that run over MQTT: quick trials of deals, averaging and budgets on validation
  * data. Prints, for each seed, the decision of the last weights and of the mean of the weights along the second half of the run.
  *
- *   node build/bench/federated.js --data FILE --seeds 1,2,3 --rounds 30 --average-every 4 [--robust-budget 3] [--deal patient]
+ *   node build/bench/federated.js --data FILE --seeds 1,2,3 --rounds 30 [--fold 1] [--robust-budget 3] [--map-budget 0.1] [--deal patient]
  */
 import { parseArgs } from "node:util";
 import { balancedClassWeights } from "@psgl/cloud";
