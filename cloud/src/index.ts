@@ -5,6 +5,7 @@ export { balancedClassWeights } from "./aggregator/balanced-class-weights.js";
 export { type AuditResult, BatchAudit } from "./aggregator/batch-audit.js";
 export { bestRound, type ValidatedRound } from "./aggregator/best-round.js";
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./aggregator/checkpoint.js";
+export { Credits, type Grant } from "./aggregator/credits.js";
 export { EventBuffer } from "./aggregator/event-buffer.js";
 export type { AggregatorEvent, EndReason, RoundReport, Traffic, Validation } from "./aggregator/events.js";
 export { type LearningRateSchedule, learningRateShare } from "./aggregator/learning-rate-schedule.js";

@@ -45,7 +45,7 @@ test("introduces itself with what it has and can do", async (t) => {
 	const hello = await aggregator.expect("hello");
 	t.like(hello, {
 		device: id,
-		protocols: [1],
+		protocols: [1, 2],
 		samples: { train: 10, validation: 4 },
 		classes: 2,
 		inputShape: [...smallShape],

@@ -14,6 +14,8 @@ export interface AggregatorOptions {
 	readonly settings?: AggregatorSettings | undefined;
 	/** Written after every round; when it exists, training goes on from it. Default: none. */
 	readonly checkpointFile?: string | undefined;
+	/** Bytes of smashed data under way or waiting for their step; beyond that devices wait for credit. Default 256 MiB. */
+	readonly intakeBytes?: number | undefined;
 	/** Threads of the server segment. Default 1. */
 	readonly threads?: number | undefined;
 	/** Only do again what the log tells, write nothing, and stop where it ends. Default false. */
@@ -55,6 +57,8 @@ export interface AggregatorCounts {
 	readonly lost: number;
 	/** Batches that took effect more than once. */
 	readonly doubled: number;
+	/** The most batches that waited for their step at a time. */
+	readonly mostWaiting: number;
 	/** Samples of the applied batches. */
 	readonly samples: number;
 }

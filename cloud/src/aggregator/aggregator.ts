@@ -1,5 +1,6 @@
-import { type Clock, ConfigError, DataError, systemClock } from "@psgl/sdk";
+import { type Clock, ConfigError, DataError, elementCount, systemClock } from "@psgl/sdk";
 import { type Artifact, sha256 } from "@psgl/sdk/artifact";
+import { creditVersion } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import type { AggregatorOptions, AggregatorResult } from "./aggregator-options.js";
 import { BatchIntake } from "./batch-intake.js";
@@ -85,6 +86,7 @@ export class Aggregator implements AsyncDisposable {
 		this.#run = parts.run;
 		const roster = new Roster();
 		const downlink = new Downlink(broker, roster);
+		const changed = new Changed(this.#clock);
 		const emit = (event: AggregatorEvent) => this.#emit(event);
 		this.#context = {
 			manifest: artifact.manifest,
@@ -94,11 +96,19 @@ export class Aggregator implements AsyncDisposable {
 			roster,
 			downlink,
 			history: parts.history,
-			intake: new BatchIntake(parts.server, downlink, emit, (identity) => {
-				parts.history.append({ type: "refused", ...identity }).catch((error: unknown) => this.#fail(error));
+			intake: new BatchIntake({
+				server: parts.server,
+				downlink,
+				places: batchPlaces(options, settings),
+				emit,
+				record: (identity) => {
+					parts.history.append({ type: "refused", ...identity }).catch((error: unknown) => this.#fail(error));
+				},
+				speaksCredit: (device) => roster.get(device)?.hello.protocols.includes(creditVersion) ?? false,
+				onCredit: () => changed.notify(),
 			}),
 			guard: new SmashedGuard(),
-			changed: new Changed(this.#clock),
+			changed,
 			stopping: this.#stopping.signal,
 			emit,
 			fail: (error) => this.#fail(error),
@@ -248,14 +258,14 @@ export class Aggregator implements AsyncDisposable {
 		const { round, best } = this.#training.state;
 		for (const device of this.#context.roster.online) this.#desk.sendEnd(device, trained);
 		this.#emit({ type: "end", reason, round });
-		const { audit, counts } = this.#context.intake;
+		const { audit, counts, mostWaiting } = this.#context.intake;
 		return {
 			reason,
 			rounds: round,
 			bestRound: best?.round ?? round,
 			validation: this.#training.validation,
 			artifact: await trainedArtifact(artifact, trained, prior, `trained for ${round} rounds, ${reason}`),
-			counts: { ...counts, ...audit, samples: this.#samples },
+			counts: { ...counts, ...audit, samples: this.#samples, mostWaiting },
 			traffic: this.#traffic(),
 			seconds,
 		};
@@ -320,6 +330,12 @@ function otherLog(got: string, expected: string): ConfigError {
 /** One digest for everything that makes an artifact: graphs, weights and settings. */
 export async function artifactDigest({ manifest }: Artifact): Promise<string> {
 	return sha256(new TextEncoder().encode(JSON.stringify(manifest)));
+}
+
+/** Batches whose smashed data, read, fit in the bytes set aside for them; at least one. */
+function batchPlaces({ artifact, intakeBytes }: AggregatorOptions, { batchSize }: ResolvedSettings): number {
+	const batchBytes = 4 * batchSize * elementCount(artifact.manifest.smashedShape);
+	return Math.max(1, Math.floor((intakeBytes ?? cloudLimits.intakeBytes) / batchBytes));
 }
 
 /** What decides the last bits of a step: the engine, its version, and the threads a run is spread over. */

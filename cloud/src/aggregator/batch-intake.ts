@@ -3,10 +3,11 @@ import { type BatchMessage, type GradientMessage, type RefusedMessage, refuse } 
 import { cloudLimits } from "../limits.js";
 import { AnswerCache } from "./answer-cache.js";
 import { type AuditResult, BatchAudit } from "./batch-audit.js";
+import { Credits } from "./credits.js";
 import type { Downlink } from "./downlink.js";
 import type { AggregatorEvent } from "./events.js";
 import { type BatchIdentity, Ledger, type LedgerCounts } from "./ledger.js";
-import { batchMissing, roundOver } from "./refusals.js";
+import { batchMissing, intakeFull, roundOver } from "./refusals.js";
 import type { Entries } from "./run-record.js";
 import type { DeviceBatch, ServerSegment } from "./server-segment.js";
 
@@ -17,26 +18,36 @@ export interface ReadyBatch extends DeviceBatch {
 	readonly entries: Entries;
 }
 
+export interface BatchIntakeOptions {
+	readonly server: ServerSegment;
+	readonly downlink: Downlink;
+	/** Batches that may be under way or wait for their step at a time. */
+	readonly places: number;
+	readonly emit: (event: AggregatorEvent) => void;
+	/** Writes down that a batch was refused. */
+	readonly record: (refused: BatchIdentity) => void;
+	/** Whether a device waits for credit before it sends. */
+	readonly speaksCredit: (device: string) => boolean;
+	/** A device that had to wait may go on. */
+	readonly onCredit: () => void;
+}
+
 /** Where batches come in and their answers go out: each takes effect once, and every copy gets the same answer. */
 export class BatchIntake {
-	readonly #server: ServerSegment;
-	readonly #downlink: Downlink;
-	readonly #emit: (event: AggregatorEvent) => void;
-	readonly #record: (refused: BatchIdentity) => void;
+	readonly #options: BatchIntakeOptions;
 	readonly #ledger = new Ledger();
 	readonly #audit = new BatchAudit();
 	readonly #answers = new AnswerCache(cloudLimits.answersKept);
+	readonly #credits: Credits;
+	#waiting = 0;
+	#mostWaiting = 0;
 
-	constructor(
-		server: ServerSegment,
-		downlink: Downlink,
-		emit: (event: AggregatorEvent) => void,
-		record: (refused: BatchIdentity) => void,
-	) {
-		this.#record = record;
-		this.#server = server;
-		this.#downlink = downlink;
-		this.#emit = emit;
+	constructor(options: BatchIntakeOptions) {
+		this.#options = options;
+		this.#credits = new Credits(options.places, (device, { epoch, upTo }) => {
+			if (options.speaksCredit(device)) options.downlink.send({ type: "credit", device, epoch, upTo });
+			options.onCredit();
+		});
 	}
 
 	get counts(): LedgerCounts {
@@ -47,14 +58,48 @@ export class BatchIntake {
 		return this.#audit.result;
 	}
 
+	/** The most batches that waited for their step at a time. */
+	get mostWaiting(): number {
+		return this.#mostWaiting;
+	}
+
 	/** `device` may send batches of `epoch`. */
 	open(device: string, epoch: number): void {
 		this.#ledger.open(device, epoch);
+		this.#credits.open(device, epoch);
 	}
 
 	/** `device` may send no more batches; one that waits must have been answered. */
 	close(device: string): void {
 		this.#ledger.close(device);
+		this.#credits.close(device);
+	}
+
+	/** Nothing is expected of `device` for now, or not until the next leg: others get its place. */
+	leave(device: string): void {
+		this.#credits.leave(device);
+	}
+
+	/** Whether `device` waits until there is room for its batch. */
+	isQueued(device: string): boolean {
+		return this.#credits.isQueued(device);
+	}
+
+	/** Nothing goes on without the batches of these devices: they may send, also when there is no room. */
+	press(devices: readonly string[]): void {
+		this.#credits.press(devices);
+	}
+
+	/** Batches of its epoch that `device` may send; undefined when it does not ask for credit. */
+	credit(device: string): number | undefined {
+		return this.#options.speaksCredit(device) ? this.#credits.of(device)?.upTo : undefined;
+	}
+
+	/** A device asks for its credit again. */
+	askedForCredit(device: string, epoch: number): void {
+		const grant = this.#credits.of(device);
+		if (grant?.epoch === epoch) this.#options.downlink.send({ type: "credit", device, epoch, upTo: grant.upTo });
+		else this.#send(refuse(device, roundOver(epoch), { type: "batch", epoch }, false));
 	}
 
 	/** No batch of `epoch` takes effect any more. */
@@ -71,12 +116,18 @@ export class BatchIntake {
 	async take(message: BatchMessage, entries: Entries): Promise<ReadyBatch | undefined> {
 		const { device, epoch, seq, tensors } = message;
 		const identity = { device, epoch, seq };
+		if (this.isNew(identity) && !this.#credits.admit(device, seq)) {
+			this.#send(refuse(device, intakeFull(), { type: "batch", ...identity }, true));
+			return undefined;
+		}
 		const verdict = this.#ledger.offer(identity);
 		if (verdict !== "new") {
 			if (verdict !== "waiting") this.#answerAgain(identity, verdict === "answered");
 			return undefined;
 		}
 		this.#audit.received(identity);
+		this.#waiting++;
+		this.#mostWaiting = Math.max(this.#mostWaiting, this.#waiting);
 		try {
 			return { identity, entries, ...(await this.#decode(tensors)) };
 		} catch (error) {
@@ -97,6 +148,7 @@ export class BatchIntake {
 		const identity = { device, epoch, seq };
 		this.#ledger.offer(identity);
 		this.#audit.received(identity);
+		this.#waiting++;
 		return { identity, entries, ...(await this.#decode(tensors)) };
 	}
 
@@ -106,24 +158,34 @@ export class BatchIntake {
 		this.#audit.received(identity);
 		this.#audit.refused(identity);
 		this.#ledger.answer(identity, "refused");
+		this.#credits.leave(identity.device);
 	}
 
 	/** An optimiser step was made with the batch; its gradient follows. */
 	applied(identity: BatchIdentity): void {
 		this.#audit.applied(identity);
 		this.#ledger.answer(identity, "applied");
+		this.#waiting--;
+		this.#credits.answered(identity.device, identity.seq);
 	}
 
 	/** Sends the gradient of a batch that was applied. */
 	reply(message: GradientMessage): void {
-		this.#answers.keep(message.device, key(message), this.#downlink.send(message));
+		const { device, epoch, seq } = message;
+		const grant = this.#options.speaksCredit(device) ? this.#credits.of(device) : undefined;
+		const more = grant?.epoch === epoch && grant.upTo > seq + 1;
+		const answer = more ? { ...message, credit: grant.upTo } : message;
+		this.#answers.keep(device, key(message), this.#options.downlink.send(answer));
 	}
 
 	/** Answers a batch that waits with a refusal. */
 	refuse(identity: BatchIdentity, error: PsglError): void {
-		this.#record(identity);
+		this.#options.record(identity);
 		this.#audit.refused(identity);
 		this.#ledger.answer(identity, "refused");
+		this.#waiting--;
+		// A device whose batch is not wanted ends its part of the round.
+		this.#credits.leave(identity.device);
 		const message = refuse(identity.device, error, { type: "batch", ...identity }, false);
 		this.#answers.keep(identity.device, key(identity), this.#send(message));
 	}
@@ -131,17 +193,17 @@ export class BatchIntake {
 	/** A device asks for the answer to a batch again. */
 	askedFor(identity: BatchIdentity): void {
 		const envelopes = this.#answers.find(identity.device, key(identity));
-		if (envelopes !== undefined) this.#downlink.sendEnvelopes(identity.device, envelopes);
+		if (envelopes !== undefined) this.#options.downlink.sendEnvelopes(identity.device, envelopes);
 		else this.#explain(identity);
 	}
 
 	async #decode({ smashed, labels }: BatchMessage["tensors"]): Promise<DeviceBatch> {
-		return { smashed: await this.#server.decode(smashed), labels: this.#server.labels(labels) };
+		return { smashed: await this.#options.server.decode(smashed), labels: this.#options.server.labels(labels) };
 	}
 
 	#answerAgain(identity: BatchIdentity, expected: boolean): void {
 		const envelopes = this.#answers.find(identity.device, key(identity));
-		if (envelopes !== undefined) this.#downlink.sendEnvelopes(identity.device, envelopes);
+		if (envelopes !== undefined) this.#options.downlink.sendEnvelopes(identity.device, envelopes);
 		// An answer that is expected but not there is being encoded, or is so old that nobody can wait for it.
 		else if (!expected) this.#explain(identity);
 	}
@@ -156,8 +218,8 @@ export class BatchIntake {
 	}
 
 	#send(message: RefusedMessage): readonly Uint8Array[] {
-		this.#emit({ type: "refused", device: message.device, code: message.code, reason: message.what });
-		return this.#downlink.send(message);
+		this.#options.emit({ type: "refused", device: message.device, code: message.code, reason: message.what });
+		return this.#options.downlink.send(message);
 	}
 }
 

@@ -1,9 +1,9 @@
 import { clientHalf } from "@psgl/models";
 import { type Artifact, type Manifest, sha256 } from "@psgl/sdk/artifact";
-import { type HelloMessage, protocolVersion, refuse } from "@psgl/sdk/protocol";
+import { type HelloMessage, refuse } from "@psgl/sdk/protocol";
 import { parseRelease, parseReleaseFile, requireOwnRelease } from "@psgl/sdk/trust";
 import type { AggregatorContext } from "./context.js";
-import { type RosterDevice, unfit } from "./roster.js";
+import { commonVersion, type RosterDevice, unfit } from "./roster.js";
 
 /** The client half of the artifact, as devices get it. */
 export interface ClientArtifact {
@@ -47,7 +47,7 @@ export function enrol(
 	downlink.send({
 		type: "welcome",
 		device: hello.device,
-		protocol: protocolVersion,
+		protocol: commonVersion(hello),
 		session: context.history.session,
 		model: terms.model,
 		artifact: terms.artifact.digest,

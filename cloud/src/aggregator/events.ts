@@ -1,4 +1,5 @@
 import type { DecisionMetrics } from "@psgl/models";
+import type { HealthMessage } from "@psgl/sdk/protocol";
 import type { LedgerCounts } from "./ledger.js";
 
 /** Payload bytes by what they were for. */
@@ -79,6 +80,15 @@ export type AggregatorEvent =
 	| { readonly type: "left-behind"; readonly round: number; readonly device: string }
 	/** A device that was left behind is part of the round again. */
 	| { readonly type: "taken-back"; readonly round: number; readonly device: string }
+	/** What became of a model on a device. `artifact` is the client half's SHA-256 in hex. */
+	| {
+			readonly type: "model-health";
+			readonly device: string;
+			readonly artifact: string;
+			readonly state: HealthMessage["state"];
+			readonly code: string | undefined;
+			readonly reason: string | undefined;
+	  }
 	/** The outlier guard left a device's weights out of the average, or a batch of its smashed data out of training. */
 	| {
 			readonly type: "outlier";

@@ -78,6 +78,11 @@ export class FrontDesk implements UplinkHandler {
 				return decide(this.#context, { ...received, message }, this.#options.decisions());
 			case "resume":
 				return this.#onResume(device, message);
+			case "health": {
+				const { artifact, state, code, what: reason } = message;
+				this.#context.emit({ type: "model-health", device: device.id, artifact, state, code, reason });
+				return;
+			}
 			case "bye":
 				return this.#onBye(message);
 		}
@@ -149,6 +154,9 @@ export class FrontDesk implements UplinkHandler {
 			case "round":
 				if (trained !== undefined) this.sendEnd(device, trained, true);
 				else this.#options.training.phase?.resend(device);
+				return;
+			case "credit":
+				this.#context.intake.askedForCredit(device.id, epoch);
 				return;
 			case "gradient":
 				this.#context.intake.askedFor({ device: device.id, epoch, seq });

@@ -104,18 +104,33 @@ export class Lane {
 		return this.#server;
 	}
 
+	get #isShared(): boolean {
+		return this.#options.groups.flat().length > 1;
+	}
+
 	async #turn(group: readonly Member[]): Promise<void> {
 		const { context, round } = this.#options;
-		const deadline = context.clock.now() + context.settings.stepTimeoutMs;
+		let deadline = context.clock.now() + context.settings.stepTimeoutMs;
 		for (;;) {
 			const missing = group.filter((m) => !isDone(m) && !m.leftBehind && m.batch === undefined);
 			if (missing.length === 0) break;
+			const queued = missing.map((m) => m.device.id).filter((id) => context.intake.isQueued(id));
+			if (queued.length > 0) {
+				// Others hold the places until their own turn; a device that learns alone waits for nobody's turn.
+				if (this.#isShared) context.intake.press(queued);
+				else await context.changed.wait();
+				if (context.stopping.aborted) return;
+				// Its time starts when it may send.
+				deadline = context.clock.now() + context.settings.stepTimeoutMs;
+				continue;
+			}
 			const inTime = await context.changed.wait(deadline);
 			if (context.stopping.aborted) return;
 			if (inTime) continue;
 			for (const member of missing) {
 				if (member.batch !== undefined || isDone(member)) continue;
 				member.leftBehind = true;
+				context.intake.leave(member.device.id);
 				context.emit({ type: "left-behind", round, device: member.device.id });
 			}
 			break;

@@ -1,4 +1,4 @@
-import { NumericError, ProtocolError } from "@psgl/sdk";
+import { LimitError, NumericError, ProtocolError } from "@psgl/sdk";
 
 /** For what belongs to a round that is over for its device. */
 export function roundOver(epoch: number): ProtocolError {
@@ -15,6 +15,15 @@ export function batchMissing(epoch: number, seq: number): ProtocolError {
 		what: "this batch, or one before it, has not come",
 		got: `batch ${seq} of epoch ${epoch}`,
 		remedy: "Send batches in order, each after the answer to the one before it",
+	});
+}
+
+/** For a batch that came without credit while there was no room. */
+export function intakeFull(): LimitError {
+	return new LimitError("PSGL_INTAKE_FULL", {
+		what: "the aggregator has no room for another batch",
+		got: "a batch without credit for it",
+		remedy: "Send it again a little later; a device of protocol version 2 waits for credit",
 	});
 }
 

@@ -1,6 +1,6 @@
 import { ConfigError, LimitError, type PsglError } from "@psgl/sdk";
 import type { Manifest } from "@psgl/sdk/artifact";
-import { type HelloMessage, protocolVersion } from "@psgl/sdk/protocol";
+import { type HelloMessage, protocolVersions } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import type { ResolvedSettings } from "./settings.js";
 
@@ -96,15 +96,20 @@ export class Roster {
 	}
 }
 
+/** The newest version both sides speak, of a device that is fit. */
+export function commonVersion({ protocols }: HelloMessage): number {
+	return Math.max(...protocolVersions.filter((version) => protocols.includes(version)));
+}
+
 /** Why a device cannot take part; undefined when it can. */
 export function unfit(hello: HelloMessage, manifest: Manifest, settings: ResolvedSettings): PsglError | undefined {
 	const refusal = (what: string, got: string, expected: string, remedy: string) =>
 		new ConfigError("PSGL_HELLO_UNFIT", { what, got, expected, remedy });
-	if (!hello.protocols.includes(protocolVersion)) {
+	if (!protocolVersions.some((version) => hello.protocols.includes(version))) {
 		return refusal(
 			"the device speaks no protocol version of this aggregator",
 			hello.protocols.join(", "),
-			`${protocolVersion}`,
+			`one of ${protocolVersions.join(", ")}`,
 			"Update the older side",
 		);
 	}

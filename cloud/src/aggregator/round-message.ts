@@ -17,13 +17,15 @@ export interface RoundStart {
 	/** Of a local round. */
 	readonly shieldWeight?: number | undefined;
 	readonly weights: VersionedWeights;
+	/** Batches the device may send at first; undefined where it does not ask. */
+	readonly credit?: number | undefined;
 	/** Send the weights even to a device that should hold them. */
 	readonly withWeights: boolean;
 }
 
 /** Tells a device to start a round; the weights go along unless it holds them. */
 export function sendRound(context: AggregatorContext, device: RosterDevice, start: RoundStart): void {
-	const { epoch, task, batches, learningRate, shieldWeight, weights, withWeights } = start;
+	const { epoch, task, batches, learningRate, shieldWeight, weights, withWeights, credit } = start;
 	const { model, client } = weights;
 	const { manifest, downlink } = context;
 	downlink.send({
@@ -36,6 +38,7 @@ export function sendRound(context: AggregatorContext, device: RosterDevice, star
 		learningRate,
 		headLearningRate: learningRate * manifest.headLearningRateFactor,
 		shieldWeight,
+		credit,
 		model,
 		...((withWeights || device.holds !== model) && { tensors: client }),
 	});

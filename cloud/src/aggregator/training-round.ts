@@ -120,6 +120,7 @@ export class TrainingRound {
 			return;
 		}
 		if (member !== undefined && member.weights === undefined) {
+			context.intake.leave(device);
 			this.#takeWeights(member, message);
 			const recorded = context.history.append({ type: "weights", epoch, device, entries });
 			context.changed.notify();
@@ -131,7 +132,10 @@ export class TrainingRound {
 	/** A device left, or forgot what it was doing: the round goes on without it. */
 	onGone(device: string): void {
 		const member = this.#members.get(device);
-		if (member !== undefined) member.gone = true;
+		if (member !== undefined) {
+			member.gone = true;
+			this.#options.context.intake.leave(device);
+		}
 		this.#options.context.changed.notify();
 	}
 
@@ -194,6 +198,7 @@ export class TrainingRound {
 			shieldWeight: local?.shieldWeight,
 			weights,
 			withWeights,
+			credit: task === "train" ? context.intake.credit(member.device.id) : undefined,
 		} as const;
 		sendRound(context, member.device, start);
 	}

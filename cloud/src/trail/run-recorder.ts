@@ -47,6 +47,7 @@ export class RunRecorder {
 					refused: event.counts.refused,
 				});
 				break;
+			case "model-health":
 			case "resumed":
 			case "outlier":
 			case "left-behind":

@@ -51,6 +51,8 @@ export type DeviceEvent =
 			readonly passSteps: number;
 			readonly learningRate: number;
 	  }
+	/** The aggregator has no room for the next batch yet: it is slower than its devices together. */
+	| { readonly type: "waiting-for-credit"; readonly epoch: number; readonly seq: number }
 	/** One training step is complete. */
 	| {
 			readonly type: "step";

@@ -236,8 +236,13 @@ export class Device implements AsyncDisposable {
 			case "artifact":
 				await enrolment.onArtifact(message);
 				break;
+			case "gradient":
+			case "credit":
+				enrolment.credit.take(message);
+				break;
 			case "round":
 			case "end":
+				if (message.type === "round") enrolment.credit.take(message);
 				// A device that only infers keeps to the newest weights it sees.
 				if (this.#mailbox === undefined && message.tensors !== undefined) {
 					await enrolment.load(message.tensors, message.model);

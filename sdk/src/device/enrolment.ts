@@ -5,12 +5,13 @@ import {
 	type ClientWeights,
 	type HelloMessage,
 	protocolLimits,
-	protocolVersion,
+	protocolVersions,
 	type WelcomeMessage,
 } from "../protocol/index.js";
 import { ModelTrust } from "../trust/model-trust.js";
 import type { ClientSegment } from "./client-segment.js";
 import { ClientState } from "./client-state.js";
+import { Credit } from "./credit.js";
 import { requireFit } from "./device-data.js";
 import type { DeviceSettings } from "./device-options.js";
 import { DeviceRecords } from "./device-records.js";
@@ -37,6 +38,8 @@ export class Enrolment {
 	readonly #trust: ModelTrust | undefined;
 	#welcome: WelcomeMessage | undefined;
 	#model: ClientModel | undefined;
+	/** Batches the aggregator has room for. */
+	readonly credit = new Credit();
 	#awaitsWelcome = false;
 	#aggregator = -1;
 	#failure: { readonly error: unknown } | undefined;
@@ -103,7 +106,7 @@ export class Enrolment {
 			type: "hello",
 			device: id,
 			session: this.session,
-			protocols: [protocolVersion],
+			protocols: protocolVersions,
 			samples: { train: data?.train?.length ?? 0, validation: data?.validation?.length ?? 0 },
 			classes: data?.classes ?? 0,
 			inputShape: data?.shape ?? [],
@@ -123,7 +126,9 @@ export class Enrolment {
 	async onWelcome(welcome: WelcomeMessage): Promise<void> {
 		this.#welcome = welcome;
 		this.#awaitsWelcome = false;
+		const before = this.#aggregator;
 		this.#aggregator = welcome.session ?? Math.min(this.#aggregator, 0) - 1;
+		if (this.#aggregator !== before) this.credit.reset();
 		await this.records.ledger.requireLatest(welcome.releases);
 		this.#trust?.check(welcome.artifact);
 		const segment = this.#holds(welcome.artifact) ? await this.#settings.segments.get(welcome.artifact) : undefined;

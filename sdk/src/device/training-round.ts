@@ -4,6 +4,7 @@ import type { Tensors } from "../ports/runtime.js";
 import type { AggregatorMessage, CodeTensor, GradientMessage, WeightsMessage, WireTensor } from "../protocol/index.js";
 import type { Dataset } from "../sources/dataset.js";
 import { scalar, type Tensor } from "../tensor.js";
+import { awaitCredit } from "./await-credit.js";
 import { limitBatches, trainingBatches } from "./batches.js";
 import { levelIndices, randomised } from "./code-wire.js";
 import type { DeviceEvent } from "./device-event.js";
@@ -42,6 +43,7 @@ export async function* trainingRound(
 		const { seq, skipped = 0 } = progress;
 		const batch = batches[seq + skipped];
 		if (batch === undefined) break;
+		if (!(yield* awaitCredit(training, progress, seq))) return "interrupted";
 		const step = yield* trainingStep(training, part, seq, batch);
 		if (step === "interrupted") return step;
 		if (step === "left-out") {

@@ -48,6 +48,7 @@ const name = z.string().min(1).max(limits.maxNameLength);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const wireDtype = z.enum(wireDTypes);
 const messageBytes = z.int().min(limits.minMessageBytes).max(limits.maxMessageBytes);
+const errorCode = z.string().regex(/^PSGL_[A-Z0-9_]{1,60}$/);
 const rate = z.number().min(0).max(1000);
 
 const descriptor = z.strictObject({
@@ -151,9 +152,17 @@ const schemas = {
 	resume: z.strictObject({
 		...envelope,
 		type: z.literal("resume"),
-		awaiting: z.enum(["artifact", "round", "gradient", "received", "scores"]),
+		awaiting: z.enum(["artifact", "round", "credit", "gradient", "received", "scores"]),
 		epoch: counter,
 		seq: counter,
+	}),
+	health: z.strictObject({
+		...envelope,
+		type: z.literal("health"),
+		artifact: digest,
+		state: z.enum(["trial", "confirmed", "rejected", "rolled-back"]),
+		code: errorCode.optional(),
+		what: text.optional(),
 	}),
 	bye: z.strictObject({ ...envelope, type: z.literal("bye"), reason: text }),
 	welcome: z.strictObject({
@@ -184,6 +193,7 @@ const schemas = {
 		first: counter.optional(),
 		learningRate: rate,
 		headLearningRate: rate,
+		credit: counter.optional(),
 		shieldWeight: z.number().min(0).max(1).optional(),
 		model: counter,
 		tensors: tensors.optional(),
@@ -195,8 +205,10 @@ const schemas = {
 		seq: counter,
 		model: counter,
 		losses: z.array(z.number()).max(limits.maxStreams),
+		credit: counter.optional(),
 		tensors,
 	}),
+	credit: z.strictObject({ ...envelope, type: z.literal("credit"), epoch: counter, upTo: counter }),
 	scores: z.strictObject({
 		...envelope,
 		type: z.literal("scores"),
@@ -217,8 +229,8 @@ const schemas = {
 	refused: z.strictObject({
 		...envelope,
 		type: z.literal("refused"),
-		of: z.enum(["hello", "batch", "evaluate", "codes", "weights", "infer", "resume", "bye"]).optional(),
-		code: z.string().regex(/^PSGL_[A-Z0-9_]{1,60}$/),
+		of: z.enum(["hello", "batch", "evaluate", "codes", "weights", "infer", "resume", "health", "bye"]).optional(),
+		code: errorCode,
 		what: text,
 		got: text.optional(),
 		expected: text.optional(),

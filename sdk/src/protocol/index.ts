@@ -11,7 +11,14 @@ export { decodeEnvelope, encodeEnvelope } from "./envelope.js";
 export { requireFinite } from "./finite.js";
 export type { ByteRange, TensorDescriptor } from "./headers.js";
 export { identify, type MessageIdentity } from "./identity.js";
-export { defaultReceiveLimits, protocolLimits, protocolVersion, type ReceiveLimits } from "./limits.js";
+export {
+	creditVersion,
+	defaultReceiveLimits,
+	protocolLimits,
+	protocolVersion,
+	protocolVersions,
+	type ReceiveLimits,
+} from "./limits.js";
 export { maskFromMissing } from "./mask.js";
 export type {
 	AggregatorMessage,
@@ -21,12 +28,14 @@ export type {
 	BatchMessage,
 	ByeMessage,
 	CodesMessage,
+	CreditMessage,
 	DeviceMessage,
 	DeviceMessageType,
 	DisclosureTotals,
 	EndMessage,
 	EvaluateMessage,
 	GradientMessage,
+	HealthMessage,
 	HelloMessage,
 	InferMessage,
 	Message,

@@ -4,6 +4,12 @@ const MiB = 1024 * KiB;
 /** Version of the wire protocol this code speaks: the first item of every envelope. */
 export const protocolVersion = 1;
 
+/** Version that adds credit and reports of models to version 1; its envelopes are the same. */
+export const creditVersion = 2;
+
+/** Versions this code speaks, the oldest first. */
+export const protocolVersions: readonly number[] = [protocolVersion, creditVersion];
+
 /** Every bound of the wire protocol. What goes over one is refused before memory is set aside for it. */
 export const protocolLimits = {
 	/** Smallest `maxMessageBytes` that can be negotiated: room for the longest header and as much body. */

@@ -100,7 +100,7 @@ export interface InferMessage extends Addressed {
 }
 
 /** What a device that lost its place waits for. */
-export type Awaiting = "artifact" | "round" | "gradient" | "received" | "scores";
+export type Awaiting = "artifact" | "round" | "credit" | "gradient" | "received" | "scores";
 
 /** Asks for an answer again, after a reconnect or when it did not come. */
 export interface ResumeMessage extends Addressed {
@@ -109,6 +109,21 @@ export interface ResumeMessage extends Addressed {
 	/** Of the message whose answer is missing; 0 where there is none. */
 	readonly epoch: number;
 	readonly seq: number;
+}
+
+/** What became of a model on a device, for whoever rolls it out. No answer. Since version 2. */
+export interface HealthMessage extends Addressed {
+	readonly type: "health";
+	/** SHA-256 (hex) of the client artifact. */
+	readonly artifact: string;
+	/**
+	 * `trial`: it passed its checks and runs; the model before it is kept. `confirmed`: it has proved itself. `rejected`: it never
+	 * ran. `rolled-back`: it ran, and the device went back to the model before it.
+	 */
+	readonly state: "trial" | "confirmed" | "rejected" | "rolled-back";
+	/** Why: stable error code and one sentence. */
+	readonly code?: string | undefined;
+	readonly what?: string | undefined;
 }
 
 /** The device leaves on purpose. No answer. */
@@ -181,6 +196,8 @@ export interface RoundMessage extends Addressed {
 	readonly first?: number | undefined;
 	readonly learningRate: number;
 	readonly headLearningRate: number;
+	/** As `credit.upTo`, for a start. Since version 2; absent: none yet. */
+	readonly credit?: number | undefined;
 	/** Weight of what hides samples in the loss of `local`, 0 to 1. Absent: 1. */
 	readonly shieldWeight?: number | undefined;
 	/** Version of the weights to start from. */
@@ -197,10 +214,23 @@ export interface GradientMessage extends Addressed {
 	readonly model: number;
 	/** Cross-entropy of each stream on this device's part of the step, in the order of the artifact's streams. */
 	readonly losses: readonly number[];
+	/** As `credit.upTo`. Since version 2; absent: no more than before. */
+	readonly credit?: number | undefined;
 	readonly tensors: {
 		/** Shape of the batch's smashed data. */
 		readonly cutGradient: WireTensor;
 	};
+}
+
+/**
+ * The aggregator has room for more of a device's batches. Since version 2: a device sends batch `seq` of a round only when
+ * `seq < upTo`. Counted from the round's beginning, so that a copy, or one that comes late, changes nothing.
+ */
+export interface CreditMessage extends Addressed {
+	readonly type: "credit";
+	readonly epoch: number;
+	/** Batches of the round the device may send in all. */
+	readonly upTo: number;
 }
 
 /** Answer to `infer`. */
@@ -293,6 +323,7 @@ export type DeviceMessage =
 	| WeightsMessage
 	| InferMessage
 	| ResumeMessage
+	| HealthMessage
 	| ByeMessage;
 
 /** Published by the aggregator on a device's `down` topic. */
@@ -301,6 +332,7 @@ export type AggregatorMessage =
 	| ArtifactMessage
 	| RoundMessage
 	| GradientMessage
+	| CreditMessage
 	| ScoresMessage
 	| ReceivedMessage
 	| RefusedMessage

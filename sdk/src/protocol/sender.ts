@@ -3,12 +3,23 @@ import type { Header } from "./headers.js";
 import type { AggregatorMessageType, DeviceMessageType } from "./messages.js";
 
 const types = {
-	device: ["hello", "batch", "evaluate", "codes", "weights", "infer", "resume", "bye"] satisfies DeviceMessageType[],
+	device: [
+		"hello",
+		"batch",
+		"evaluate",
+		"codes",
+		"weights",
+		"infer",
+		"resume",
+		"health",
+		"bye",
+	] satisfies DeviceMessageType[],
 	aggregator: [
 		"welcome",
 		"artifact",
 		"round",
 		"gradient",
+		"credit",
 		"scores",
 		"received",
 		"refused",
