@@ -9,6 +9,7 @@ export type { DeviceOptions } from "./device/device-options.js";
 export { dropoutSeed } from "./device/dropout-seed.js";
 export { GradientScrutiny, type ScrutinyVerdict, scrutinyLimits } from "./device/gradient-scrutiny.js";
 export type { Decision, InferOptions } from "./device/inference.js";
+export type { ModelReport } from "./device/model-report.js";
 export type { Preview } from "./device/preview.js";
 export { type CompleteKit, parseStartUpKit, type StartUpKit } from "./device/start-up-kit.js";
 export {

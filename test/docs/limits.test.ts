@@ -11,7 +11,7 @@ import { defaultMaxExpandedBytes, heldOutCap, heldOutFraction } from "@psgl/sdk/
 import { dicomLimits, receiverLimits } from "@psgl/sdk/sources/dicom";
 import { liveLimits } from "@psgl/sdk/sources/live";
 import { signalLimits } from "@psgl/sdk/sources/signals";
-import { outboxLimits } from "@psgl/sdk/store";
+import { outboxLimits, slotLimits } from "@psgl/sdk/store";
 import { trustLimits } from "@psgl/sdk/trust";
 import test from "ava";
 import { projectFolder } from "../helpers/run-cli.js";
@@ -22,6 +22,7 @@ const limits = {
 	"ONNX files": onnxLimits,
 	audit: auditLimits,
 	outbox: outboxLimits,
+	"new models": slotLimits,
 	"outlier guard": outlierLimits,
 	"guard on smashed data": smashedGuardLimits,
 	"gradients on a device": scrutinyLimits,

@@ -20,6 +20,7 @@ import test from "ava";
 import { AnsweringAggregator } from "../helpers/answering-aggregator.js";
 import { areas, areasDefinition } from "../helpers/areas.js";
 import { EventReader } from "../helpers/event-reader.js";
+import { failingStore } from "../helpers/failing-store.js";
 import { ManualClock } from "../helpers/manual-clock.js";
 import { gradientFor, trainRound } from "../helpers/rounds.js";
 import { ScriptedAggregator, type Terms } from "../helpers/scripted-aggregator.js";
@@ -50,29 +51,6 @@ async function startDevice(url: string, store: DeviceStore, options: Partial<Dev
 		await device.close();
 	};
 	return { device, events, cut };
-}
-
-/** A store whose power fails before write number `writes` + 1: that write and all later ones never happen nor end. */
-function failingStore(records: MemoryRecords, writes: number) {
-	const store = memoryDeviceStore(records);
-	let left = writes;
-	let failed = () => {};
-	const failure = new Promise<"failed">((resolve) => {
-		failed = () => resolve("failed");
-	});
-	const write: DeviceStore["write"] = async (changes) => {
-		if (left-- > 0) return store.write(changes);
-		failed();
-		return new Promise<never>(() => {});
-	};
-	const failing: DeviceStore = {
-		get: (key) => store.get(key),
-		keys: (prefix) => store.keys(prefix),
-		write,
-		close: () => store.close(),
-		[Symbol.asyncDispose]: () => store.close(),
-	};
-	return { store: failing, failure };
 }
 
 async function undisturbed(client: Uint8Array) {

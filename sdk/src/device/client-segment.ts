@@ -56,6 +56,11 @@ export class ClientSegment implements AsyncDisposable {
 		}
 	}
 
+	/** Compiles graphs before they are asked for. @throws as `run`. */
+	async compile(names: readonly ClientGraph[]): Promise<void> {
+		await Promise.all(names.map((name) => this.#session(name)));
+	}
+
 	/** Releases the compiled graphs when those that run have ended. */
 	async close(): Promise<void> {
 		this.#closed = true;

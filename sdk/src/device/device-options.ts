@@ -9,6 +9,7 @@ import { deviceIdPattern, protocolLimits, type WireDType, wireDTypes } from "../
 import type { SignedDocument } from "../trust/signed-document.js";
 import { ClientSegmentCache } from "./client-segment-cache.js";
 import { type CheckedData, checkData, type DeviceData } from "./device-data.js";
+import type { ModelReport } from "./model-report.js";
 import { outboxLimits } from "./outbox.js";
 import type { CompleteKit } from "./start-up-kit.js";
 
@@ -70,6 +71,8 @@ export interface DeviceOptions {
 	readonly agent?: string | undefined;
 	/** Called with every event of the link, also before and without `train`. */
 	readonly onLinkEvent?: ((event: TransportEvent) => void) | undefined;
+	/** Called when a new model is on trial, confirmed, rejected or rolled back. With a store only: without one there is no place for two. */
+	readonly onModel?: ((report: ModelReport) => void) | undefined;
 	/** Gives up connecting. */
 	readonly signal?: AbortSignal | undefined;
 }

@@ -9,19 +9,17 @@ import { readRecord, writeRecord } from "../store/record.js";
 import { trustPrefix } from "../trust/model-trust.js";
 import type { ClientState } from "./client-state.js";
 import type { CheckedData } from "./device-data.js";
+import { ModelSlots, type Rejection } from "./model-slots.js";
 import { Outbox } from "./outbox.js";
 import type { PerturbationStore } from "./perturbation-store.js";
 import type { RoundProgress } from "./round-progress.js";
 
-/** Changes with what is in these records. */
-const format = 1;
+/** Changes with what is in these records. Format 1 had one place for a model. */
+const format = 2;
 
 /** Names of the records. Each perturbation has its own: a step changes those of one batch. */
 const names = {
 	device: "device",
-	welcome: "welcome",
-	artifact: "artifact",
-	client: "client",
 	progress: "progress",
 	perturbations: "perturbation/",
 } as const;
@@ -76,6 +74,8 @@ export class DeviceRecords {
 	readonly ledger: DisclosureLedger;
 	/** Number of this device's memory: another one tells the aggregator that the device has forgotten everything. */
 	readonly session: number;
+	/** Places for two models; undefined without a store. */
+	readonly slots: ModelSlots | undefined;
 	#restored: RestoredDevice | undefined;
 	readonly #store: DeviceStore | undefined;
 	/** The terms in force; with a store, those of the artifact in it. */
@@ -84,12 +84,14 @@ export class DeviceRecords {
 
 	private constructor(
 		store: DeviceStore | undefined,
+		slots: ModelSlots | undefined,
 		outbox: Outbox,
 		ledger: DisclosureLedger,
 		session: number,
 		restored: RestoredDevice | undefined,
 	) {
 		this.#store = store;
+		this.slots = slots;
 		this.outbox = outbox;
 		this.ledger = ledger;
 		this.session = session;
@@ -108,6 +110,7 @@ export class DeviceRecords {
 		const data = fingerprint(options.data);
 		const bytes = await store?.get(names.device);
 		const known = bytes && requireOwn(readRecord<DeviceRecord>(bytes), id);
+		if (store !== undefined && known?.format === 1) await moveToSlots(store, known);
 		const session = known?.data === data ? known.session : random.integer(protocolLimits.maxCounter);
 		const ledger = await DisclosureLedger.open({
 			device: id,
@@ -124,7 +127,10 @@ export class DeviceRecords {
 			await store.write([...old, { key: names.device, value: writeRecord(own) }, ledger.firstPage]);
 		}
 		const outbox = await Outbox.open({ store, clock, maxBytes: maxOutboxBytes, maxAgeMs: maxOutboxAgeMs });
-		return new DeviceRecords(store, outbox, ledger, session, store && (await readRestored(store)));
+		const slots = store && (await ModelSlots.open(store));
+		if (slots?.onTrial) await store?.write(slots.start());
+		const restored = store && slots && (await readRestored(store, slots));
+		return new DeviceRecords(store, slots, outbox, ledger, session, restored);
 	}
 
 	/** What the store held when it was opened, once. */
@@ -136,7 +142,7 @@ export class DeviceRecords {
 
 	/** Whether the artifact of this digest need not be fetched. */
 	holds(digest: string): boolean {
-		return this.#store === undefined || this.#welcome?.artifact === digest;
+		return this.slots === undefined || this.slots.digests.includes(digest);
 	}
 
 	/** Where the device is in its round, or was when it was stopped; undefined between runs. */
@@ -145,26 +151,86 @@ export class DeviceRecords {
 	}
 
 	/**
-	 * Keeps the terms, and the artifact if it came. What no longer fits goes: with another artifact everything that was made
-	 * with the old one, with other batches the place in the round, with another budget the perturbations.
+	 * Keeps the terms, and the artifact if it came: the first one, or without another place for it. What no longer fits goes:
+	 * with another artifact everything that was made with the old one, with other batches the place in the round, with another
+	 * budget the perturbations.
 	 */
 	async enrolled(welcome: WelcomeMessage, artifact: Uint8Array | undefined): Promise<void> {
+		const { slots } = this;
+		if (slots === undefined) return this.#write([], welcome);
+		const first = artifact === undefined ? [] : [slots.first(welcome.artifact)];
+		const changes = [...first, { key: slots.key("welcome"), value: encodeEnvelope(welcome) }];
+		if (artifact !== undefined) {
+			changes.push({ key: slots.key("artifact"), value: artifact }, { key: slots.key("client"), value: undefined });
+		}
+		await this.#write(changes, welcome);
+	}
+
+	/** The artifact in the other slot, if it is this one. */
+	async staged(digest: string): Promise<Uint8Array | undefined> {
+		const { slots } = this;
+		if (slots === undefined || !slots.digests.includes(digest) || this.#welcome?.artifact === digest) return undefined;
+		return this.#store?.get(slots.key("artifact", "other"));
+	}
+
+	/** A model is about to be checked: it lies in the other slot. */
+	async stage(welcome: WelcomeMessage, artifact: Uint8Array): Promise<void> {
+		const { slots } = this;
+		if (slots === undefined) return;
+		const parts = [
+			{ key: slots.key("welcome", "other"), value: encodeEnvelope(welcome) },
+			{ key: slots.key("artifact", "other"), value: artifact },
+		];
+		await this.#store?.write(slots.stage(welcome.artifact, parts));
+	}
+
+	/** The model in the other slot becomes the device's own, on trial. What was made with the one before it stays with that one. */
+	async activate(welcome: WelcomeMessage): Promise<RestoredDevice | undefined> {
+		const { slots } = this;
+		if (slots === undefined || this.#store === undefined) return undefined;
+		const terms = { key: slots.key("welcome", "other"), value: encodeEnvelope(welcome) };
+		await this.#write([terms, slots.activate()], welcome);
+		return readRestored(this.#store, slots);
+	}
+
+	/** The model in the other slot is not tried again. */
+	async reject(rejection: Rejection): Promise<void> {
+		await this.#store?.write(this.slots?.reject(rejection) ?? []);
+	}
+
+	/** Goes back to the model before the active one; undefined when its records are not there. */
+	async rollBack(code: string, what: string): Promise<RestoredDevice | undefined> {
+		const { slots } = this;
+		if (slots === undefined || this.#store === undefined) return undefined;
+		const bytes = await this.#store.get(slots.key("welcome", "other"));
+		const before = bytes && (decodeEnvelope(bytes) as WelcomeMessage);
+		await this.#write(slots.rollBack(code, what), before);
+		return readRestored(this.#store, slots);
+	}
+
+	/** The active model was of use; true when it has proved itself by that. */
+	async used(): Promise<boolean> {
+		const { slots } = this;
+		if (slots?.onTrial !== true) return false;
+		await this.#store?.write(slots.use());
+		return !slots.onTrial;
+	}
+
+	/** Writes changes together with what other terms make obsolete. */
+	async #write(changes: readonly StoreChange[], welcome: WelcomeMessage | undefined): Promise<void> {
 		const before = this.#welcome;
 		this.#welcome = welcome;
-		const changes: StoreChange[] = [{ key: names.welcome, value: encodeEnvelope(welcome) }];
-		const another = before?.artifact !== welcome.artifact;
-		if (another) {
-			changes.push({ key: names.artifact, value: artifact }, { key: names.client, value: undefined });
-		}
-		if (another || before.batchSize !== welcome.batchSize || before.seed !== welcome.seed) {
+		const all = [...changes];
+		const another = before?.artifact !== welcome?.artifact;
+		if (another || before?.batchSize !== welcome?.batchSize || before?.seed !== welcome?.seed) {
 			this.#progress = undefined;
-			changes.push({ key: names.progress, value: undefined }, ...this.outbox.clear());
+			all.push({ key: names.progress, value: undefined }, ...this.outbox.clear());
 		}
-		if (another || before.robustBudget !== welcome.robustBudget) {
+		if (another || before?.robustBudget !== welcome?.robustBudget) {
 			const rows = (await this.#store?.keys(names.perturbations)) ?? [];
-			changes.push(...rows.map((key) => ({ key, value: undefined })));
+			all.push(...rows.map((key) => ({ key, value: undefined })));
 		}
-		await this.#store?.write(changes);
+		await this.#store?.write(all);
 	}
 
 	/** Writes what one answer changed, and that the messages in the outbox have theirs. */
@@ -172,7 +238,8 @@ export class DeviceRecords {
 		const changes: StoreChange[] = [...this.outbox.clear()];
 		if (progress !== undefined) this.#progress = progress ?? undefined;
 		if (this.#store === undefined) return;
-		if (state !== undefined) changes.push({ key: names.client, value: state.record });
+		if (state !== undefined && this.slots !== undefined)
+			changes.push({ key: this.slots.key("client"), value: state.record });
 		if (progress === null) changes.push({ key: names.progress, value: undefined });
 		else if (progress !== undefined) changes.push({ key: names.progress, value: progressBytes(progress) });
 		if (perturbations !== undefined) {
@@ -191,11 +258,11 @@ export class DeviceRecords {
 }
 
 function requireOwn(record: DeviceRecord, id: string): DeviceRecord {
-	if (record.format !== format) {
+	if (record.format !== format && record.format !== 1) {
 		throw new DataError("PSGL_STORE_FORMAT", {
 			what: "the device's store is of another version of psgl",
 			got: `format ${record.format}`,
-			expected: `format ${format}`,
+			expected: `format ${format}, or 1`,
 			remedy: "Use the version that wrote it, or remove the folder: the device then starts anew with the next round",
 		});
 	}
@@ -208,9 +275,21 @@ function requireOwn(record: DeviceRecord, id: string): DeviceRecord {
 	});
 }
 
-async function readRestored(store: DeviceStore): Promise<RestoredDevice | undefined> {
-	const welcome = await store.get(names.welcome);
-	const artifact = await store.get(names.artifact);
+/** What a store of format 1 holds goes into the first of two slots, in one write. */
+async function moveToSlots(store: DeviceStore, { id, session, data }: DeviceRecord): Promise<void> {
+	const welcome = await store.get("welcome");
+	const slots = new ModelSlots(undefined);
+	const changes: StoreChange[] = [{ key: names.device, value: writeRecord({ format, id, session, data }) }];
+	if (welcome !== undefined) changes.push(slots.first((decodeEnvelope(welcome) as WelcomeMessage).artifact));
+	for (const part of ["welcome", "artifact", "client"] as const) {
+		changes.push({ key: part, value: undefined }, { key: slots.key(part), value: await store.get(part) });
+	}
+	await store.write(changes);
+}
+
+async function readRestored(store: DeviceStore, slots: ModelSlots): Promise<RestoredDevice | undefined> {
+	const welcome = await store.get(slots.key("welcome"));
+	const artifact = await store.get(slots.key("artifact"));
 	if (welcome === undefined || artifact === undefined) return undefined;
 	const progress = await store.get(names.progress);
 	const perturbations = new Map<number, Uint8Array>();
@@ -220,7 +299,7 @@ async function readRestored(store: DeviceStore): Promise<RestoredDevice | undefi
 	return {
 		welcome: decodeEnvelope(welcome) as WelcomeMessage,
 		artifact,
-		client: await store.get(names.client),
+		client: await store.get(slots.key("client")),
 		progress: progress && readProgress(progress),
 		perturbations,
 	};

@@ -1,8 +1,8 @@
 import type { Manifest } from "../artifact/index.js";
-import { ConfigError, ConnectionError, PsglError } from "../errors.js";
+import { ArtifactError, ConfigError, ConnectionError, PsglError } from "../errors.js";
 import { DatasetDigests } from "../ledger/record-digest.js";
-import type { Transport, TransportEvent, WaitOptions } from "../ports/transport.js";
-import { type AggregatorMessage, type DisclosureTotals, refusalError } from "../protocol/index.js";
+import type { Transport, WaitOptions } from "../ports/transport.js";
+import { type AggregatorMessage, creditVersion, type DisclosureTotals, refusalError } from "../protocol/index.js";
 import type { Tensor } from "../tensor.js";
 import { AggregatorLink, deviceLastWill } from "./aggregator-link.js";
 import type { DeviceEvent } from "./device-event.js";
@@ -11,6 +11,7 @@ import { Enrolment } from "./enrolment.js";
 import type { TrainingItem } from "./exchange.js";
 import { type Decision, Inference, type InferOptions } from "./inference.js";
 import { Mailbox } from "./mailbox.js";
+import type { ModelReport } from "./model-report.js";
 import { type Preview, preview } from "./preview.js";
 import { trainingLoop } from "./training-loop.js";
 
@@ -31,6 +32,7 @@ export class Device implements AsyncDisposable {
 	readonly #link: AggregatorLink;
 	readonly #enrolment: Enrolment;
 	readonly #inference: Inference;
+	readonly #onModel: ((report: ModelReport) => void) | undefined;
 	/** Where a running `train` reads; undefined when none runs. */
 	#mailbox: Mailbox<TrainingItem> | undefined;
 	#closed = false;
@@ -39,8 +41,9 @@ export class Device implements AsyncDisposable {
 		settings: DeviceSettings,
 		enrolment: Enrolment,
 		transport: Transport,
-		onLinkEvent: ((event: TransportEvent) => void) | undefined,
+		{ onLinkEvent, onModel }: DeviceOptions,
 	) {
+		this.#onModel = onModel;
 		this.#settings = settings;
 		this.#enrolment = enrolment;
 		this.#link = new AggregatorLink({
@@ -84,7 +87,8 @@ export class Device implements AsyncDisposable {
 			await settings.store?.close();
 			throw error;
 		}
-		const device = new Device(settings, enrolment, transport, options.onLinkEvent);
+		const device = new Device(settings, enrolment, transport, options);
+		device.#tell();
 		try {
 			await device.#link.open(options.signal);
 		} catch (error) {
@@ -98,9 +102,9 @@ export class Device implements AsyncDisposable {
 		return this.#settings.id;
 	}
 
-	/** SHA-256 (hex) of the artifact the device runs; undefined until it has one. */
+	/** SHA-256 (hex) of the artifact the device decides with; undefined until it has one. */
 	get artifact(): string | undefined {
-		return this.#enrolment.model?.segment.digest;
+		return this.#enrolment.deciding?.segment.digest;
 	}
 
 	/** True while the link to the broker is up. */
@@ -148,13 +152,22 @@ export class Device implements AsyncDisposable {
 		}
 		const enrolment = this.#enrolment;
 		enrolment.requireSound();
+		enrolment.requireTrainable();
 		const mailbox = new Mailbox<TrainingItem>();
 		this.#mailbox = mailbox;
 		try {
 			const link = this.#link;
 			const digests = new DatasetDigests();
-			yield* trainingLoop({ id, link, enrolment, mailbox, clock, answerTimeoutMs, signal, noise, digests }, data);
+			const training = { id, link, enrolment, mailbox, clock, answerTimeoutMs, signal, noise, digests };
+			for await (const event of trainingLoop(training, data)) {
+				this.#tell();
+				yield event;
+			}
+		} catch (error) {
+			if (enrolment.onTrial && error instanceof ArtifactError) await enrolment.rollBack(error);
+			throw error;
 		} finally {
+			this.#tell();
 			this.#mailbox = undefined;
 		}
 	}
@@ -179,7 +192,11 @@ export class Device implements AsyncDisposable {
 	 */
 	async infer(samples: Tensor<"float32">, options: InferOptions = {}): Promise<Decision> {
 		this.#enrolment.requireSound();
-		return this.#inference.decide(samples, options);
+		try {
+			return await this.#inference.decide(samples, options);
+		} finally {
+			this.#tell();
+		}
 	}
 
 	/**
@@ -215,8 +232,25 @@ export class Device implements AsyncDisposable {
 			await this.#dispatch(message);
 		} catch (error) {
 			if (!(error instanceof PsglError)) throw error;
-			this.#fail(error);
+			// Without the agreed model there is no training, but the one before it can still decide.
+			if (this.#enrolment.deciding !== undefined) this.#mailbox?.fail(error);
+			else this.#fail(error);
 		}
+		this.#tell();
+		if (message.type === "welcome" && this.#enrolment.health !== undefined) this.#report(this.#enrolment.health);
+	}
+
+	/** Tells the owner and the aggregator what became of models. */
+	#tell(): void {
+		for (const report of this.#enrolment.takeReports()) {
+			this.#onModel?.(report);
+			this.#report(report);
+		}
+	}
+
+	#report(report: ModelReport): void {
+		if ((this.#enrolment.welcome?.protocol ?? 1) < creditVersion) return;
+		this.#send({ type: "health", device: this.id, ...report });
 	}
 
 	async #dispatch(message: AggregatorMessage): Promise<void> {

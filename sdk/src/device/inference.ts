@@ -1,5 +1,5 @@
 import { isMultiLabel, type Manifest } from "../artifact/index.js";
-import { ConnectionError, type LimitError } from "../errors.js";
+import { ArtifactError, ConnectionError, type LimitError, NumericError, PsglError, ShapeError } from "../errors.js";
 import { recordDigests } from "../ledger/record-digest.js";
 import {
 	type CodeTensor,
@@ -10,7 +10,8 @@ import {
 } from "../protocol/index.js";
 import { elementCount, type Tensor } from "../tensor.js";
 import type { AggregatorLink } from "./aggregator-link.js";
-import { applying, decide, localScoresOf, releaseDeployed } from "./deployed-forward.js";
+import { requireFiniteOutputs, unhealthy } from "./check-health.js";
+import { applying, type DeployedRelease, decide, localScoresOf, releaseDeployed } from "./deployed-forward.js";
 import { requireFiniteValues, shapeMisfit } from "./device-data.js";
 import type { DeviceSettings } from "./device-options.js";
 import type { ClientModel, Enrolment } from "./enrolment.js";
@@ -41,6 +42,9 @@ export interface InferOptions {
 	readonly allowPartial?: boolean | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
+
+/** What may leave for a decision. */
+type Released = Omit<DeployedRelease, "permit"> & { readonly withheld: LimitError | undefined };
 
 type Answer = ScoresMessage | RefusedMessage | "late";
 
@@ -76,7 +80,22 @@ export class Inference {
 		const { manifest } = model.segment.artifact;
 		const count = requireSamples(manifest, samples);
 		const version = model.state.version;
-		const released = this.#link.online ? await this.#release(model, samples) : undefined;
+		// The aggregator has the other half of the agreed model only.
+		const agreed = this.#enrolment.model === model;
+		let released: Released | undefined;
+		let localScores: Tensor<"float32">;
+		try {
+			released = this.#link.online && agreed ? await this.#release(model, samples) : undefined;
+			localScores = released?.localScores ?? (await localScoresOf(model, samples));
+			if (this.#enrolment.onTrial) requireFiniteOutputs({ localScores });
+		} catch (cause) {
+			if (!this.#enrolment.onTrial || !isModelFault(cause)) throw cause;
+			await this.#enrolment.rollBack(
+				cause instanceof PsglError ? cause : unhealthy("it fails", `${cause}`, "decisions"),
+			);
+			return this.decide(samples, { allowPartial, signal });
+		}
+		await this.#enrolment.used();
 		const answer = released?.smashed ? await this.#ask(model, released.smashed, allowPartial, signal) : "late";
 		const size = [count, manifest.classes.length] as const;
 		const several = isMultiLabel(manifest.loss);
@@ -84,7 +103,6 @@ export class Inference {
 			const decision = fromScores(answer, size, several);
 			if (decision !== undefined) return decision;
 		}
-		const localScores = released?.localScores ?? (await localScoresOf(model, samples));
 		return {
 			source: "local-head",
 			...(released?.withheld && { withheld: released.withheld }),
@@ -97,7 +115,7 @@ export class Inference {
 	}
 
 	/** Smashed data of all samples once their release is counted; of none unless all may leave. */
-	async #release(model: ClientModel, x: Tensor<"float32">) {
+	async #release(model: ClientModel, x: Tensor<"float32">): Promise<Released> {
 		const { ledger } = this.#enrolment.records;
 		const digests = await recordDigests(x);
 		const released = await releaseDeployed({ model, ledger, noise: this.#settings.noise }, { x, digests, whole: true });
@@ -143,7 +161,7 @@ export class Inference {
 		const { clock, inferTimeoutMs } = this.#settings;
 		const enrolment = this.#enrolment;
 		await enrolment.until(() => enrolment.upToDate, { clock, timeoutMs: inferTimeoutMs, signal });
-		if (enrolment.model !== undefined) return enrolment.model;
+		if (enrolment.deciding !== undefined) return enrolment.deciding;
 		throw new ConnectionError("PSGL_DEVICE_NO_MODEL", {
 			what: "the device has no model yet",
 			got: enrolment.welcome === undefined ? "no answer to hello" : "no artifact",
@@ -187,4 +205,10 @@ function fromScores(
 
 function decided(scores: Float32Array, classes: number, several: boolean): Pick<Decision, "classes" | "labels"> {
 	return { classes: decide(scores, classes), ...(several && { labels: applying(scores) }) };
+}
+
+/** Whether an error can come from the model, and not from the store, the ledger or the link. */
+function isModelFault(error: unknown): boolean {
+	if (!(error instanceof PsglError)) return true;
+	return error instanceof ArtifactError || error instanceof NumericError || error instanceof ShapeError;
 }

@@ -66,6 +66,7 @@ export async function* trainingRound(
 			lossSum: progress.lossSum + localLoss * samples,
 		};
 		await records.settle({ ...changes, progress });
+		await training.enrolment.used();
 		const { bytesUp, bytesDown } = training.link;
 		const told = { losses, localLoss, bytesUp, bytesDown };
 		yield { type: "step", epoch, seq, steps: batches.length, samples, ...told };

@@ -77,14 +77,14 @@ export class ModelTrust {
 	}
 
 	/**
-	 * Checks an artifact of which not a byte was unpacked, and remembers it: from then on nothing older is taken. A newer
-	 * root is kept even when the artifact is refused.
+	 * Checks an artifact of which not a byte was unpacked. A newer root is kept even when the artifact is refused. Until it is
+	 * confirmed, a model that was taken before it may still be taken: the device may have to go back.
 	 * @param digest of the artifact
 	 * @throws ArtifactError `PSGL_MODEL_UNSIGNED`, `PSGL_MODEL_SIGNATURES`, `PSGL_MODEL_SIZE`, `PSGL_MODEL_MISMATCH`,
 	 * `PSGL_MODEL_EXPIRED`, `PSGL_MODEL_ROLLBACK`, `PSGL_MODEL_DOCUMENT`, `PSGL_ROOT_EXPIRED`, `PSGL_ROOT_SIGNATURES`,
 	 * `PSGL_ROOT_GAP`, `PSGL_ARTIFACT_FORMAT`; DataError `PSGL_STORE_WRITE`.
 	 */
-	async take(artifact: Uint8Array, digest: string): Promise<void> {
+	async verify(artifact: Uint8Array, digest: string): Promise<void> {
 		const { release: signed, roots } = readRelease(artifact);
 		const root = await followRoots(this.#root, roots);
 		if (root !== this.#root) {
@@ -93,9 +93,21 @@ export class ModelTrust {
 		}
 		const release = await verifyRelease(artifact, signed, root.root);
 		this.#requireCurrent(release);
+		this.#taken.set(digest, release);
+	}
+
+	/** Remembers an artifact that was verified: from then on nothing older is taken. @throws DataError `PSGL_STORE_WRITE`. */
+	async confirm(digest: string): Promise<void> {
+		const release = this.#taken.get(digest);
+		if (release === undefined || release.counter < this.#record.counter) return;
 		const { counter, manifest } = release;
 		await this.#keep({ ...this.#record, counter, manifest, seenAt: this.#now });
-		this.#taken.set(digest, release);
+	}
+
+	/** Verifies and confirms at once. @throws as `verify` and `confirm`. */
+	async take(artifact: Uint8Array, digest: string): Promise<void> {
+		await this.verify(artifact, digest);
+		await this.confirm(digest);
 	}
 
 	/** Whether an artifact was taken in this process. */
