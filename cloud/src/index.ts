@@ -1,11 +1,13 @@
 export { Aggregator, artifactDigest } from "./aggregator/aggregator.js";
 export type { AggregatorCounts, AggregatorOptions, AggregatorResult } from "./aggregator/aggregator-options.js";
+export { AnswerCache } from "./aggregator/answer-cache.js";
 export { type Weighted, weightedAverage } from "./aggregator/averaging.js";
 export { balancedClassWeights } from "./aggregator/balanced-class-weights.js";
 export { type AuditResult, BatchAudit } from "./aggregator/batch-audit.js";
 export { bestRound, type ValidatedRound } from "./aggregator/best-round.js";
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./aggregator/checkpoint.js";
 export { Credits, type Grant } from "./aggregator/credits.js";
+export { Downlink } from "./aggregator/downlink.js";
 export { EventBuffer } from "./aggregator/event-buffer.js";
 export type { AggregatorEvent, EndReason, RoundReport, Traffic, Validation } from "./aggregator/events.js";
 export { type LearningRateSchedule, learningRateShare } from "./aggregator/learning-rate-schedule.js";
@@ -20,7 +22,7 @@ export {
 	combineClients,
 	maliciousShare,
 } from "./aggregator/robust-averaging.js";
-export type { RosterDevice } from "./aggregator/roster.js";
+export { Roster, type RosterDevice } from "./aggregator/roster.js";
 export { decodeRecord, type RunRecord } from "./aggregator/run-record.js";
 export { type AggregatorSettings, type ResolvedSettings, resolveSettings } from "./aggregator/settings.js";
 export { type GuardedBatch, SmashedGuard, smashedGuardLimits } from "./aggregator/smashed-guard.js";

@@ -236,3 +236,21 @@ test("the joint artifact carries the release of its client half to the aggregato
 	const file = await encodeArtifact(joint.manifest, joint.graphs, joint.tensors, { release });
 	await t.notThrowsAsync(take(await openTrust(), await clientHalf(await decodeArtifact(file))));
 });
+
+test("a root names at most so many keys, a release carries at most so many roots, and a document has a greatest length", async (t) => {
+	const { maxRootKeys, maxRoots, maxDocumentLength } = trustLimits;
+	const many = await Promise.all(Array.from({ length: maxRootKeys + 1 }, newSigner));
+	await openTrust(new Map(), signedAt, await rootOf(many.slice(0, maxRootKeys), {}, many.slice(0, 2)));
+	await t.throwsAsync(
+		rootOf(many, {}, many.slice(0, 2)).then((kit) => openTrust(new Map(), signedAt, kit)),
+		{
+			code: "PSGL_MODEL_DOCUMENT",
+		},
+	);
+	const trust = await openTrust();
+	await take(trust, await signed(first, { roots: new Array(maxRoots).fill(root) }));
+	const over = await signed(first, { counter: 2, roots: new Array(maxRoots + 1).fill(root) });
+	await t.throwsAsync(take(trust, over), { code: "PSGL_MODEL_DOCUMENT" });
+	const long = await signed(first, { counter: 3, name: "x".repeat(maxDocumentLength) });
+	await t.throwsAsync(take(trust, long), { code: "PSGL_MODEL_DOCUMENT" });
+});

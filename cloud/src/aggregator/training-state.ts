@@ -156,7 +156,11 @@ export function decodeState(
 	const vector = (name: string): Vector => {
 		const found = vectors[name];
 		if (found === undefined) {
-			throw new DataError("PSGL_CHECKPOINT_FORMAT", { what: "the checkpoint lacks a vector", expected: name });
+			throw new DataError("PSGL_CHECKPOINT_FORMAT", {
+				what: "the checkpoint lacks a vector",
+				expected: name,
+				remedy: "Remove the file to start from the artifact's weights, or use the version of psgl that wrote it",
+			});
 		}
 		return found;
 	};
