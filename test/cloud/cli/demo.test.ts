@@ -34,6 +34,7 @@ const result = z.strictObject({
 	stepsPerSecond: z.number().positive(),
 	bytesUpPerSample: z.number().positive(),
 	bytesDownPerSample: z.number().positive(),
+	bitsPerRecord: z.strictObject({ robust: z.number().positive(), vanilla: z.number().positive() }),
 	lost: z.literal(0),
 	doubled: z.literal(0),
 	wallSeconds: z.number().positive(),
