@@ -1,4 +1,4 @@
-export { Aggregator, artifactDigest } from "./aggregator/aggregator.js";
+export { Aggregator } from "./aggregator/aggregator.js";
 export type { AggregatorCounts, AggregatorOptions, AggregatorResult } from "./aggregator/aggregator-options.js";
 export { AnswerCache } from "./aggregator/answer-cache.js";
 export { type Weighted, weightedAverage } from "./aggregator/averaging.js";
@@ -23,6 +23,7 @@ export {
 	maliciousShare,
 } from "./aggregator/robust-averaging.js";
 export { Roster, type RosterDevice } from "./aggregator/roster.js";
+export { artifactDigest } from "./aggregator/run-identity.js";
 export { decodeRecord, type RunRecord } from "./aggregator/run-record.js";
 export { type AggregatorSettings, type ResolvedSettings, resolveSettings } from "./aggregator/settings.js";
 export { type GuardedBatch, SmashedGuard, smashedGuardLimits } from "./aggregator/smashed-guard.js";

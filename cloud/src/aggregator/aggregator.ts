@@ -1,11 +1,11 @@
-import { type Clock, ConfigError, DataError, elementCount, systemClock } from "@psgl/sdk";
-import { type Artifact, sha256 } from "@psgl/sdk/artifact";
+import { type Clock, elementCount, systemClock } from "@psgl/sdk";
 import { creditVersion } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import type { AggregatorOptions, AggregatorResult } from "./aggregator-options.js";
 import { BatchIntake } from "./batch-intake.js";
 import { Changed } from "./changed.js";
-import { readNewestCheckpoint, writeCheckpoint } from "./checkpoint.js";
+import { readNewestCheckpoint } from "./checkpoint.js";
+import { CheckpointKeeper } from "./checkpoint-keeper.js";
 import type { AggregatorContext } from "./context.js";
 import type { DecisionWeights } from "./decisions.js";
 import { Downlink } from "./downlink.js";
@@ -16,18 +16,12 @@ import { artifactPrior, fitPrior, trainedArtifact } from "./final-artifact.js";
 import { FrontDesk } from "./front-desk.js";
 import { Roster } from "./roster.js";
 import { RunHistory } from "./run-history.js";
+import { artifactDigest, engineOf, otherLog } from "./run-identity.js";
 import { ServerSegment } from "./server-segment.js";
 import { type ResolvedSettings, resolveSettings } from "./settings.js";
 import { SmashedGuard } from "./smashed-guard.js";
 import { type TrainedWeights, Training } from "./training.js";
-import {
-	decodeState,
-	deployedWeights,
-	encodeState,
-	initialState,
-	type RunIdentity,
-	type TrainingState,
-} from "./training-state.js";
+import { decodeState, deployedWeights, initialState, type RunIdentity, type TrainingState } from "./training-state.js";
 import { Uplink } from "./uplink.js";
 
 /**
@@ -49,7 +43,7 @@ export class Aggregator implements AsyncDisposable {
 	readonly result: Promise<AggregatorResult>;
 	readonly #options: AggregatorOptions;
 	readonly #clock: Clock;
-	readonly #run: RunIdentity;
+	readonly #checkpoints: CheckpointKeeper;
 	readonly #context: AggregatorContext;
 	readonly #desk: FrontDesk;
 	readonly #uplink: Uplink;
@@ -60,8 +54,6 @@ export class Aggregator implements AsyncDisposable {
 	readonly #reading: Promise<void>;
 	#decisions: DecisionWeights;
 	#trained: TrainedWeights | undefined;
-	/** Places in the log of the checkpoints that are kept. */
-	readonly #places: number[] = [];
 	#samples = 0;
 	#startedAt: number | undefined;
 	#reject: (error: unknown) => void = () => undefined;
@@ -83,7 +75,8 @@ export class Aggregator implements AsyncDisposable {
 		this.#options = options;
 		this.settings = settings;
 		this.#clock = options.clock ?? systemClock;
-		this.#run = parts.run;
+		const { keepLog = false } = options;
+		this.#checkpoints = new CheckpointKeeper({ log: broker.log, run: parts.run, keepLog });
 		const roster = new Roster();
 		const downlink = new Downlink(broker, roster);
 		const changed = new Changed(this.#clock);
@@ -136,7 +129,7 @@ export class Aggregator implements AsyncDisposable {
 			maxMessageBytes: broker.maxMessageBytes,
 			handler: this.#desk,
 			isPast: (position) => parts.history.isPast(position),
-			onRead: (position) => this.#onRead(position),
+			onRead: (position) => this.#checkpoints.read(position, this.#trained !== undefined),
 		});
 		const { history } = parts;
 		this.#reading = history.ready
@@ -165,7 +158,7 @@ export class Aggregator implements AsyncDisposable {
 		const settings = resolveSettings(options.settings ?? {}, artifact.manifest);
 		const { classWeights, smashedDtype, gradientDtype } = settings;
 		const client = await clientArtifact(artifact);
-		const run = { artifact: await artifactDigest(artifact), runtime: engine(options) };
+		const run = { artifact: await artifactDigest(artifact), runtime: engineOf(options) };
 		const newest =
 			checkpointFile === undefined
 				? undefined
@@ -214,17 +207,7 @@ export class Aggregator implements AsyncDisposable {
 	 */
 	async checkpoint(file: string): Promise<void> {
 		const { state } = this.#training;
-		try {
-			const { log } = this.#options.broker;
-			await writeCheckpoint(file, encodeState(state, this.#run, { id: log.id, position: log.durable ? log.end : 0 }));
-		} catch (cause) {
-			throw new DataError("PSGL_CHECKPOINT_WRITE", {
-				what: `cannot write the checkpoint ${file}`,
-				got: (cause as Error).message,
-				remedy: "Check the folder's rights and free space",
-				cause,
-			});
-		}
+		await this.#checkpoints.write(file, state);
 		this.#emit({ type: "checkpoint", file, round: state.round });
 	}
 
@@ -247,7 +230,7 @@ export class Aggregator implements AsyncDisposable {
 		const { artifact, runtime } = this.#options;
 		if (resumed !== undefined) {
 			const { runtime: writtenBy, damaged } = resumed;
-			this.#emit({ type: "resumed", round: this.round, sameRuntime: writtenBy === engine(this.#options), damaged });
+			this.#emit({ type: "resumed", round: this.round, sameRuntime: writtenBy === engineOf(this.#options), damaged });
 		}
 		const trained = await this.#training.run();
 		const seconds = this.#startedAt === undefined ? 0 : (this.#clock.now() - this.#startedAt) / 1000;
@@ -274,22 +257,11 @@ export class Aggregator implements AsyncDisposable {
 	async #onState(state: TrainingState): Promise<void> {
 		const { model, server } = deployedWeights(state);
 		this.#decisions = { model, server, prior: this.#decisions.prior };
-		const { checkpointFile, broker, keepLog = false } = this.#options;
+		const { checkpointFile, broker } = this.#options;
 		if (checkpointFile === undefined || !this.#context.history.isLive) return;
 		const { end } = broker.log;
 		await this.checkpoint(checkpointFile);
-		this.#places.push(end);
-		// The oldest checkpoint that is kept needs what came after it.
-		if (this.#places.length > cloudLimits.checkpointsKept) this.#places.shift();
-		const [oldest = 0] = this.#places;
-		const full = this.#places.length === cloudLimits.checkpointsKept;
-		if (broker.log.durable && full && !keepLog) broker.log.release(oldest);
-	}
-
-	#onRead(position: number): void {
-		const { broker, keepLog = false } = this.#options;
-		// A durable log is kept back to the last checkpoint, while weights still depend on it.
-		if (!broker.log.durable || (this.#trained !== undefined && !keepLog)) broker.log.release(position + 1);
+		this.#checkpoints.wrote(end);
 	}
 
 	#emit(event: AggregatorEvent): void {
@@ -317,28 +289,8 @@ export class Aggregator implements AsyncDisposable {
 	}
 }
 
-function otherLog(got: string, expected: string): ConfigError {
-	return new ConfigError("PSGL_JOURNAL_OTHER_RUN", {
-		what: "the checkpoint belongs to another journal",
-		got: `journal ${got}`,
-		expected: `journal ${expected}`,
-		remedy:
-			"Put back the journal or the checkpoint that belongs to the other, or move the journal away: training goes on from the checkpoint",
-	});
-}
-
-/** One digest for everything that makes an artifact: graphs, weights and settings. */
-export async function artifactDigest({ manifest }: Artifact): Promise<string> {
-	return sha256(new TextEncoder().encode(JSON.stringify(manifest)));
-}
-
 /** Batches whose smashed data, read, fit in the bytes set aside for them; at least one. */
 function batchPlaces({ artifact, intakeBytes }: AggregatorOptions, { batchSize }: ResolvedSettings): number {
 	const batchBytes = 4 * batchSize * elementCount(artifact.manifest.smashedShape);
 	return Math.max(1, Math.floor((intakeBytes ?? cloudLimits.intakeBytes) / batchBytes));
-}
-
-/** What decides the last bits of a step: the engine, its version, and the threads a run is spread over. */
-function engine({ runtime, threads = 1 }: AggregatorOptions): string {
-	return `${runtime.version}, threads ${threads}`;
 }

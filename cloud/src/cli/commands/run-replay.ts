@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
-import { Aggregator, artifactDigest } from "../../aggregator/aggregator.js";
+import { Aggregator } from "../../aggregator/aggregator.js";
 import { checkpointFiles } from "../../aggregator/checkpoint.js";
 import { recordedSettings } from "../../aggregator/run-history.js";
+import { artifactDigest } from "../../aggregator/run-identity.js";
 import { cloudLimits } from "../../limits.js";
 import { openFileJournal } from "../../log/file-journal.js";
 import { defaultThreads } from "../common-options.js";
