@@ -49,6 +49,8 @@ export { type FileJournal, type FileJournalOptions, type Fsync, openFileJournal 
 export type { TornTail } from "./log/journal-segments.js";
 export type { Log, LogEntry, LogWaitOptions } from "./log/log.js";
 export { createMemoryLog, type MemoryLogOptions } from "./log/memory-log.js";
+export { CloudMetrics, type MetricDescription } from "./operations/cloud-metrics.js";
+export { Operations, type OperationsOptions } from "./operations/operations.js";
 export {
 	type AuthorityOptions,
 	CertificateAuthority,

@@ -74,6 +74,9 @@ export const cloudLimits = {
 	trailHeadMs: 10_000,
 	/** Refusals the trail tells one by one in a minute; the rest are counted. */
 	trailRefusalsPerMinute: 600,
+	/** Connections at a time to the port for metrics and health, and milliseconds a request may take to arrive. */
+	operationsConnections: 32,
+	operationsTimeoutMs: 5_000,
 	/** Progress events waiting for one reader; beyond that the oldest step events are dropped. */
 	eventBuffer: 1024,
 } as const;

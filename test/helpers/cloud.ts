@@ -4,6 +4,7 @@ import {
 	type AggregatorSettings,
 	artifactDigest,
 	type Broker,
+	type BrokerEvent,
 	openFileJournal,
 	startBroker,
 } from "@psgl/cloud";
@@ -25,6 +26,7 @@ export interface CloudOptions {
 	readonly port?: number;
 	readonly checkpointFile?: string;
 	readonly journal?: string;
+	readonly onBrokerEvent?: (event: BrokerEvent) => void;
 	/** Default: a free one. */
 	readonly webSocketPort?: number;
 	/** Origins of pages that may connect. */
@@ -37,11 +39,11 @@ export async function startCloud(
 	settings: AggregatorSettings,
 	options: CloudOptions = {},
 ): Promise<Cloud> {
-	const { port = 0, checkpointFile, journal, webSocketPort = 0, webSocketOrigins } = options;
+	const { port = 0, checkpointFile, journal, webSocketPort = 0, webSocketOrigins, onBrokerEvent: onEvent } = options;
 	const log =
 		journal === undefined ? undefined : await openFileJournal({ folder: journal, run: await artifactDigest(artifact) });
 	const webSocket = webSocketOrigins && { port: webSocketPort, origins: webSocketOrigins };
-	const broker = await startBroker({ port, webSocket, ...(log && { log }) });
+	const broker = await startBroker({ port, webSocket, ...(log && { log }), ...(onEvent && { onEvent }) });
 	const aggregator = await Aggregator.start({
 		artifact,
 		runtime: nodeRuntime,

@@ -140,7 +140,8 @@ function tooManyConnects(): LimitError {
 	});
 }
 
-function listenError(host: string, port: number, cause: NodeJS.ErrnoException): PsglError {
+/** The error for a port that cannot be listened on. */
+export function listenError(host: string, port: number, cause: NodeJS.ErrnoException): PsglError {
 	if (cause.code === "EADDRINUSE") {
 		return new ConnectionError("PSGL_PORT_IN_USE", {
 			what: `port ${port} on ${host} is in use`,

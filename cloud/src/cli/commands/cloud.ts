@@ -38,6 +38,11 @@ export const cloudVerb = defineVerb({
 				.regex(/^https?:\/\/[^/,\s]+(,\s*https?:\/\/[^/,\s]+)*$/, "origins without a path, with commas between them")
 				.optional(),
 		),
+		metricsPort: option(
+			"N",
+			"port on loopback for /metrics (Prometheus), /healthz and /readyz; 0 for a free one (default: none)",
+			z.int().min(0).max(65_535).optional(),
+		),
 		rounds: option("N", "rounds of training; 0 only answers requests", z.int().min(0).max(1_000_000).default(10)),
 		minDevices: option(
 			"N",

@@ -3,11 +3,13 @@ import { ConfigError } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { Aggregator } from "../../aggregator/aggregator.js";
+import type { AggregatorEvent } from "../../aggregator/events.js";
 import { artifactDigest } from "../../aggregator/run-identity.js";
 import { type Broker, type BrokerEvent, startBroker, type WebSocketOptions } from "../../broker/broker.js";
 import { writeOutput } from "../../files/write-output.js";
 import { type FileJournal, type Fsync, openFileJournal } from "../../log/file-journal.js";
 import { createMemoryLog } from "../../log/memory-log.js";
+import { Operations } from "../../operations/operations.js";
 import { AuditTrail } from "../../trail/audit-trail.js";
 import { RunRecorder } from "../../trail/run-recorder.js";
 import { followBrokerTls, readBrokerTls } from "../broker-tls.js";
@@ -31,6 +33,7 @@ interface CloudValues extends OptionValues<typeof trainingOptions> {
 	readonly pki?: string | undefined;
 	readonly plainOutsideLoopback: boolean;
 	readonly webSocketPort?: number | undefined;
+	readonly metricsPort?: number | undefined;
 	readonly webSocketOrigins?: string | undefined;
 	readonly rounds: number;
 	readonly minDevices: number;
@@ -56,6 +59,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		psgl: version,
 	});
 	const { host, port, pki, plainOutsideLoopback } = options;
+	await using operations = await startOperations(options, output);
 	// Requests for decisions change nothing: a device asks again.
 	const log = options.rounds === 0 ? createMemoryLog() : await openJournal(files, artifact, options, output);
 	await using broker = await startBroker({
@@ -67,6 +71,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		webSocket: webSocketOptions(options),
 		onEvent: (event) => {
 			recorder.broker(event);
+			operations.metrics.broker(event);
 			showBrokerEvent(output, event);
 		},
 	});
@@ -81,7 +86,11 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		keepLog: options.journalKeep === "all",
 		signal,
 	});
-	void recordAll(aggregator, recorder);
+	operations.watch(broker.log);
+	void follow(aggregator, (event) => {
+		recorder.aggregator(event);
+		operations.metrics.aggregator(event);
+	});
 	announce(output, broker, aggregator, options);
 	const progress = new TrainingProgress(output, { label: artifact.manifest.name });
 	for await (const event of aggregator.events()) {
@@ -114,11 +123,18 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 	return signal.aborted ? interrupted : 0;
 }
 
-/** Records until the aggregator closes; when it fails, the run itself says so. */
-async function recordAll(aggregator: Aggregator, recorder: RunRecorder): Promise<void> {
+/** Tells every event until the aggregator closes; when it fails, the run itself says so. */
+async function follow(aggregator: Aggregator, onEvent: (event: AggregatorEvent) => void): Promise<void> {
 	try {
-		for await (const event of aggregator.events()) recorder.aggregator(event);
+		for await (const event of aggregator.events()) onEvent(event);
 	} catch {}
+}
+
+async function startOperations({ metricsPort }: CloudValues, output: Output): Promise<Operations> {
+	const operations = await Operations.start({ port: metricsPort, version });
+	const { url } = operations;
+	if (url !== undefined) output.event("operations", { url }, `Metrics and health: ${url}`);
+	return operations;
 }
 
 /** A run that was stopped is not overwritten by accident. @throws ConfigError `PSGL_STATE_EXISTS`. */

@@ -1,0 +1,28 @@
+import { CloudMetrics, createMemoryLog } from "@psgl/cloud";
+
+/** docs/metrics.md as it has to be: every metric of psgl's own by name, kind, labels and meaning. */
+export async function metricsPage(): Promise<string> {
+	const metrics = new CloudMetrics("0");
+	await using log = createMemoryLog();
+	metrics.log(log);
+	const own = metrics.describe().filter(({ name }) => name.startsWith("psgl_"));
+	metrics.close();
+	const rows = own.map(({ name, type, labels, help }) => `| \`${name}\` | ${type} | ${labels.join(", ")} | ${help} |`);
+	return `# Metrics
+
+Made by \`npm run metrics-table\` from the sources. \`psgl cloud --metrics-port 9464\` answers on loopback, without TLS or login: a proxy that
+has both stands in front of it where others than this machine are to read.
+
+| path | answers |
+|---|---|
+| \`/metrics\` | Prometheus' text format: the metrics below, and those of the process (\`process_…\`, \`nodejs_…\`) |
+| \`/healthz\` | 200 while the process answers |
+| \`/readyz\` | 200 when devices are served; 503 with the reason while the cloud starts (it replays its log) or ends |
+
+Labels are streams, directions, outcomes and error codes, never devices; nothing of data or labels is in them. Totals of a round appear when it is finished.
+
+| metric | kind | labels | meaning |
+|---|---|---|---|
+${rows.join("\n")}
+`;
+}
