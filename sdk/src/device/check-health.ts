@@ -1,9 +1,9 @@
 import { ArtifactError, PsglError } from "../errors.js";
 import type { Dataset } from "../sources/dataset.js";
 import { elementCount, type Tensor } from "../tensor.js";
+import type { ClientModel } from "./client-model.js";
 import { countRight, deployedForward, localScoresOf } from "./deployed-forward.js";
 import type { CheckedData } from "./device-data.js";
-import type { ClientModel } from "./enrolment.js";
 import { slotLimits } from "./model-slots.js";
 
 /**

@@ -1,9 +1,9 @@
 import type { CodesMessage } from "../protocol/index.js";
 import type { Dataset } from "../sources/dataset.js";
 import { validationBatches } from "./batches.js";
+import type { ClientModel } from "./client-model.js";
 import type { CheckedData } from "./device-data.js";
 import type { DeviceEvent } from "./device-event.js";
-import type { ClientModel } from "./enrolment.js";
 import { exchange, type Training } from "./exchange.js";
 import { leftOutEvent } from "./left-out.js";
 import { releaseRecords } from "./release-records.js";

@@ -5,8 +5,8 @@ import type { ReleasePermit } from "../ledger/release-permit.js";
 import type { Random } from "../ports/random.js";
 import type { CodeTensor, WireTensor } from "../protocol/index.js";
 import { elementCount, scalar, type Tensor } from "../tensor.js";
+import type { ClientModel } from "./client-model.js";
 import { randomised } from "./code-wire.js";
-import type { ClientModel } from "./enrolment.js";
 import { segmentIdentity } from "./segment-identity.js";
 import { encodeReal } from "./wire-codec.js";
 

@@ -1,48 +1,23 @@
-import { ConfigError, DataError } from "../errors.js";
 import { DisclosureLedger, ledgerPrefix } from "../ledger/disclosure-ledger.js";
 import type { Clock } from "../ports/clock.js";
 import type { DeviceStore, StoreChange } from "../ports/device-store.js";
 import type { Random } from "../ports/random.js";
-import { checksum } from "../protocol/checksum.js";
 import { decodeEnvelope, encodeEnvelope, protocolLimits, type WelcomeMessage } from "../protocol/index.js";
-import { readRecord, writeRecord } from "../store/record.js";
 import { trustPrefix } from "../trust/model-trust.js";
 import type { ClientState } from "./client-state.js";
 import type { CheckedData } from "./device-data.js";
+import { deviceRecordChange, fingerprint, readDeviceRecord } from "./device-record.js";
 import { ModelSlots, type Rejection } from "./model-slots.js";
 import { Outbox } from "./outbox.js";
 import type { PerturbationStore } from "./perturbation-store.js";
+import {
+	perturbationChange,
+	progressChange,
+	type RestoredDevice,
+	readRestored,
+	withoutPerturbations,
+} from "./restored-device.js";
 import type { RoundProgress } from "./round-progress.js";
-
-/** Changes with what is in these records. Format 1 had one place for a model. */
-const format = 2;
-
-/** Names of the records. Each perturbation has its own: a step changes those of one batch. */
-const names = {
-	device: "device",
-	progress: "progress",
-	perturbations: "perturbation/",
-} as const;
-
-/** Whose records these are. */
-interface DeviceRecord {
-	readonly format: number;
-	readonly id: string;
-	readonly session: number;
-	/** Of the samples the records belong to. */
-	readonly data: string;
-}
-
-/** What the store held when the device started. */
-export interface RestoredDevice {
-	readonly welcome: WelcomeMessage;
-	readonly artifact: Uint8Array;
-	/** Of `ClientState`; undefined while no weights have come and no step was made. */
-	readonly client: Uint8Array | undefined;
-	readonly progress: RoundProgress | undefined;
-	/** Bytes of the perturbations that have changed, by sample. */
-	readonly perturbations: ReadonlyMap<number, Uint8Array>;
-}
 
 /** Parts of a device's state that are written together. */
 export interface DeviceChanges {
@@ -108,9 +83,7 @@ export class DeviceRecords {
 	static async open(options: DeviceRecordsOptions): Promise<DeviceRecords> {
 		const { id, store, clock, random, maxOutboxBytes, maxOutboxAgeMs } = options;
 		const data = fingerprint(options.data);
-		const bytes = await store?.get(names.device);
-		const known = bytes && requireOwn(readRecord<DeviceRecord>(bytes), id);
-		if (store !== undefined && known?.format === 1) await moveToSlots(store, known);
+		const known = store && (await readDeviceRecord(store, id));
 		const session = known?.data === data ? known.session : random.integer(protocolLimits.maxCounter);
 		const ledger = await DisclosureLedger.open({
 			device: id,
@@ -123,8 +96,7 @@ export class DeviceRecords {
 			const stays = [trustPrefix, ledgerPrefix];
 			const keys = (await store.keys("")).filter((key) => !stays.some((prefix) => key.startsWith(prefix)));
 			const old = keys.map((key) => ({ key, value: undefined }));
-			const own: DeviceRecord = { format, id, session, data };
-			await store.write([...old, { key: names.device, value: writeRecord(own) }, ledger.firstPage]);
+			await store.write([...old, deviceRecordChange({ id, session, data }), ledger.firstPage]);
 		}
 		const outbox = await Outbox.open({ store, clock, maxBytes: maxOutboxBytes, maxAgeMs: maxOutboxAgeMs });
 		const slots = store && (await ModelSlots.open(store));
@@ -224,11 +196,10 @@ export class DeviceRecords {
 		const another = before?.artifact !== welcome?.artifact;
 		if (another || before?.batchSize !== welcome?.batchSize || before?.seed !== welcome?.seed) {
 			this.#progress = undefined;
-			all.push({ key: names.progress, value: undefined }, ...this.outbox.clear());
+			all.push(progressChange(undefined), ...this.outbox.clear());
 		}
-		if (another || before?.robustBudget !== welcome?.robustBudget) {
-			const rows = (await this.#store?.keys(names.perturbations)) ?? [];
-			all.push(...rows.map((key) => ({ key, value: undefined })));
+		if (this.#store !== undefined && (another || before?.robustBudget !== welcome?.robustBudget)) {
+			all.push(...(await withoutPerturbations(this.#store)));
 		}
 		await this.#store?.write(all);
 	}
@@ -240,13 +211,12 @@ export class DeviceRecords {
 		if (this.#store === undefined) return;
 		if (state !== undefined && this.slots !== undefined)
 			changes.push({ key: this.slots.key("client"), value: state.record });
-		if (progress === null) changes.push({ key: names.progress, value: undefined });
-		else if (progress !== undefined) changes.push({ key: names.progress, value: progressBytes(progress) });
+		if (progress !== undefined) changes.push(progressChange(progress ?? undefined));
 		if (perturbations !== undefined) {
 			const { store, indices } = perturbations;
 			for (let i = 0; i < indices.length; i++) {
 				const index = indices[i] as number;
-				changes.push({ key: perturbationName(index), value: store.row(index).slice() });
+				changes.push(perturbationChange(index, store.row(index).slice()));
 			}
 		}
 		if (changes.length > 0) await this.#store.write(changes);
@@ -255,76 +225,4 @@ export class DeviceRecords {
 	async close(): Promise<void> {
 		await this.#store?.close();
 	}
-}
-
-function requireOwn(record: DeviceRecord, id: string): DeviceRecord {
-	if (record.format !== format && record.format !== 1) {
-		throw new DataError("PSGL_STORE_FORMAT", {
-			what: "the device's store is of another version of psgl",
-			got: `format ${record.format}`,
-			expected: `format ${format}, or 1`,
-			remedy: "Use the version that wrote it, or remove the folder: the device then starts anew with the next round",
-		});
-	}
-	if (record.id === id) return record;
-	throw new ConfigError("PSGL_STORE_DEVICE", {
-		what: "the store is another device's",
-		got: `the store of ${record.id}`,
-		expected: `one of ${id}`,
-		remedy: "Give every device a folder of its own",
-	});
-}
-
-/** What a store of format 1 holds goes into the first of two slots, in one write. */
-async function moveToSlots(store: DeviceStore, { id, session, data }: DeviceRecord): Promise<void> {
-	const welcome = await store.get("welcome");
-	const slots = new ModelSlots(undefined);
-	const changes: StoreChange[] = [{ key: names.device, value: writeRecord({ format, id, session, data }) }];
-	if (welcome !== undefined) changes.push(slots.first((decodeEnvelope(welcome) as WelcomeMessage).artifact));
-	for (const part of ["welcome", "artifact", "client"] as const) {
-		changes.push({ key: part, value: undefined }, { key: slots.key(part), value: await store.get(part) });
-	}
-	await store.write(changes);
-}
-
-async function readRestored(store: DeviceStore, slots: ModelSlots): Promise<RestoredDevice | undefined> {
-	const welcome = await store.get(slots.key("welcome"));
-	const artifact = await store.get(slots.key("artifact"));
-	if (welcome === undefined || artifact === undefined) return undefined;
-	const progress = await store.get(names.progress);
-	const perturbations = new Map<number, Uint8Array>();
-	for (const key of await store.keys(names.perturbations)) {
-		perturbations.set(Number(key.slice(names.perturbations.length)), (await store.get(key)) as Uint8Array);
-	}
-	return {
-		welcome: decodeEnvelope(welcome) as WelcomeMessage,
-		artifact,
-		client: await store.get(slots.key("client")),
-		progress: progress && readProgress(progress),
-		perturbations,
-	};
-}
-
-function perturbationName(index: number): string {
-	return names.perturbations + index;
-}
-
-function progressBytes({ round, ...rest }: RoundProgress): Uint8Array {
-	return writeRecord({ ...rest, round: encodeEnvelope(round) });
-}
-
-function readProgress(bytes: Uint8Array): RoundProgress {
-	const { round, ...rest } = readRecord<Omit<RoundProgress, "round"> & { readonly round: Uint8Array }>(bytes);
-	return { ...rest, round: decodeEnvelope(round) as RoundProgress["round"] };
-}
-
-/** Tells sets of samples apart by their numbers, shapes and labels. */
-function fingerprint(data: CheckedData | undefined): string {
-	if (data === undefined) return "";
-	const parts = [data.train, data.validation].map((part) => {
-		if (part === undefined) return "none";
-		const { buffer, byteOffset, byteLength } = part.targets ?? Int32Array.from(part.labels);
-		return `${part.length}:${checksum(new Uint8Array(buffer, byteOffset, byteLength))}`;
-	});
-	return [data.shape.join("x"), data.classes, ...parts].join(" ");
 }

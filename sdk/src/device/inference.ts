@@ -11,10 +11,11 @@ import {
 import { elementCount, type Tensor } from "../tensor.js";
 import type { AggregatorLink } from "./aggregator-link.js";
 import { requireFiniteOutputs, unhealthy } from "./check-health.js";
+import type { ClientModel } from "./client-model.js";
 import { applying, type DeployedRelease, decide, localScoresOf, releaseDeployed } from "./deployed-forward.js";
 import { requireFiniteValues, shapeMisfit } from "./device-data.js";
 import type { DeviceSettings } from "./device-options.js";
-import type { ClientModel, Enrolment } from "./enrolment.js";
+import type { Enrolment } from "./enrolment.js";
 import { leftOutError } from "./left-out.js";
 
 /** What is in a batch of samples. */

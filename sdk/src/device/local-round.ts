@@ -1,8 +1,8 @@
 import { scalar } from "../tensor.js";
 import { limitBatches, trainingBatches } from "./batches.js";
+import { deviceRandom } from "./client-model.js";
 import type { DeviceEvent } from "./device-event.js";
 import { dropoutSeed } from "./dropout-seed.js";
-import { deviceRandom } from "./enrolment.js";
 import type { Training } from "./exchange.js";
 import type { RoundProgress } from "./round-progress.js";
 import { sendRoundWeights, type TrainingRound } from "./training-round.js";

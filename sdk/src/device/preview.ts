@@ -1,7 +1,7 @@
 import { packedBytes } from "../protocol/code-bits.js";
 import { type Tensor, tensorBytes } from "../tensor.js";
+import type { ClientModel } from "./client-model.js";
 import { deployedForward } from "./deployed-forward.js";
-import type { ClientModel } from "./enrolment.js";
 import { requireSamples } from "./inference.js";
 import { encodeReal } from "./wire-codec.js";
 

@@ -1,7 +1,7 @@
 import type { CodeTensor, LabelTensor, WireTensor } from "../protocol/index.js";
 import type { Dataset } from "../sources/dataset.js";
+import type { ClientModel } from "./client-model.js";
 import { type DeployedRelease, releaseDeployed, rowsOf } from "./deployed-forward.js";
-import type { ClientModel } from "./enrolment.js";
 import type { Training } from "./exchange.js";
 import { wireLabels } from "./wire-codec.js";
 

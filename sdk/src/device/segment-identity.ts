@@ -1,7 +1,7 @@
 import { sha256 } from "../artifact/index.js";
 import type { CodeIdentity } from "../ledger/release-rules.js";
 import { tensorBytes } from "../tensor.js";
-import type { ClientModel } from "./enrolment.js";
+import type { ClientModel } from "./client-model.js";
 
 const known = new WeakMap<object, Promise<CodeIdentity>>();
 

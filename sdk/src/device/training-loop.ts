@@ -1,10 +1,10 @@
 import type { Manifest } from "../artifact/index.js";
 import { ProtocolError } from "../errors.js";
 import type { RoundMessage } from "../protocol/index.js";
+import type { ClientModel } from "./client-model.js";
 import { codeRound } from "./code-round.js";
 import type { CheckedData } from "./device-data.js";
 import type { DeviceEvent } from "./device-event.js";
-import type { ClientModel } from "./enrolment.js";
 import { isCopy, nextItem, post, type Training, welcomeEvent } from "./exchange.js";
 import { localRound } from "./local-round.js";
 import { compareRounds, type RoundProgress, startOfRound } from "./round-progress.js";

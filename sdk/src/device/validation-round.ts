@@ -1,8 +1,8 @@
 import type { Dataset } from "../sources/dataset.js";
 import { limitBatches, validationBatches } from "./batches.js";
+import type { ClientModel } from "./client-model.js";
 import { countRight, localScoresOf } from "./deployed-forward.js";
 import type { DeviceEvent } from "./device-event.js";
-import type { ClientModel } from "./enrolment.js";
 import { exchange, type Training } from "./exchange.js";
 import { leftOutEvent } from "./left-out.js";
 import { releaseRecords } from "./release-records.js";
