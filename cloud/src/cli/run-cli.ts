@@ -7,11 +7,10 @@ import { defaultValue, flagName, type Option, variableName } from "./options/opt
 import { resolveOptions } from "./options/resolve-options.js";
 import { Output } from "./output.js";
 import type { Verb } from "./verb.js";
-import { verbs } from "./verbs.js";
 import { version } from "./version.js";
 
-/** Runs one command line, without the program's name; resolves to its exit code. */
-export async function runCli(args: readonly string[]): Promise<number> {
+/** Runs one command line, without the program's name, of a program with these verbs; resolves to its exit code. */
+export async function runCli(args: readonly string[], verbs: readonly Verb[]): Promise<number> {
 	const json = args.includes("--json") || process.env.PSGL_JSON === "1";
 	const output = new Output(json, process.stdout, process.stderr);
 	endQuietlyWhenReaderLeaves();
@@ -26,7 +25,10 @@ export async function runCli(args: readonly string[]): Promise<number> {
 		.exitOverride()
 		.configureOutput({ writeErr: () => {} });
 	for (const verb of verbs) {
-		addVerb(program, verb, async (flags) => {
+		const words = verb.name.split(" ");
+		const last = words.pop() as string;
+		const parent = words.reduce((above, word) => commandGroup(above, word, verbs), program);
+		addVerb(parent.command(last), verb, async (flags) => {
 			const { config, json: _json, ...own } = flags;
 			const path = typeof config === "string" ? config : process.env.PSGL_CONFIG;
 			const file = path === undefined ? {} : await readConfigSection(path, verb.name, verbs);
@@ -50,11 +52,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
 
 type Flags = Record<string, string | boolean | undefined>;
 
-function addVerb(program: Command, verb: Verb, run: (flags: Flags) => Promise<void>): void {
-	const words = verb.name.split(" ");
-	const last = words.pop() as string;
-	const parent = words.reduce(commandGroup, program);
-	const command = parent.command(last).summary(verb.summary).description(verb.description);
+function addVerb(command: Command, verb: Verb, run: (flags: Flags) => Promise<void>): void {
+	command.summary(verb.summary).description(verb.description);
 	for (const [key, option] of Object.entries(verb.options)) command.addOption(commanderOption(key, option));
 	if (verb.positional !== undefined) command.argument(`[${verb.positional}]`, `as ${flagName(verb.positional)}`);
 	command
@@ -75,7 +74,7 @@ function addVerb(program: Command, verb: Verb, run: (flags: Flags) => Promise<vo
 }
 
 /** The command that verbs of two words stand under. */
-function commandGroup(parent: Command, word: string): Command {
+function commandGroup(parent: Command, word: string, verbs: readonly Verb[]): Command {
 	const known = parent.commands.find((command) => command.name() === word);
 	if (known !== undefined) return known;
 	const members = verbs.map(({ name }) => name.split(" ")).filter(([first, second]) => first === word && second);

@@ -1,4 +1,5 @@
 import { auditVerb } from "./commands/audit.js";
+import { bundleVerb } from "./commands/bundle.js";
 import { cloudVerb } from "./commands/cloud.js";
 import { compileVerb } from "./commands/compile.js";
 import { demoVerb } from "./commands/demo.js";
@@ -22,6 +23,7 @@ export const verbs: readonly Verb[] = [
 	inferVerb,
 	compileVerb,
 	exportVerb,
+	bundleVerb,
 	auditVerb,
 	replayVerb,
 	...modelsVerbs,

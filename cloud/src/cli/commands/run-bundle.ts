@@ -1,0 +1,34 @@
+import { resolve } from "node:path";
+import { deviceBundle } from "../../bundle/device-bundle.js";
+import type { Target } from "../../bundle/target.js";
+import { writeOutput } from "../../files/write-output.js";
+import { formatBytes } from "../format.js";
+import { openArtifact } from "../open-artifact.js";
+import type { VerbContext } from "../verb.js";
+import { version } from "../version.js";
+
+interface BundleValues {
+	readonly artifact: string;
+	readonly target: Target;
+	readonly withSharp: boolean;
+	readonly packages?: string | undefined;
+	readonly output: string;
+}
+
+/** Packs, writes the archive and says how large it is. */
+export async function runBundle(options: BundleValues, { output, signal }: VerbContext): Promise<number> {
+	const { target, withSharp: sharp, packages } = options;
+	const artifact = await openArtifact(options.artifact);
+	const bytes = await deviceBundle(artifact, {
+		target,
+		version,
+		sharp,
+		packages: packages && resolve(packages),
+		signal,
+	});
+	signal.throwIfAborted();
+	await writeOutput(options.output, bytes);
+	output.print(`Written: ${options.output}, ${formatBytes(bytes.byteLength)}, for ${target}`);
+	output.result({ output: options.output, bytes: bytes.byteLength, target });
+	return 0;
+}

@@ -1,0 +1,141 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { decodeArtifact } from "@psgl/sdk/artifact";
+import test, { type ExecutionContext } from "ava";
+import { trainThreeBatches } from "../../helpers/bundled-device.js";
+import { runCli } from "../../helpers/run-cli.js";
+import { runProgram } from "../../helpers/run-program.js";
+import { temporaryFolder } from "../../helpers/temporary-folder.js";
+
+/** Compiles a joint artifact of [1,16,16] and packs it for x64. */
+async function packed(t: ExecutionContext) {
+	const folder = await temporaryFolder(t);
+	const artifact = join(folder, "joint.psgl");
+	const compiled = await runCli(`compile --zoo lenet --input 1x16x16 --classes left,right -o ${artifact}`.split(" "));
+	t.is(compiled.exitCode, 0, compiled.stderr);
+	const archive = join(folder, "device.tgz");
+	const { exitCode, stderr } = await runCli(["bundle", artifact, "--target", "linux-x64", "-o", archive]);
+	t.is(exitCode, 0, stderr);
+	await runProgram("tar", ["xzf", archive, "-C", folder]);
+	return { folder, artifact, archive, device: join(folder, "psgl-device") };
+}
+
+async function filesBelow(folder: string): Promise<readonly string[]> {
+	const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+	return entries.filter((entry) => entry.isFile()).map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+}
+
+test.serial(
+	"a bundle far from any node_modules trains three batches with an aggregator, and decides off line",
+	async (t) => {
+		const { folder, artifact, device } = await packed(t);
+		const joint = await decodeArtifact(await readFile(artifact));
+		const { losses, data, state } = await trainThreeBatches(folder, device, process.execPath, joint);
+		t.is(losses.length, 3);
+		t.true((await readdir(state)).length > 0, "the native store wrote its state");
+
+		const model = join(device, "model.psgl");
+		const decide = ["infer", "--json", "--artifact", model, "--data", data];
+		const env = { PATH: process.env.PATH, PSGL_NODE: process.execPath };
+		const decided = await runProgram(join(device, "psgl"), decide, { cwd: folder, env });
+		t.like(JSON.parse(decided.stdout.trimEnd().split("\n").at(-1) ?? ""), { type: "result", source: "local-head" });
+	},
+);
+
+test.serial(
+	"two bundles are the same bytes; one holds the client half, what it lists, and files as it sums them",
+	async (t) => {
+		const { folder, artifact, archive, device } = await packed(t);
+		const again = join(folder, "again.tgz");
+		await runCli(["bundle", artifact, "--target", "linux-x64", "-o", again]);
+		const [first, second] = await Promise.all([archive, again].map((file) => readFile(file)));
+		t.true(first?.equals(second as Buffer));
+
+		const joint = await decodeArtifact(await readFile(artifact));
+		const inside = await decodeArtifact(await readFile(join(device, "model.psgl")));
+		t.is(inside.manifest.part, "client");
+		t.deepEqual(
+			[...inside.graphs.keys(), ...inside.tensors.keys()].filter((name) => name.startsWith("server")),
+			[],
+		);
+		const files = await filesBelow(device);
+		t.deepEqual(
+			files.filter((file) => file.endsWith(".psgl") || file.endsWith(".onnx")),
+			["model.psgl"],
+		);
+		const weights = Buffer.from(joint.tensors.get("server/params")?.data.buffer ?? new ArrayBuffer(0)).subarray(0, 64);
+		t.not((await readFile(artifact)).indexOf(weights), -1, "the search finds them in the joint artifact");
+		for (const file of files) t.is((await readFile(join(device, file))).indexOf(weights), -1, file);
+
+		const native = files.filter((file) => /\.(node|so(\.\d+)*)$/.test(file)).sort();
+		t.deepEqual(native, [
+			"node_modules/@koromix/koffi-linux-x64/linux_x64/koffi.node",
+			"node_modules/classic-level/prebuilds/linux-x64/classic-level.node",
+			"node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1",
+		]);
+		const bom = JSON.parse(await readFile(join(device, "sbom.cdx.json"), "utf8")) as {
+			bomFormat: string;
+			components: { name: string; purl: string; licenses?: unknown[] }[];
+		};
+		t.is(bom.bomFormat, "CycloneDX");
+		const listed = bom.components.map(({ name }) => name);
+		for (const name of [
+			"onnxruntime-node",
+			"koffi",
+			"@koromix/koffi-linux-x64",
+			"classic-level",
+			"mqtt",
+			"cborg",
+			"zod",
+		])
+			t.true(listed.includes(name), name);
+		// What decodes pictures, and what the other half needs.
+		for (const name of ["sharp", "aedes", "ml-matrix", "protobufjs"]) t.false(listed.includes(name), name);
+
+		const sums = (await readFile(join(device, "SHA256SUMS"), "utf8")).trimEnd().split("\n");
+		t.is(sums.length, files.length - 1);
+		for (const line of sums) {
+			const [digest = "", file = ""] = line.split("  ");
+			t.is(
+				createHash("sha256")
+					.update(await readFile(join(device, file)))
+					.digest("hex"),
+				digest,
+				file,
+			);
+		}
+		// ONNX Runtime's library alone packs to 17.5 MB.
+		t.true((await stat(archive)).size < 20e6);
+	},
+);
+
+test.serial("install.sh puts a whole bundle in place and refuses a damaged one", async (t) => {
+	const { folder, device } = await packed(t);
+	const to = join(folder, "installed");
+	const env = { PATH: process.env.PATH, PSGL_NODE: process.execPath };
+	const install = () => runProgram("sh", [join(device, "install.sh"), to], { env });
+	await install();
+	await install();
+	const { stdout } = await runProgram(join(to, "psgl"), ["--version"], { env });
+	t.regex(stdout, /^\d+\.\d+\.\d+/);
+	t.true((await stat(`${to}.old`)).isDirectory());
+	await writeFile(join(device, "model.psgl"), "damaged");
+	const error = (await t.throwsAsync(install())) as Error & { readonly stdout: string; readonly code: number };
+	t.is(error.code, 1);
+	t.regex(error.stdout, /model\.psgl: FAILED/);
+	t.is((await filesBelow(to)).length, (await filesBelow(device)).length, "the one before is still there");
+});
+
+test.serial("what a bundle lacks, on the device or here, is said with what to do", async (t) => {
+	const { folder, artifact, device } = await packed(t);
+	const env = { PATH: process.env.PATH, PSGL_NODE: process.execPath };
+	const receive = ["device", "--id", "a", "--dicom-port", "0", "--labels", join(folder, "none.csv")];
+	await t.throwsAsync(runProgram(join(device, "psgl"), receive, { env }), { message: /PSGL_BUNDLE_LEFT_OUT/ });
+	const arm = ["bundle", artifact, "--target", "linux-arm64", "-o", join(folder, "arm.tgz")];
+	const { exitCode, stderr } = await runCli(arm);
+	t.is(exitCode, 2);
+	t.regex(stderr, /PSGL_BUNDLE_PACKAGE: @koromix\/koffi-linux-arm64/);
+	t.regex(stderr, /npm install .* --cpu arm64 .* koffi@\d/);
+	await t.throwsAsync(stat(join(folder, "arm.tgz")), { code: "ENOENT" });
+});
