@@ -260,6 +260,31 @@ test("a model that fails while it is used is rolled back at once, and the decisi
 	t.is(started.device.artifact, await sha256(old));
 });
 
+test("terms of disclosure bind for good from when a model is active: not those of one that fails its check", async (t) => {
+	const withBudget = async (bytes: Uint8Array, budgetBits: number) => {
+		const { manifest, graphs, tensors } = await decodeArtifact(bytes);
+		return encodeArtifact({ ...manifest, disclosure: { ...manifest.disclosure, budgetBits } }, graphs, tensors);
+	};
+	const records = await withOldModel();
+	{
+		await using aggregator = await serving(await withBudget(worse, 7));
+		await using started = await start(aggregator.url, records);
+		await started.reported("rejected");
+		t.false("budgetBits" in started.device.disclosure);
+	}
+	{
+		await using aggregator = await serving(await withBudget(good, 5000));
+		await using started = await start(aggregator.url, records);
+		await started.reported("trial");
+		t.is(started.device.disclosure.budgetBits, 5000);
+	}
+	await using aggregator = await serving(old);
+	await using started = await start(aggregator.url, records);
+	await started.reported("trial");
+	t.is(started.device.artifact, await sha256(old));
+	t.is(started.device.disclosure.budgetBits, 5000, "a bound never loosens");
+});
+
 test("power lost before any write of a change of models: the device has the one or the other, and comes to the new one", async (t) => {
 	const names = new Map([
 		[await sha256(old), "old"],

@@ -141,6 +141,14 @@ test("hostile bytes end their connection with a typed error, and the receiver go
 		head.writeUInt8(control, 5);
 		return Buffer.concat([unit(4, bytes + 6), head, Buffer.alloc(bytes)]);
 	};
+	/** A whole command set: one element, (0000,0100) being the command field. */
+	const command = (element: number, value: number) => {
+		const head = fragment(10, 3);
+		head.writeUInt16LE(element, 14);
+		head.writeUInt32LE(2, 16);
+		head.writeUInt16LE(value, 20);
+		return head;
+	};
 	const cases: readonly (readonly [Buffer, string])[] = [
 		[Buffer.from("GET / HTTP/1.1\r\n\r\n"), "PSGL_DICOM_PROTOCOL"],
 		[unit(4, 0xffffffff), "PSGL_DICOM_LIMIT"],
@@ -148,6 +156,12 @@ test("hostile bytes end their connection with a typed error, and the receiver go
 		[Buffer.concat([unit(4, 6), Buffer.from([0xff, 0xff, 0xff, 0xff, 1, 0])]), "PSGL_DICOM_PROTOCOL"],
 		[Buffer.concat([unit(4, 2), Buffer.alloc(2)]), "PSGL_DICOM_PROTOCOL"],
 		[fragment(receiverLimits.maxCommandBytes + 1, 1), "PSGL_DICOM_LIMIT"],
+		// C-FIND, C-GET, C-MOVE, N-CREATE, an answer to C-STORE, no command at all.
+		...[0x0020, 0x0010, 0x0021, 0x0140, 0x8001].map(
+			(field) => [command(0x0100, field), "PSGL_DICOM_PROTOCOL"] as const,
+		),
+		[command(0x0110, 0x0001), "PSGL_DICOM_PROTOCOL"],
+		[fragment(10, 3), "PSGL_DICOM_PROTOCOL"],
 	];
 	for (const [bytes, code] of cases) {
 		await sendRaw(port, bytes);
@@ -157,7 +171,8 @@ test("hostile bytes end their connection with a typed error, and the receiver go
 	// Well-formed units in an order that makes no sense are the library's to refuse.
 	for (const bytes of [
 		fragment(10, 2),
-		fragment(10, 3),
+		command(0x0100, 0x0001),
+		command(0x0100, 0x0030),
 		unit(5, 0),
 		unit(2, 0),
 		Buffer.concat([unit(1, 4), Buffer.alloc(4)]),

@@ -177,7 +177,8 @@ export class DeviceModels {
 			await this.#trust?.verify(artifact, digest);
 			const segment = await segments.open(artifact, digest);
 			this.#requireUsable(segment);
-			await this.#records.ledger.accept(segment.artifact.manifest.disclosure);
+			const { disclosure } = segment.artifact.manifest;
+			this.#records.ledger.requireAcceptable(disclosure);
 			await this.#records.stage(welcome, artifact);
 			if (this.#records.slots?.endsProcesses)
 				throw unhealthy("the process ended while it was checked", "ends", "answers");
@@ -186,6 +187,8 @@ export class DeviceModels {
 				data,
 				before,
 			);
+			// For good, so not for a model that is never used; before it is active, so that it is never used without them.
+			await this.#records.ledger.accept(disclosure);
 			const restored = await this.#records.activate(welcome);
 			const model = this.#clientModel(segment, welcome);
 			if (restored?.client !== undefined) model.state.restore(restored.client);

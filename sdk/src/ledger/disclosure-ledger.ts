@@ -25,6 +25,8 @@ export const ledgerPrefix = "ledger/";
 const headerKey = `${ledgerPrefix}header`;
 const recordPrefix = `${ledgerPrefix}record/`;
 
+type LedgerTerms = Pick<LedgerHeader, "budgetBits" | "maxCodings">;
+
 export interface DisclosureLedgerOptions {
 	readonly device: string;
 	/** Undefined: the ledger ends with the process. */
@@ -112,13 +114,25 @@ export class DisclosureLedger {
 	 * @throws ConfigError `PSGL_LEDGER_VOLATILE` when there is no store; DataError `PSGL_LEDGER_OLD` when releases from before are not
 	 * counted, `PSGL_STORE_WRITE`.
 	 */
-	async accept({ release, refreshes, budgetBits }: Manifest["disclosure"]): Promise<void> {
+	async accept(disclosure: Manifest["disclosure"]): Promise<void> {
+		const terms = this.requireAcceptable(disclosure);
+		const { budgetBits, maxCodings } = this.#header;
+		if (budgetBits === terms.budgetBits && maxCodings === terms.maxCodings) return;
+		this.#header = { ...this.#header, ...terms };
+		await this.#write([], []);
+	}
+
+	/**
+	 * The terms that would apply after `accept`; nothing changes.
+	 * @throws ConfigError `PSGL_LEDGER_VOLATILE`, DataError `PSGL_LEDGER_OLD` as `accept`.
+	 */
+	requireAcceptable({ release, refreshes, budgetBits }: Manifest["disclosure"]): LedgerTerms {
 		const codings = release === "once" ? 1 : (refreshes ?? null);
 		const terms = {
 			budgetBits: stricter(this.#header.budgetBits, budgetBits),
 			maxCodings: stricter(this.#header.maxCodings, codings),
 		};
-		if (terms.budgetBits === null && terms.maxCodings === null) return;
+		if (terms.budgetBits === null && terms.maxCodings === null) return terms;
 		if (!this.durable) {
 			throw new ConfigError("PSGL_LEDGER_VOLATILE", {
 				what: "a device without a store cannot keep to a disclosure budget: it would forget what it has released",
@@ -128,10 +142,7 @@ export class DisclosureLedger {
 		if (this.#header.uncounted > 0) {
 			throw ledgerOld("releases from before its first page, or beyond what it can count");
 		}
-		const { budgetBits: budget, maxCodings } = this.#header;
-		if (budget === terms.budgetBits && maxCodings === terms.maxCodings) return;
-		this.#header = { ...this.#header, ...terms };
-		await this.#write([], []);
+		return terms;
 	}
 
 	/**
