@@ -1,4 +1,4 @@
-import type { DeviceEvent, TransportEvent } from "@psgl/sdk";
+import type { DeviceEvent, ModelReport, TransportEvent } from "@psgl/sdk";
 import { formatSeconds } from "./format.js";
 import type { Output, Progress } from "./output.js";
 
@@ -19,6 +19,11 @@ export class DeviceProgress {
 	/** The link to the broker, also before training. */
 	link(event: TransportEvent): void {
 		this.#output.event(event.type, { device: this.#device, ...plain(event) }, linkLine(this.#device, event));
+	}
+
+	/** What became of a model on the device. */
+	model(report: ModelReport): void {
+		this.#output.event("model", { device: this.#device, ...report }, modelLine(this.#device, report));
 	}
 
 	training(event: DeviceEvent): void {
@@ -77,6 +82,20 @@ function linkLine(device: string, event: TransportEvent): string {
 export function retryLine(event: Extract<TransportEvent, { type: "retry" }>): string {
 	const next = `attempt ${event.attempt + 1} in ${formatSeconds(event.delayMs / 1000)}`;
 	return event.attempt === 1 ? `${event.reason}; ${next}` : `no connection yet; ${next}`;
+}
+
+function modelLine(device: string, { artifact, state, code, what }: ModelReport): string {
+	const model = `model ${artifact.slice(0, 12)}`;
+	switch (state) {
+		case "trial":
+			return `${device}: ${model} passed its check and is on trial`;
+		case "confirmed":
+			return `${device}: ${model} has proved itself`;
+		case "rejected":
+			return `${device}: ${model} failed its check and is not used: ${code}: ${what}`;
+		case "rolled-back":
+			return `${device}: ${model} failed, back to the one before it: ${code}: ${what}`;
+	}
 }
 
 /** Undefined for what only programs want to know. */

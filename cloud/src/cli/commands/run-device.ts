@@ -56,6 +56,7 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 		signal,
 		connectDeadlineMs: options.connectDeadline === undefined ? undefined : options.connectDeadline * 1000,
 		onLinkEvent: (event) => progress.link(event),
+		onModel: (report) => progress.model(report),
 	});
 	let steps = 0;
 	for await (const event of device.train({ signal })) {
