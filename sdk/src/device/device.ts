@@ -1,5 +1,5 @@
 import type { Manifest } from "../artifact/index.js";
-import { ArtifactError, ConfigError, ConnectionError, PsglError } from "../errors.js";
+import { ArtifactError, ConfigError, ConnectionError, DataError, PsglError } from "../errors.js";
 import { DatasetDigests } from "../ledger/record-digest.js";
 import type { Transport, WaitOptions } from "../ports/transport.js";
 import { type AggregatorMessage, creditVersion, type DisclosureTotals, refusalError } from "../protocol/index.js";
@@ -232,8 +232,9 @@ export class Device implements AsyncDisposable {
 			await this.#dispatch(message);
 		} catch (error) {
 			if (!(error instanceof PsglError)) throw error;
-			// Without the agreed model there is no training, but the one before it can still decide.
-			if (this.#enrolment.deciding !== undefined) this.#mailbox?.fail(error);
+			// Without the agreed model there is no training, but the one before it can still decide: unless the device's own records
+			// cannot be relied on, by which it counts what it releases.
+			if (this.#enrolment.deciding !== undefined && !(error instanceof DataError)) this.#mailbox?.fail(error);
 			else this.#fail(error);
 		}
 		this.#tell();
