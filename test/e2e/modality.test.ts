@@ -10,53 +10,65 @@ import { runProgram } from "../helpers/run-program.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
 import { dicomBytes, words } from "../helpers/write-dicom.js";
 
-withPrograms("storescu")("a device trains on what a modality sends, when the readings come", async (t) => {
-	const folder = await temporaryFolder(t);
-	const random = seededRandom(1);
-	const files: string[] = [];
-	const lines = ["id,label"];
-	for (let i = 0; i < 24; i++) {
-		const level = i % 2 === 0 ? 100 : 1000;
-		const pixels = words(Array.from({ length: 16 }, () => level + random.integer(50)));
-		const window = [[0x00281050, "DS", "600"] as const, [0x00281051, "DS", "1200"] as const];
-		const study = `1.2.3.${i}`;
-		const elements = [
-			[0x00080018, "UI", `${study}.1`] as const,
-			[0x0020000d, "UI", study] as const,
-			[0x00100020, "LO", `P-77${i >> 1}`] as const,
-		];
-		files.push(join(folder, `${i}.dcm`));
-		await writeFile(files.at(-1) as string, dicomBytes({ pixels, elements: [...elements, ...window] }));
-		// Some readings name the image, some the study.
-		lines.push(`${i % 3 === 0 ? `${study}.1` : study},${i % 2 === 0 ? "dark" : "bright"}`);
-	}
-	const labels = join(folder, "readings.csv");
-	const definition = presetDefinition("none", zooNetwork("lenet"), [1, 16, 16], ["bright", "dark"]);
-	const artifact = await compileArtifact(definition, { name: "modality", random: seededRandom(1) });
-	await using cloud = await startCloud(artifact, { rounds: 1, batchSize: 4 });
-	const device = ["device", "--url", cloud.url, "--id", "ward-3", "--image-size", "16", "--json"];
-	const modality = ["--dicom-port", "0", "--dicom-title", "PSGL", "--labels", labels, "--collect", "20"];
-	let sent: Promise<unknown> | undefined;
-	const { exitCode, stdout, stderr, events } = await runCli([...device, ...modality], {
-		onEvent: (event) => {
-			if (event.type !== "receiving") return;
-			const address = ["-aec", "PSGL", "127.0.0.1", String(event["port"])];
-			const send = (some: readonly string[]) => runProgram("storescu", [...address, ...some], { timeout: 120_000 });
-			// Half of the images come before their readings, half after.
-			sent = send(files.slice(0, 12)).then(async () => {
-				await writeFile(labels, lines.join("\n"));
-				await send(files.slice(12));
-			});
-		},
-	});
-	// The receiver closes when it has enough: the last images may find no one.
-	await sent?.catch(() => {});
-	t.is(exitCode, 0, stderr);
-	t.true((events.at(-1)?.["steps"] as number) >= 2, stdout);
-	const collected = events.filter(({ type }) => type === "collected");
-	t.true((collected.at(-1)?.["labelled"] as number) >= 20);
-	t.notRegex(stdout + stderr, /Doe|P-77|1\.2\.3\./);
-});
+withPrograms("storescu")(
+	"a device trains on what a modality sends, when the readings come, in the classes of the model",
+	async (t) => {
+		const folder = await temporaryFolder(t);
+		const random = seededRandom(1);
+		const files: string[] = [];
+		const lines = ["id,label"];
+		for (let i = 0; i < 24; i++) {
+			const level = i % 2 === 0 ? 100 : 1000;
+			const pixels = words(Array.from({ length: 16 }, () => level + random.integer(50)));
+			const window = [[0x00281050, "DS", "600"] as const, [0x00281051, "DS", "1200"] as const];
+			const study = `1.2.3.${i}`;
+			const elements = [
+				[0x00080018, "UI", `${study}.1`] as const,
+				[0x0020000d, "UI", study] as const,
+				[0x00100020, "LO", `P-77${i >> 1}`] as const,
+			];
+			files.push(join(folder, `${i}.dcm`));
+			await writeFile(files.at(-1) as string, dicomBytes({ pixels, elements: [...elements, ...window] }));
+			// Some readings name the image, some the study.
+			lines.push(`${i % 3 === 0 ? `${study}.1` : study},${i % 2 === 0 ? "dark" : "bright"}`);
+		}
+		const labels = join(folder, "readings.csv");
+		const definition = presetDefinition("none", zooNetwork("lenet"), [1, 16, 16], ["dark", "unsure", "bright"]);
+		const artifact = await compileArtifact(definition, { name: "modality", random: seededRandom(1) });
+		await using cloud = await startCloud(artifact, { rounds: 1, batchSize: 4 });
+		const device = ["device", "--url", cloud.url, "--id", "ward-3", "--image-size", "16", "--json"];
+		const modality = ["--dicom-port", "0", "--dicom-title", "PSGL", "--labels", labels, "--collect", "20"];
+		let sent: Promise<unknown> | undefined;
+		let warn = () => {};
+		const warned = new Promise<void>((resolve) => {
+			warn = resolve;
+		});
+		const { exitCode, stdout, stderr, events } = await runCli([...device, ...modality], {
+			onEvent: (event) => {
+				if (event["code"] === "PSGL_LABELS_CLASS") warn();
+				if (event.type !== "receiving") return;
+				const address = ["-aec", "PSGL", "127.0.0.1", String(event["port"])];
+				const send = (some: readonly string[]) => runProgram("storescu", [...address, ...some], { timeout: 120_000 });
+				// Half of the images come before their readings, half after.
+				sent = send(files.slice(0, 12)).then(async () => {
+					await writeFile(labels, [...lines, "1.2.3.0,someone Doe", "1.2.3.1,someone Doe"].join("\n"));
+					await warned;
+					await writeFile(labels, lines.join("\n"));
+					await send(files.slice(12));
+				});
+			},
+		});
+		// The receiver closes when it has enough: the last images may find no one.
+		await sent?.catch(() => {});
+		t.is(exitCode, 0, stderr);
+		// In the model's order, with the class that none of the images has.
+		t.is(events.filter(({ code }) => code === "PSGL_LABELS_CLASS").length, 1);
+		t.true((events.at(-1)?.["steps"] as number) >= 2, stdout);
+		const collected = events.filter(({ type }) => type === "collected");
+		t.true((collected.at(-1)?.["labelled"] as number) >= 20);
+		t.notRegex(stdout + stderr, /Doe|P-77|1\.2\.3\./);
+	},
+);
 
 test("--dicom-port needs labels, and no --data beside it", async (t) => {
 	for (const args of [["--data", "x.npz", "--labels", "y.csv"], []]) {

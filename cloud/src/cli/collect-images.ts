@@ -1,8 +1,9 @@
-import { ConfigError, PsglError, systemClock, type Tensor } from "@psgl/sdk";
+import { ConfigError, DataError, type DeviceOptions, PsglError, systemClock, type Tensor } from "@psgl/sdk";
 import { completeSplits, type DataSplits, Dataset } from "@psgl/sdk/sources";
 import { type DicomImage, DicomReceiver } from "@psgl/sdk/sources/dicom";
 import { type LabelledSample, PendingLabels, readLabels } from "@psgl/sdk/sources/live";
 import type { modalityOptions } from "./modality-options.js";
+import { modelClasses } from "./model-classes.js";
 import type { OptionValues } from "./options/option.js";
 import type { VerbContext } from "./verb.js";
 
@@ -17,12 +18,16 @@ interface Received {
 type CollectOptions = OptionValues<typeof modalityOptions> & { readonly imageSize: number; readonly seed: number };
 
 /**
- * Receives images until `collect` of them have a label, first frames only, and makes a data set of them; each patient is in one part. Nothing of
+ * Receives images until `collect` of them have a label that is a class of the aggregator's model, first frames only, and makes a data set of them; each patient is in one part. Nothing of
  * them is written to disk, and events tell numbers and error codes only.
  * @throws ConfigError `PSGL_OPTION_CONFLICT`, `PSGL_DICOM_TITLE`; ConnectionError `PSGL_DICOM_LISTEN`; DataError of `readLabels` for anything but
- * a file that is not there yet, `PSGL_DATA_CLASSES`, `PSGL_DATA_EMPTY`
+ * a file that is not there yet, `PSGL_DATA_CLASSES`, `PSGL_DATA_EMPTY`; as `modelClasses`
  */
-export async function collectImages(options: CollectOptions, { output, signal }: VerbContext): Promise<DataSplits> {
+export async function collectImages(
+	options: CollectOptions,
+	connection: DeviceOptions,
+	{ output, signal }: VerbContext,
+): Promise<DataSplits> {
 	const { dicomPort: port = 0, dicomHost: host, dicomTitle: title, dicomCaller, labels, collect, imageSize } = options;
 	if (labels === undefined) {
 		throw new ConfigError("PSGL_OPTION_CONFLICT", {
@@ -30,6 +35,8 @@ export async function collectImages(options: CollectOptions, { output, signal }:
 			expected: "--labels FILE",
 		});
 	}
+	// A class that none of the first images has counts all the same, and the model's order is no other's.
+	const classes = await modelClasses(connection);
 	/** All labels of the file, so that they reach images that come after them. */
 	const known = new Map<string, string>();
 	const pending = new PendingLabels<Received, string>({ maxCount: Math.max(1000, collect) });
@@ -48,7 +55,7 @@ export async function collectImages(options: CollectOptions, { output, signal }:
 		const x = await image.sample({ size: imageSize, channels: 1 });
 		const sample = { x, patient: image.patient };
 		const keys = image.labelKeys();
-		const label = keys.map((key) => known.get(key)).find((value) => value !== undefined);
+		const label = keys.map((key) => known.get(key)).find((value) => value !== undefined && classes.includes(value));
 		if (label !== undefined) take({ sample, label });
 		else pending.sample(keys, sample);
 	};
@@ -60,18 +67,25 @@ export async function collectImages(options: CollectOptions, { output, signal }:
 			if (error instanceof PsglError && error.code === "PSGL_DATA_NOT_FOUND") return new Map<string, string>();
 			throw error;
 		});
+		let misfits = 0;
 		for (const [key, label] of read) {
 			if (known.get(key) === label) continue;
 			known.set(key, label);
-			take(...pending.label(key, label));
+			if (classes.includes(label)) take(...pending.label(key, label));
+			else misfits++;
 		}
+		if (misfits > 0) refused(unknownClasses(misfits, classes));
 		if (collected.length < collect) await systemClock.sleep(labelsIntervalMs, signal);
 	}
-	return splitsOf(collected, imageSize, options.seed);
+	return splitsOf(collected, classes, imageSize, options.seed);
 }
 
-function splitsOf(collected: readonly LabelledSample<Received, string>[], size: number, seed: number): DataSplits {
-	const classes = [...new Set(collected.map(({ label }) => label))].sort();
+function splitsOf(
+	collected: readonly LabelledSample<Received, string>[],
+	classes: readonly string[],
+	size: number,
+	seed: number,
+): DataSplits {
 	const patients = [...new Set(collected.map(({ sample }) => sample.patient))];
 	const samples = new Float32Array(collected.length * size * size);
 	collected.forEach(({ sample }, i) => {
@@ -85,4 +99,13 @@ function splitsOf(collected: readonly LabelledSample<Received, string>[], size: 
 		records: Int32Array.from(collected, ({ sample }) => patients.indexOf(sample.patient)),
 	});
 	return completeSplits("received images", { train, byRecord: true }, { seed });
+}
+
+/** Tells no label: whoever takes the wrong column for it would have names printed. */
+function unknownClasses(count: number, classes: readonly string[]): DataError {
+	return new DataError("PSGL_LABELS_CLASS", {
+		what: `${count} labels are no class of the model; images wait until theirs is`,
+		expected: classes.join(", "),
+		remedy: "Write the labels as the model's classes are called",
+	});
 }

@@ -1,5 +1,5 @@
 import { dealSplits } from "@psgl/firmware-sim";
-import { ConfigError, Device } from "@psgl/sdk";
+import { ConfigError, Device, type TransportEvent } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { openDeviceStore } from "@psgl/sdk/store";
 import { defaultThreads } from "../common-options.js";
@@ -40,22 +40,25 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 	}
 	const received = options.dicomPort !== undefined;
 	if (received && options.data !== undefined) throw twoSources();
-	const splits = received
-		? await (await import("../collect-images.js")).collectImages(options, context)
-		: await loadSplits(options, context);
-	const data = dealSplits(splits, shares, parseDeal(options.deal), options.seed)[index - 1];
 	const address = await readAddress(options);
 	const id = address.kit?.id ?? address.id ?? "";
 	const progress = new DeviceProgress(output, id);
-	await using device = await Device.connect({
+	const connection = {
 		...address,
 		runtime: threadedRuntime(nodeRuntime, options.threads ?? defaultThreads()),
+		signal,
+		connectDeadlineMs: options.connectDeadline === undefined ? undefined : options.connectDeadline * 1000,
+		onLinkEvent: (event: TransportEvent) => progress.link(event),
+	};
+	const splits = received
+		? await (await import("../collect-images.js")).collectImages(options, connection, context)
+		: await loadSplits(options, context);
+	const data = dealSplits(splits, shares, parseDeal(options.deal), options.seed)[index - 1];
+	await using device = await Device.connect({
+		...connection,
 		data,
 		store: options.state === undefined ? undefined : await openDeviceStore(options.state),
 		budgetBits: options.budgetBits,
-		signal,
-		connectDeadlineMs: options.connectDeadline === undefined ? undefined : options.connectDeadline * 1000,
-		onLinkEvent: (event) => progress.link(event),
 		onModel: (report) => progress.model(report),
 	});
 	let steps = 0;
