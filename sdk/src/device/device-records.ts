@@ -1,4 +1,5 @@
-import { DisclosureLedger, ledgerPrefix } from "../ledger/disclosure-ledger.js";
+import { DisclosureLedger } from "../ledger/disclosure-ledger.js";
+import { ledgerPrefix } from "../ledger/ledger-slots.js";
 import type { Clock } from "../ports/clock.js";
 import type { DeviceStore, StoreChange } from "../ports/device-store.js";
 import type { Random } from "../ports/random.js";

@@ -4,28 +4,23 @@ import type { DeviceStore, StoreChange } from "../ports/device-store.js";
 import type { DisclosureTotals } from "../protocol/index.js";
 import { memoryDeviceStore } from "../store/memory-store.js";
 import { writeRecord } from "../store/record.js";
-import { ledgerLimits } from "./ledger-limits.js";
+import { judgeReleases } from "./judge-releases.js";
 import {
 	isSoundHeader,
-	isSoundRecord,
 	type LedgerHeader,
 	type LedgerRecord,
+	type LedgerTerms,
 	ledgerDamaged,
-	nothingReleased,
 	readLedger,
 	stricter,
 } from "./ledger-record.js";
+import { LedgerSlots, ledgerPrefix, ledgerRecordPrefix } from "./ledger-slots.js";
 import { ReleasePermit, type Slot } from "./release-permit.js";
-import { type CodeIdentity, type Disclosure, judge, type LeftOut } from "./release-rules.js";
+import type { CodeIdentity, Disclosure } from "./release-rules.js";
 
 const format = 1;
 
-/** What a device's store holds of the ledger outlasts a change of its samples. */
-export const ledgerPrefix = "ledger/";
 const headerKey = `${ledgerPrefix}header`;
-const recordPrefix = `${ledgerPrefix}record/`;
-
-type LedgerTerms = Pick<LedgerHeader, "budgetBits" | "maxCodings">;
 
 export interface DisclosureLedgerOptions {
 	readonly device: string;
@@ -47,8 +42,7 @@ export class DisclosureLedger {
 	readonly durable: boolean;
 	readonly #store: DeviceStore;
 	#header: LedgerHeader;
-	/** Records that releases have in hand, and how many releases each; others are read from the store. */
-	readonly #slots = new Map<string, { users: number; readonly slot: Promise<Slot> }>();
+	readonly #slots: LedgerSlots;
 	/** Records in the store. */
 	#stored: number;
 	/** The last write; the next one starts when it has ended. */
@@ -58,6 +52,7 @@ export class DisclosureLedger {
 
 	private constructor(store: DeviceStore, durable: boolean, header: LedgerHeader) {
 		this.#store = store;
+		this.#slots = new LedgerSlots(store);
 		this.durable = durable;
 		this.#header = header;
 		this.#stored = header.records;
@@ -71,7 +66,7 @@ export class DisclosureLedger {
 		pastReleases,
 	}: DisclosureLedgerOptions): Promise<DisclosureLedger> {
 		const bytes = await store?.get(headerKey);
-		const records = (await store?.keys(recordPrefix))?.length ?? 0;
+		const records = (await store?.keys(ledgerRecordPrefix))?.length ?? 0;
 		const header: LedgerHeader =
 			bytes === undefined
 				? newHeader(device, pastReleases)
@@ -171,15 +166,17 @@ export class DisclosureLedger {
 		{ coding, whole = false }: { readonly coding?: CodeIdentity | undefined; readonly whole?: boolean } = {},
 	): Promise<ReleasePermit> {
 		const done = coding === undefined ? () => undefined : await this.#takeTurn();
-		const pinned = disclosures.map(({ digest }) => this.#pin(digest));
+		const pinned = disclosures.map(({ digest }) => this.#slots.pin(digest));
 		const slots: Slot[] = [];
 		const release = () => {
-			for (const { digest } of disclosures) this.#unpin(digest);
+			for (const { digest } of disclosures) this.#slots.unpin(digest);
 			done();
 		};
 		try {
 			slots.push(...(await Promise.all(pinned)));
-			const verdicts = this.#judgeAll(disclosures, slots, coding, whole);
+			// Nothing waits between a decision and its count: no other release comes in between.
+			const { header, verdicts } = judgeReleases(this.#header, disclosures, slots, { coding, whole });
+			this.#header = header;
 			return new ReleasePermit({ slots, verdicts, coding, write: (changes) => this.#write(slots, changes), release });
 		} catch (error) {
 			release();
@@ -190,64 +187,10 @@ export class DisclosureLedger {
 	/** A record's count so far. @throws DataError `PSGL_LEDGER_DAMAGED`. */
 	async record(digest: string): Promise<LedgerRecord> {
 		try {
-			return (await this.#pin(digest)).record;
+			return (await this.#slots.pin(digest)).record;
 		} finally {
-			this.#unpin(digest);
+			this.#slots.unpin(digest);
 		}
-	}
-
-	/** Nothing waits in here: no other release comes between a decision and its count. */
-	#judgeAll(
-		disclosures: readonly Disclosure[],
-		slots: readonly Slot[],
-		coding: CodeIdentity | undefined,
-		whole: boolean,
-	): readonly ("fresh" | "stored" | LeftOut)[] {
-		const header = this.#header;
-		// A record may be in a batch twice.
-		const after = new Map<Slot, LedgerRecord>();
-		let room = ledgerLimits.maxLedgerRecords - header.records;
-		let uncounted = 0;
-		let releases = 0;
-		const verdicts = disclosures.map((disclosure, i) => {
-			const slot = slots[i] as Slot;
-			if (!slot.known && !after.has(slot) && room <= 0) {
-				if (header.budgetBits !== null || header.maxCodings !== null || coding !== undefined) return "full";
-				uncounted++;
-				return "fresh";
-			}
-			const judged = judge(after.get(slot) ?? slot.record, disclosure, header, coding);
-			if (typeof judged === "string") return judged;
-			if (!slot.known && !after.has(slot)) room--;
-			after.set(slot, judged.record);
-			if (judged.fresh) releases++;
-			return judged.fresh ? "fresh" : "stored";
-		});
-		const refused = verdicts.filter((verdict) => verdict !== "fresh" && verdict !== "stored");
-		if (whole && refused.length > 0) {
-			this.#header = { ...header, leftOut: header.leftOut + verdicts.length };
-			return verdicts.map(() => refused[0] as LeftOut);
-		}
-		let { records, bits, mostBits, mostEpsilon } = header;
-		for (const [slot, record] of after) {
-			if (!slot.known) records++;
-			bits += record.bits - slot.record.bits;
-			mostBits = Math.max(mostBits, record.bits);
-			mostEpsilon = Math.max(mostEpsilon, record.epsilon);
-			slot.record = record;
-			slot.known = true;
-		}
-		this.#header = {
-			...header,
-			records,
-			bits,
-			mostBits,
-			mostEpsilon,
-			releases: header.releases + releases + uncounted,
-			uncounted: header.uncounted + uncounted,
-			leftOut: header.leftOut + refused.length,
-		};
-		return verdicts;
 	}
 
 	/** One write after the other, each with the newest counts, so that a later one never has a lower count. */
@@ -258,7 +201,7 @@ export class DisclosureLedger {
 			const header = { ...this.#header, records: this.#stored + added.length };
 			await this.#store.write([
 				...changes,
-				...counted.map(({ digest, record }) => ({ key: recordPrefix + digest, value: writeRecord(record) })),
+				...counted.map(({ digest, record }) => ({ key: ledgerRecordPrefix + digest, value: writeRecord(record) })),
 				{ key: headerKey, value: writeRecord(header) },
 			]);
 			this.#stored = header.records;
@@ -266,28 +209,6 @@ export class DisclosureLedger {
 		});
 		this.#writing = writing.catch(() => undefined);
 		await writing;
-	}
-
-	/** Shared with the other releases that have it in hand; `#unpin` it once for each call. */
-	#pin(digest: string): Promise<Slot> {
-		const entry = this.#slots.get(digest) ?? { users: 0, slot: this.#load(digest) };
-		entry.users++;
-		this.#slots.set(digest, entry);
-		return entry.slot;
-	}
-
-	#unpin(digest: string): void {
-		const entry = this.#slots.get(digest);
-		if (entry === undefined) return;
-		entry.users--;
-		if (entry.users === 0) this.#slots.delete(digest);
-	}
-
-	async #load(digest: string): Promise<Slot> {
-		const bytes = await this.#store.get(recordPrefix + digest);
-		const stored = bytes !== undefined;
-		const record = stored ? readLedger<LedgerRecord>(bytes, isSoundRecord) : nothingReleased;
-		return { digest, record, known: stored, stored };
 	}
 
 	/** Resolves when the release of stored codes before has ended; call the result at the end of this one. */
