@@ -37,7 +37,9 @@ withPrograms("storescu")(
 		const artifact = await compileArtifact(definition, { name: "modality", random: seededRandom(1) });
 		await using cloud = await startCloud(artifact, { rounds: 1, batchSize: 4 });
 		const device = ["device", "--url", cloud.url, "--id", "ward-3", "--image-size", "16", "--json"];
-		const modality = ["--dicom-port", "0", "--dicom-title", "PSGL", "--labels", labels, "--collect", "20"];
+		// The ledger is asked too when the device asks for the model's classes.
+		const kept = ["--state", join(folder, "state"), "--budget-bits", "1e9"];
+		const modality = ["--dicom-port", "0", "--dicom-title", "PSGL", "--labels", labels, "--collect", "20", ...kept];
 		let sent: Promise<unknown> | undefined;
 		let warn = () => {};
 		const warned = new Promise<void>((resolve) => {

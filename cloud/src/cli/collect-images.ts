@@ -1,4 +1,4 @@
-import { ConfigError, DataError, type DeviceOptions, PsglError, systemClock, type Tensor } from "@psgl/sdk";
+import { ConfigError, DataError, type Device, PsglError, systemClock, type Tensor } from "@psgl/sdk";
 import { completeSplits, type DataSplits, Dataset } from "@psgl/sdk/sources";
 import { type DicomImage, DicomReceiver } from "@psgl/sdk/sources/dicom";
 import { type LabelledSample, PendingLabels, readLabels } from "@psgl/sdk/sources/live";
@@ -25,7 +25,7 @@ type CollectOptions = OptionValues<typeof modalityOptions> & { readonly imageSiz
  */
 export async function collectImages(
 	options: CollectOptions,
-	connection: DeviceOptions,
+	connect: () => Promise<Device>,
 	{ output, signal }: VerbContext,
 ): Promise<DataSplits> {
 	const { dicomPort: port = 0, dicomHost: host, dicomTitle: title, dicomCaller, labels, collect, imageSize } = options;
@@ -36,7 +36,7 @@ export async function collectImages(
 		});
 	}
 	// A class that none of the first images has counts all the same, and the model's order is no other's.
-	const classes = await modelClasses(connection);
+	const classes = await modelClasses(connect, { signal });
 	/** All labels of the file, so that they reach images that come after them. */
 	const known = new Map<string, string>();
 	const pending = new PendingLabels<Received, string>({ maxCount: Math.max(1000, collect) });

@@ -1,5 +1,5 @@
 import { dealSplits } from "@psgl/firmware-sim";
-import { ConfigError, Device, type TransportEvent } from "@psgl/sdk";
+import { ConfigError, Device, type DeviceData } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { openDeviceStore } from "@psgl/sdk/store";
 import { defaultThreads } from "../common-options.js";
@@ -43,24 +43,22 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 	const address = await readAddress(options);
 	const id = address.kit?.id ?? address.id ?? "";
 	const progress = new DeviceProgress(output, id);
-	const connection = {
-		...address,
-		runtime: threadedRuntime(nodeRuntime, options.threads ?? defaultThreads()),
-		signal,
-		connectDeadlineMs: options.connectDeadline === undefined ? undefined : options.connectDeadline * 1000,
-		onLinkEvent: (event: TransportEvent) => progress.link(event),
-	};
+	const connect = async (data?: DeviceData) =>
+		Device.connect({
+			...address,
+			runtime: threadedRuntime(nodeRuntime, options.threads ?? defaultThreads()),
+			data,
+			store: options.state === undefined ? undefined : await openDeviceStore(options.state),
+			budgetBits: options.budgetBits,
+			signal,
+			connectDeadlineMs: options.connectDeadline === undefined ? undefined : options.connectDeadline * 1000,
+			onLinkEvent: (event) => progress.link(event),
+			onModel: (report) => progress.model(report),
+		});
 	const splits = received
-		? await (await import("../collect-images.js")).collectImages(options, connection, context)
+		? await (await import("../collect-images.js")).collectImages(options, connect, context)
 		: await loadSplits(options, context);
-	const data = dealSplits(splits, shares, parseDeal(options.deal), options.seed)[index - 1];
-	await using device = await Device.connect({
-		...connection,
-		data,
-		store: options.state === undefined ? undefined : await openDeviceStore(options.state),
-		budgetBits: options.budgetBits,
-		onModel: (report) => progress.model(report),
-	});
+	await using device = await connect(dealSplits(splits, shares, parseDeal(options.deal), options.seed)[index - 1]);
 	let steps = 0;
 	for await (const event of device.train({ signal })) {
 		if (event.type === "step") steps += 1;
