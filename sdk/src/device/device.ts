@@ -4,7 +4,7 @@ import { DatasetDigests } from "../ledger/record-digest.js";
 import type { Transport, WaitOptions } from "../ports/transport.js";
 import { type AggregatorMessage, creditVersion, type DisclosureTotals, refusalError } from "../protocol/index.js";
 import type { Tensor } from "../tensor.js";
-import { AggregatorLink, deviceLastWill } from "./aggregator-link.js";
+import { AggregatorLink } from "./aggregator-link.js";
 import type { DeviceEvent } from "./device-event.js";
 import { type DeviceOptions, type DeviceSettings, parseOptions } from "./device-options.js";
 import { Enrolment } from "./enrolment.js";
@@ -12,6 +12,7 @@ import type { TrainingItem } from "./exchange.js";
 import { type Decision, Inference, type InferOptions } from "./inference.js";
 import { Mailbox } from "./mailbox.js";
 import type { ModelReport } from "./model-report.js";
+import { openTransport } from "./open-transport.js";
 import { type Preview, preview } from "./preview.js";
 import { trainingLoop } from "./training-loop.js";
 
@@ -308,21 +309,4 @@ export class Device implements AsyncDisposable {
 		this.#enrolment.fail(error);
 		this.#mailbox?.fail(error);
 	}
-}
-
-/** The given transport, or one over MQTT, whose library is loaded only then. */
-async function openTransport({ transport, url, kit, connectDeadlineMs }: DeviceOptions, settings: DeviceSettings) {
-	if (transport !== undefined) return transport;
-	const { id, clock, random } = settings;
-	const { mqttTransport } = await import("../transport/mqtt.js");
-	const lastWill = deviceLastWill(id, clock);
-	return mqttTransport({
-		url: kit?.url ?? url ?? "",
-		tls: kit && { ca: kit.authority, cert: kit.certificate, key: kit.key },
-		clientId: id,
-		lastWill,
-		clock,
-		random: random.fork("transport"),
-		connectDeadlineMs,
-	});
 }
