@@ -129,11 +129,7 @@ export class Enrolment {
 		const before = this.#aggregator;
 		this.#aggregator = welcome.session ?? Math.min(this.#aggregator, 0) - 1;
 		if (this.#aggregator !== before) this.credit.reset();
-		await this.records.ledger.requireLatest(welcome.releases).catch((error: unknown) => {
-			// Whichever model decides, nothing may leave any more.
-			this.fail(error);
-			throw error;
-		});
+		await this.records.ledger.requireLatest(welcome.releases);
 		await this.#models.agree(welcome);
 		this.#notify();
 	}
