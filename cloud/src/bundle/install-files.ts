@@ -12,7 +12,7 @@ export const installScript = (target: Target): string => `#!/bin/sh
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 to=\${1:-/opt/psgl}
-to=\${to%/}
+to=$(readlink -m "$to")
 cd "$here"
 sha256sum --check --quiet --strict SHA256SUMS
 "\${PSGL_NODE:-node}" -e 'const [major, minor] = process.versions.node.split(".").map(Number);

@@ -114,7 +114,7 @@ test.serial("install.sh puts a whole bundle in place and refuses a damaged one",
 	const { folder, device } = await packed(t);
 	const to = join(folder, "installed");
 	const env = { PATH: process.env.PATH, PSGL_NODE: process.execPath };
-	const install = () => runProgram("sh", [join(device, "install.sh"), to], { env });
+	const install = () => runProgram("sh", [join(device, "install.sh"), "installed/"], { cwd: folder, env });
 	await install();
 	await install();
 	const { stdout } = await runProgram(join(to, "psgl"), ["--version"], { env });
