@@ -7,6 +7,7 @@ import { trainThreeBatches } from "../../helpers/bundled-device.js";
 import { runCli } from "../../helpers/run-cli.js";
 import { runProgram } from "../../helpers/run-program.js";
 import { temporaryFolder } from "../../helpers/temporary-folder.js";
+import { pngBytes } from "../../helpers/write-png.js";
 
 /** Compiles a joint artifact of [1,16,16] and packs it for x64. */
 async function packed(t: ExecutionContext) {
@@ -130,8 +131,10 @@ test.serial("install.sh puts a whole bundle in place and refuses a damaged one",
 test.serial("what a bundle lacks, on the device or here, is said with what to do", async (t) => {
 	const { folder, artifact, device } = await packed(t);
 	const env = { PATH: process.env.PATH, PSGL_NODE: process.execPath };
-	const receive = ["device", "--id", "a", "--dicom-port", "0", "--labels", join(folder, "none.csv")];
-	await t.throwsAsync(runProgram(join(device, "psgl"), receive, { env }), { message: /PSGL_BUNDLE_LEFT_OUT/ });
+	const picture = join(folder, "picture.png");
+	await writeFile(picture, pngBytes(16, 16, 1, new Uint8Array(256)));
+	const decide = ["infer", "--artifact", join(device, "model.psgl"), "--input", picture];
+	await t.throwsAsync(runProgram(join(device, "psgl"), decide, { env }), { message: /sharp is not in it/ });
 	const arm = ["bundle", artifact, "--target", "linux-arm64", "-o", join(folder, "arm.tgz")];
 	const { exitCode, stderr } = await runCli(arm);
 	t.is(exitCode, 2);
