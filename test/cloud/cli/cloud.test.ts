@@ -56,8 +56,8 @@ test.serial("cloud trains with a fleet and a device on their own connections, th
 	t.like(device?.events.at(-1), { type: "result", device: "ward-3" });
 	t.true((device?.events.at(-1)?.steps as number) > 0);
 	await using store = await openDeviceStore(kept);
-	const records = await store.keys("slot/");
-	const holds = (part: string) => records.some((key) => key.endsWith(`/${part}`));
+	const records = await store.keys("");
+	const holds = (part: string) => records.some((key) => key.startsWith("slot/") && key.endsWith(`/${part}`));
 	t.true(holds("artifact") && holds("client"), `the device has kept its model: ${records}`);
 	t.false(
 		records.some((name) => name.startsWith("outbox/")),
