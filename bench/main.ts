@@ -25,8 +25,16 @@ const { values: options } = parseArgs({
 		turns: { type: "string", default: "20" },
 		steps: { type: "string", default: "2000" },
 		json: { type: "boolean", default: false },
+		help: { type: "boolean", default: false },
 	},
 });
+if (options.help) {
+	console.log(`Times psgl beside PyTorch in the same minutes (docs/performance.md).
+
+npm run bench -- [--only step,map,recovery,inference,resnet,overhead,memory] [--shapes 1x28,3x64,1x128]
+                 [--batch 32,64] [--threads 1,2] [--turns 20] [--steps 2000] [--json]`);
+	process.exit(0);
+}
 const wanted = new Set(options.only.split(","));
 const numbers = (list: string) => list.split(",").map(Number);
 const pictures = options.shapes.split(",").map((shape) => {
