@@ -11,6 +11,7 @@ export { GradientScrutiny, type ScrutinyVerdict, scrutinyLimits } from "./device
 export type { Decision, InferOptions } from "./device/inference.js";
 export type { ModelReport } from "./device/model-report.js";
 export type { Preview } from "./device/preview.js";
+export type { Source } from "./device/source.js";
 export { type CompleteKit, parseStartUpKit, type StartUpKit } from "./device/start-up-kit.js";
 export {
 	ArtifactError,

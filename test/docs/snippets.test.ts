@@ -7,25 +7,11 @@ import { compileArtifact, presetDefinition, zooNetwork } from "@psgl/models";
 import { seededRandom } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
+import { pictureFolder } from "../helpers/picture-folder.js";
 import { projectFolder } from "../helpers/run-cli.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
-import { pngBytes } from "../helpers/write-png.js";
 
 const run = promisify(execFile);
-
-/** Two classes of 28x28 pictures, dark and bright, as a folder with a sub-folder for each. */
-async function pictures(folder: string): Promise<void> {
-	for (const [name, grey] of [
-		["dark", 40],
-		["bright", 200],
-	] as const) {
-		await mkdir(join(folder, name));
-		for (let i = 0; i < 40; i++) {
-			const values = Uint8Array.from({ length: 28 * 28 }, (_, p) => grey + ((p * (i + 3)) % 23));
-			await writeFile(join(folder, name, `${i}.png`), pngBytes(28, 28, 1, values));
-		}
-	}
-}
 
 async function certificateAuthority(folder: string): Promise<CertificateAuthority> {
 	const authority = await CertificateAuthority.create(folder, { name: "snippet", days: 10 });
@@ -54,13 +40,13 @@ async function startUpKit(authority: CertificateAuthority, url: string): Promise
 	return file;
 }
 
-for (const page of ["README.md", "docs/getting-started.md"]) {
+for (const page of ["README.md", "docs/getting-started.md", "docs/device.md"]) {
 	test.serial(`the program in ${page} compiles and trains`, async (t) => {
 		const text = await readFile(join(projectFolder, page), "utf8");
 		const [, program] = text.match(/```ts\n([\s\S]*?)```/) ?? [];
 		if (program === undefined) return t.fail(`${page} has no program`);
 		const data = await temporaryFolder(t);
-		await pictures(data);
+		await pictureFolder(data);
 
 		const artifact = await compileArtifact(
 			presetDefinition("robust", zooNetwork("lenet"), [1, 28, 28], ["bright", "dark"]),

@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
-import { type CompleteKit, ConfigError, type DeviceOptions, parseStartUpKit } from "@psgl/sdk";
+import { type CompleteKit, ConfigError } from "@psgl/sdk";
+import { readStartUpKit } from "@psgl/sdk/kit";
 import { z } from "zod";
 import { defaultUrl } from "./common-options.js";
 import { option } from "./options/option.js";
@@ -15,9 +15,14 @@ export async function readKit(options: {
 	readonly kit?: string | undefined;
 	readonly key?: string | undefined;
 }): Promise<CompleteKit | undefined> {
-	if (options.kit === undefined) return undefined;
-	const text = await readSecret(options.kit);
-	return parseStartUpKit(text, options.key === undefined ? undefined : await readSecret(options.key));
+	return options.kit === undefined ? undefined : readStartUpKit(options.kit, options.key);
+}
+
+/** Where a device connects, and as whom. */
+export interface Address {
+	readonly id?: string | undefined;
+	readonly url?: string | undefined;
+	readonly kit?: CompleteKit | undefined;
 }
 
 /**
@@ -26,7 +31,7 @@ export async function readKit(options: {
  */
 export async function readAddress(
 	options: Parameters<typeof readKit>[0] & { readonly url?: string | undefined; readonly id?: string | undefined },
-): Promise<Pick<DeviceOptions, "id" | "url" | "kit">> {
+): Promise<Address> {
 	const { url, id } = options;
 	const kit = await readKit(options);
 	if (kit !== undefined) return { kit, id, url };
@@ -36,17 +41,4 @@ export async function readAddress(
 		expected: "--kit or --id",
 		remedy: "Give the start-up kit with --kit, or a name with --id",
 	});
-}
-
-async function readSecret(path: string): Promise<string> {
-	try {
-		return await readFile(path, "utf8");
-	} catch (cause) {
-		throw new ConfigError("PSGL_KIT", {
-			what: `${path} cannot be read`,
-			got: (cause as Error).message,
-			remedy: "Check the paths given with --kit and --key, and who may read them",
-			cause,
-		});
-	}
 }

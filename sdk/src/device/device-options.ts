@@ -8,6 +8,7 @@ import type { Transport, TransportEvent } from "../ports/transport.js";
 import { deviceIdPattern, protocolLimits, type WireDType, wireDTypes } from "../protocol/index.js";
 import type { SignedDocument } from "../trust/signed-document.js";
 import { ClientSegmentCache } from "./client-segment-cache.js";
+import type { CompleteOptions } from "./complete-options.js";
 import { type CheckedData, checkData, type DeviceData } from "./device-data.js";
 import type { ModelReport } from "./model-report.js";
 import { outboxLimits } from "./outbox.js";
@@ -18,11 +19,11 @@ export interface DeviceOptions {
 	readonly id?: string | undefined;
 	/** Broker, for instance `mqtt://127.0.0.1:1883`. Or give a `kit`, or a `transport`. */
 	readonly url?: string | undefined;
-	/** Id, broker and certificates in one, from `parseStartUpKit`. */
-	readonly kit?: CompleteKit | undefined;
+	/** Id, broker and certificates in one: the name of the file `psgl provision device` wrote, or from `parseStartUpKit`. */
+	readonly kit?: CompleteKit | string | undefined;
 	/** Link to the broker in place of `url`, with `deviceLastWill` as its last will. The device closes it. */
 	readonly transport?: Transport | undefined;
-	/** Runs the client segment: `nodeRuntime` of `@psgl/sdk/runtime/node`. Not needed with `segments`. */
+	/** Runs the client segment. Not needed with `segments`. Default in Node.js: `nodeRuntime` of `@psgl/sdk/runtime/node`. */
 	readonly runtime?: Runtime | undefined;
 	/**
 	 * Who signs models (`@psgl/sdk/trust`); a kit brings its own. With it the device takes only artifacts with a release, and
@@ -31,7 +32,7 @@ export interface DeviceOptions {
 	readonly root?: SignedDocument | undefined;
 	/** Compiled client segments shared with other devices in this process. The device does not close them. */
 	readonly segments?: ClientSegmentCache | undefined;
-	/** What the device learns from. Not needed for `infer`. */
+	/** What the device learns from, unless `train` is given it. Not needed for `infer`. */
 	readonly data?: DeviceData | undefined;
 	/**
 	 * What outlasts the process: `openDeviceStore` of `@psgl/sdk/store`. With it a device that was killed goes on in the round
@@ -104,7 +105,7 @@ export interface DeviceSettings {
  * Checks options once.
  * @throws ConfigError `PSGL_DEVICE_OPTIONS`; DataError `PSGL_DEVICE_NOT_FINITE`; ShapeError `PSGL_DEVICE_DATA`.
  */
-export function parseOptions(options: DeviceOptions): DeviceSettings {
+export function parseOptions(options: CompleteOptions): DeviceSettings {
 	const { transport, runtime, segments, kit } = options;
 	if (kit !== undefined && (options.id !== undefined || options.url !== undefined)) {
 		throw optionError("a kit names id and broker", "id or url besides", "the kit alone");

@@ -7,7 +7,7 @@ import { decodeEnvelope, encodeEnvelope, protocolLimits, type WelcomeMessage } f
 import { trustPrefix } from "../trust/model-trust.js";
 import type { ClientState } from "./client-state.js";
 import type { CheckedData } from "./device-data.js";
-import { deviceRecordChange, fingerprint, readDeviceRecord } from "./device-record.js";
+import { type DeviceRecord, deviceRecordChange, fingerprint, readDeviceRecord } from "./device-record.js";
 import { ModelSlots, type Rejection } from "./model-slots.js";
 import { Outbox } from "./outbox.js";
 import type { PerturbationStore } from "./perturbation-store.js";
@@ -40,6 +40,13 @@ export interface DeviceRecordsOptions {
 	readonly maxOutboxAgeMs: number;
 }
 
+/** Whose records these are, and how they are told from those of another memory. */
+interface Owner extends DeviceRecord {
+	/** The device has none of the samples the records belong to. */
+	readonly lacksData: boolean;
+	readonly newSession: () => number;
+}
+
 /**
  * What a device must know after a crash to go on where it was: its session, the aggregator's terms and artifact, weights
  * and optimiser, perturbations, its place in the round, and the message that has no answer. All that one answer changes
@@ -48,12 +55,11 @@ export interface DeviceRecordsOptions {
 export class DeviceRecords {
 	readonly outbox: Outbox;
 	readonly ledger: DisclosureLedger;
-	/** Number of this device's memory: another one tells the aggregator that the device has forgotten everything. */
-	readonly session: number;
 	/** Places for two models; undefined without a store. */
 	readonly slots: ModelSlots | undefined;
 	#restored: RestoredDevice | undefined;
 	readonly #store: DeviceStore | undefined;
+	#owner: Owner;
 	/** The terms in force; with a store, those of the artifact in it. */
 	#welcome: WelcomeMessage | undefined;
 	#progress: RoundProgress | undefined;
@@ -63,14 +69,14 @@ export class DeviceRecords {
 		slots: ModelSlots | undefined,
 		outbox: Outbox,
 		ledger: DisclosureLedger,
-		session: number,
+		owner: Owner,
 		restored: RestoredDevice | undefined,
 	) {
 		this.#store = store;
 		this.slots = slots;
 		this.outbox = outbox;
 		this.ledger = ledger;
-		this.session = session;
+		this.#owner = owner;
 		this.#restored = restored;
 		this.#welcome = restored?.welcome;
 		this.#progress = restored?.progress;
@@ -78,20 +84,21 @@ export class DeviceRecords {
 
 	/**
 	 * Reads the store. Records that belong to other samples are removed: the device then starts anew.
+	 * @param opened ledger of the same device, opened before
 	 * @throws ConfigError `PSGL_STORE_DEVICE`, `PSGL_LEDGER_DEVICE` when it is another device's; DataError `PSGL_STORE_DAMAGED`,
 	 * `PSGL_STORE_FORMAT`, `PSGL_STORE_WRITE`, `PSGL_LEDGER_DAMAGED`.
 	 */
-	static async open(options: DeviceRecordsOptions): Promise<DeviceRecords> {
+	static async open(options: DeviceRecordsOptions, opened?: DisclosureLedger): Promise<DeviceRecords> {
 		const { id, store, clock, random, maxOutboxBytes, maxOutboxAgeMs } = options;
-		const data = fingerprint(options.data);
 		const known = store && (await readDeviceRecord(store, id));
-		const session = known?.data === data ? known.session : random.integer(protocolLimits.maxCounter);
-		const ledger = await DisclosureLedger.open({
-			device: id,
-			store,
-			endsWithProcess: options.endsWithProcess,
-			pastReleases: known !== undefined,
-		});
+		const lacksData = options.data === undefined;
+		// A device that has not been given its samples yet leaves what it has of them alone.
+		const data = lacksData ? (known?.data ?? "") : fingerprint(options.data);
+		const newSession = () => random.integer(protocolLimits.maxCounter);
+		const session = known?.data === data ? known.session : newSession();
+		const { endsWithProcess } = options;
+		const pastReleases = known !== undefined;
+		const ledger = opened ?? (await DisclosureLedger.open({ device: id, store, endsWithProcess, pastReleases }));
 		if (store !== undefined && known?.data !== data) {
 			// Which models the device had, and what it has released, it knows whatever its samples are.
 			const stays = [trustPrefix, ledgerPrefix];
@@ -103,7 +110,12 @@ export class DeviceRecords {
 		const slots = store && (await ModelSlots.open(store));
 		if (slots?.onTrial) await store?.write(slots.start());
 		const restored = store && slots && (await readRestored(store, slots));
-		return new DeviceRecords(store, slots, outbox, ledger, session, restored);
+		return new DeviceRecords(store, slots, outbox, ledger, { id, session, data, lacksData, newSession }, restored);
+	}
+
+	/** Number of this device's memory: another one tells the aggregator that the device has forgotten everything. */
+	get session(): number {
+		return this.#owner.session;
 	}
 
 	/** What the store held when it was opened, once. */
@@ -208,6 +220,12 @@ export class DeviceRecords {
 	/** Writes what one answer changed, and that the messages in the outbox have theirs. */
 	async settle({ state, progress, perturbations }: DeviceChanges): Promise<void> {
 		const changes: StoreChange[] = [...this.outbox.clear()];
+		const { id, data, lacksData, newSession } = this.#owner;
+		if (lacksData && progress === null && this.#progress?.done === false) {
+			// Its place in the round is lost: the aggregator must not wait for the rest of it.
+			this.#owner = { ...this.#owner, session: newSession() };
+			changes.push(deviceRecordChange({ id, data, session: this.#owner.session }));
+		}
 		if (progress !== undefined) this.#progress = progress ?? undefined;
 		if (this.#store === undefined) return;
 		if (state !== undefined && this.slots !== undefined)

@@ -1,19 +1,20 @@
 import type { Manifest } from "../artifact/index.js";
-import { ArtifactError, ConfigError, ConnectionError, DataError, PsglError } from "../errors.js";
+import { ArtifactError, ConfigError, ConnectionError } from "../errors.js";
 import { DatasetDigests } from "../ledger/record-digest.js";
-import type { Transport, WaitOptions } from "../ports/transport.js";
-import { type AggregatorMessage, creditVersion, type DisclosureTotals, refusalError } from "../protocol/index.js";
+import type { WaitOptions } from "../ports/transport.js";
+import type { DisclosureTotals } from "../protocol/index.js";
 import type { Tensor } from "../tensor.js";
-import { AggregatorLink } from "./aggregator-link.js";
+import { completeOptions } from "./complete-options.js";
 import type { DeviceEvent } from "./device-event.js";
-import { type DeviceOptions, type DeviceSettings, parseOptions } from "./device-options.js";
+import { type DeviceOptions, parseOptions } from "./device-options.js";
 import { Enrolment } from "./enrolment.js";
 import type { TrainingItem } from "./exchange.js";
-import { type Decision, Inference, type InferOptions } from "./inference.js";
+import type { Decision, InferOptions } from "./inference.js";
 import { Mailbox } from "./mailbox.js";
-import type { ModelReport } from "./model-report.js";
 import { openTransport } from "./open-transport.js";
 import { type Preview, preview } from "./preview.js";
+import { Reception } from "./reception.js";
+import { isSource, type Source } from "./source.js";
 import { trainingLoop } from "./training-loop.js";
 
 export interface TrainOptions {
@@ -25,61 +26,30 @@ export interface TrainOptions {
  * A device of the fleet: runs the client segment, perturbs its own data, and sends nothing but smashed data.
  *
  * @example
- * const device = await Device.connect({ url: "mqtt://broker:1883", id: "ward-3-pi", runtime: nodeRuntime, data });
- * for await (const event of device.train()) console.log(event);
+ * const device = await Device.connect({ kit: "ward-3.kit.json" });
+ * for await (const event of device.train(await loadData("pictures", { seed: 1 }))) console.log(event);
  */
 export class Device implements AsyncDisposable {
-	readonly #settings: DeviceSettings;
-	readonly #link: AggregatorLink;
-	readonly #enrolment: Enrolment;
-	readonly #inference: Inference;
-	readonly #onModel: ((report: ModelReport) => void) | undefined;
-	/** Where a running `train` reads; undefined when none runs. */
-	#mailbox: Mailbox<TrainingItem> | undefined;
+	readonly #reception: Reception;
 	#closed = false;
 
-	private constructor(
-		settings: DeviceSettings,
-		enrolment: Enrolment,
-		transport: Transport,
-		{ onLinkEvent, onModel }: DeviceOptions,
-	) {
-		this.#onModel = onModel;
-		this.#settings = settings;
-		this.#enrolment = enrolment;
-		this.#link = new AggregatorLink({
-			id: settings.id,
-			transport,
-			clock: settings.clock,
-			maxMessageBytes: settings.maxMessageBytes,
-			onMessage: (message) => this.#receive(message),
-			disclosure: () => {
-				const { totals } = enrolment.records.ledger;
-				return totals.releases > 0 || totals.budgetBits !== undefined ? totals : undefined;
-			},
-			onRejected: (error) => this.#mailbox?.push({ type: "rejected", error }),
-			onEvent: (event) => {
-				// The first message of every connection.
-				if (event.type === "online") this.#hello();
-				this.#mailbox?.push({ type: "link", event });
-				onLinkEvent?.(event);
-			},
-		});
-		this.#inference = new Inference(settings, this.#link, this.#enrolment);
+	private constructor(reception: Reception) {
+		this.#reception = reception;
 	}
 
 	/**
 	 * Connects to the broker and introduces the device to the aggregator. Resolves when the broker has answered; tries
 	 * again with growing delays until then. From there on the device reconnects by itself until `close`.
-	 * @throws ConfigError `PSGL_DEVICE_OPTIONS`, `PSGL_BROKER_URL`; DataError `PSGL_DEVICE_NOT_FINITE` when a sample
+	 * @throws ConfigError `PSGL_DEVICE_OPTIONS`, `PSGL_BROKER_URL`, `PSGL_KIT`; DataError `PSGL_DEVICE_NOT_FINITE` when a sample
 	 * holds NaN or infinity; ShapeError `PSGL_DEVICE_DATA`; ConnectionError `PSGL_BROKER_REFUSED`, and
 	 * `PSGL_BROKER_UNREACHABLE` after `connectDeadlineMs`; with a store ConfigError `PSGL_STORE_DEVICE`, DataError
 	 * `PSGL_STORE_DAMAGED`, `PSGL_STORE_FORMAT`, `PSGL_STORE_WRITE`; ConfigError `PSGL_LEDGER_DEVICE`, `PSGL_LEDGER_VOLATILE` and DataError
 	 * `PSGL_LEDGER_DAMAGED`, `PSGL_LEDGER_OLD` of its disclosure ledger.
 	 */
 	static async connect(options: DeviceOptions): Promise<Device> {
-		const settings = parseOptions(options);
-		const transport = await openTransport(options, settings);
+		const complete = await completeOptions(options);
+		const settings = parseOptions(complete);
+		const transport = await openTransport(complete, settings);
 		let enrolment: Enrolment;
 		try {
 			enrolment = await Enrolment.open(settings);
@@ -88,10 +58,11 @@ export class Device implements AsyncDisposable {
 			await settings.store?.close();
 			throw error;
 		}
-		const device = new Device(settings, enrolment, transport, options);
-		device.#tell();
+		const reception = new Reception(settings, enrolment, transport, complete);
+		const device = new Device(reception);
+		reception.tell();
 		try {
-			await device.#link.open(options.signal);
+			await reception.link.open(options.signal);
 		} catch (error) {
 			await device.close();
 			throw error;
@@ -100,76 +71,85 @@ export class Device implements AsyncDisposable {
 	}
 
 	get id(): string {
-		return this.#settings.id;
+		return this.#reception.settings.id;
 	}
 
 	/** SHA-256 (hex) of the artifact the device decides with; undefined until it has one. */
 	get artifact(): string | undefined {
-		return this.#enrolment.deciding?.segment.digest;
+		return this.#reception.enrolment.deciding?.segment.digest;
 	}
 
 	/** True while the link to the broker is up. */
 	get online(): boolean {
-		return this.#link.online;
+		return this.#reception.link.online;
 	}
 
 	/** What the device has ever released of its records; without a store, since the process started. */
 	get disclosure(): DisclosureTotals {
-		return this.#enrolment.records.ledger.totals;
+		return this.#reception.enrolment.records.ledger.totals;
 	}
 
 	/** Payload bytes sent so far. */
 	get bytesUp(): number {
-		return this.#link.bytesUp;
+		return this.#reception.link.bytesUp;
 	}
 
 	/** Payload bytes received so far. */
 	get bytesDown(): number {
-		return this.#link.bytesDown;
+		return this.#reception.link.bytesDown;
 	}
 
 	/**
 	 * Takes part in training until the aggregator ends it, over lost links and restarts of the aggregator. The iterator
 	 * is pulled: a reader that stops reading pauses the device.
-	 * @throws ConfigError `PSGL_DEVICE_NO_DATA`, `PSGL_DEVICE_BUSY` when it trains already; ArtifactError when the
+	 * @param source what a device learns from that connected without `data`. To go on in the middle of a round after a crash, give it to
+	 * `Device.connect`: what the device tells the aggregator first depends on it.
+	 * @throws ConfigError `PSGL_DEVICE_NO_DATA`, `PSGL_DEVICE_BUSY` when it trains already, `PSGL_DEVICE_OPTIONS` when it has other data;
+	 * DataError `PSGL_DEVICE_NOT_FINITE`, ShapeError `PSGL_DEVICE_DATA`; ArtifactError when the
 	 * artifact cannot be used; ShapeError `PSGL_DEVICE_SHAPE`, `PSGL_DEVICE_CLASSES`, `PSGL_DEVICE_LABELS` when it does not fit the data;
 	 * NumericError `PSGL_DEVICE_DIVERGED`; LimitError `PSGL_OUTBOX_FULL`, `PSGL_OUTBOX_EXPIRED`; DataError
 	 * `PSGL_STORE_WRITE`; ConnectionError `PSGL_DEVICE_CLOSED`; and the error of an answer that could not be used five times
 	 * in a row; ConfigError `PSGL_LEDGER_VOLATILE`, DataError `PSGL_LEDGER_OLD` where the artifact sets a disclosure budget.
 	 */
-	async *train({ signal }: TrainOptions = {}): AsyncGenerator<DeviceEvent, void> {
-		const { data, id, clock, noise, answerTimeoutMs } = this.#settings;
-		if (data === undefined) {
-			throw new ConfigError("PSGL_DEVICE_NO_DATA", {
-				what: `device ${id} has nothing to train on`,
-				remedy: "Give Device.connect data",
-			});
-		}
-		if (this.#mailbox !== undefined) {
+	train(source: Source, options?: TrainOptions): AsyncGenerator<DeviceEvent, void>;
+	train(options?: TrainOptions): AsyncGenerator<DeviceEvent, void>;
+	async *train(given: Source | TrainOptions = {}, more: TrainOptions = {}): AsyncGenerator<DeviceEvent, void> {
+		const source = isSource(given) ? given : undefined;
+		const { signal } = isSource(given) ? more : given;
+		const reception = this.#reception;
+		if (reception.mailbox !== undefined) {
 			throw new ConfigError("PSGL_DEVICE_BUSY", {
-				what: `device ${id} trains already`,
+				what: `device ${this.id} trains already`,
 				remedy: "Read the iterator of the first call to its end, or stop it",
 			});
 		}
-		const enrolment = this.#enrolment;
-		enrolment.requireSound();
-		enrolment.requireTrainable();
 		const mailbox = new Mailbox<TrainingItem>();
-		this.#mailbox = mailbox;
+		reception.mailbox = mailbox;
 		try {
-			const link = this.#link;
+			if (source !== undefined) await reception.takeData(source);
+			const { link, enrolment } = reception;
+			const { data, id, clock, noise, answerTimeoutMs } = reception.settings;
+			if (data === undefined) {
+				throw new ConfigError("PSGL_DEVICE_NO_DATA", {
+					what: `device ${id} has nothing to train on`,
+					remedy: "Give Device.connect data, or train a source",
+				});
+			}
+			enrolment.requireSound();
+			enrolment.requireTrainable();
 			const digests = new DatasetDigests();
 			const training = { id, link, enrolment, mailbox, clock, answerTimeoutMs, signal, noise, digests };
 			for await (const event of trainingLoop(training, data)) {
-				this.#tell();
+				reception.tell();
 				yield event;
 			}
 		} catch (error) {
+			const { enrolment } = reception;
 			if (enrolment.onTrial && error instanceof ArtifactError) await enrolment.rollBack(error);
 			throw error;
 		} finally {
-			this.#tell();
-			this.#mailbox = undefined;
+			reception.tell();
+			reception.mailbox = undefined;
 		}
 	}
 
@@ -180,8 +160,8 @@ export class Device implements AsyncDisposable {
 	 * reason when aborted.
 	 */
 	async ready({ signal }: WaitOptions = {}): Promise<Manifest> {
-		this.#enrolment.requireSound();
-		return (await this.#inference.ready(signal)).segment.artifact.manifest;
+		this.#reception.enrolment.requireSound();
+		return (await this.#reception.inference.ready(signal)).segment.artifact.manifest;
 	}
 
 	/**
@@ -192,11 +172,11 @@ export class Device implements AsyncDisposable {
 	 * when the device has never reached an aggregator, `PSGL_DEVICE_CLOSED`; the signal's reason when aborted.
 	 */
 	async infer(samples: Tensor<"float32">, options: InferOptions = {}): Promise<Decision> {
-		this.#enrolment.requireSound();
+		this.#reception.enrolment.requireSound();
 		try {
-			return await this.#inference.decide(samples, options);
+			return await this.#reception.inference.decide(samples, options);
 		} finally {
-			this.#tell();
+			this.#reception.tell();
 		}
 	}
 
@@ -205,108 +185,26 @@ export class Device implements AsyncDisposable {
 	 * @throws as `infer`.
 	 */
 	async preview(samples: Tensor<"float32">, { signal }: WaitOptions = {}): Promise<Preview> {
-		this.#enrolment.requireSound();
-		return preview(await this.#inference.ready(signal), samples);
+		this.#reception.enrolment.requireSound();
+		return preview(await this.#reception.inference.ready(signal), samples);
 	}
 
 	/** Leaves: tells the aggregator, ends the connection, stops `train`. */
 	async close(): Promise<void> {
 		if (this.#closed) return;
 		this.#closed = true;
-		this.#fail(
+		this.#reception.fail(
 			new ConnectionError("PSGL_DEVICE_CLOSED", {
 				what: `device ${this.id} is closed`,
 				remedy: "Connect a new device",
 			}),
 		);
-		await this.#link.close();
-		await this.#enrolment.records.close();
-		if (this.#settings.ownsSegments) await this.#settings.segments.close();
+		await this.#reception.link.close();
+		await this.#reception.enrolment.records.close();
+		if (this.#reception.settings.ownsSegments) await this.#reception.settings.segments.close();
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
 		await this.close();
-	}
-
-	async #receive(message: AggregatorMessage): Promise<void> {
-		try {
-			await this.#dispatch(message);
-		} catch (error) {
-			if (!(error instanceof PsglError)) throw error;
-			// Without the agreed model there is no training, but the one before it can still decide: unless the device's own records
-			// cannot be relied on, by which it counts what it releases.
-			if (this.#enrolment.deciding !== undefined && !(error instanceof DataError)) this.#mailbox?.fail(error);
-			else this.#fail(error);
-		}
-		this.#tell();
-		if (message.type === "welcome" && this.#enrolment.health !== undefined) this.#report(this.#enrolment.health);
-	}
-
-	/** Tells the owner and the aggregator what became of models. */
-	#tell(): void {
-		for (const report of this.#enrolment.takeReports()) {
-			this.#onModel?.(report);
-			this.#report(report);
-		}
-	}
-
-	#report(report: ModelReport): void {
-		if ((this.#enrolment.welcome?.protocol ?? 1) < creditVersion) return;
-		this.#send({ type: "health", device: this.id, ...report });
-	}
-
-	async #dispatch(message: AggregatorMessage): Promise<void> {
-		const enrolment = this.#enrolment;
-		switch (message.type) {
-			case "scores":
-				this.#inference.take(message);
-				return;
-			case "refused":
-				if (this.#inference.take(message)) return;
-				if (message.of === "hello" && !message.retry) throw refusalError(message);
-				break;
-			case "welcome":
-				this.#link.maxMessageBytes = message.maxMessageBytes;
-				await enrolment.onWelcome(message);
-				break;
-			case "artifact":
-				await enrolment.onArtifact(message);
-				break;
-			case "gradient":
-			case "credit":
-				enrolment.credit.take(message);
-				break;
-			case "round":
-			case "end":
-				if (message.type === "round") enrolment.credit.take(message);
-				// A device that only infers keeps to the newest weights it sees.
-				if (this.#mailbox === undefined && message.tensors !== undefined) {
-					await enrolment.load(message.tensors, message.model);
-				}
-				break;
-		}
-		if (this.#mailbox !== undefined) this.#mailbox.push({ type: "message", message });
-		else this.#catchUp(message);
-	}
-
-	/** Without `train`, the device still asks for the weights of today: an artifact holds those it was compiled with. */
-	#catchUp({ type }: AggregatorMessage): void {
-		const { model, upToDate } = this.#enrolment;
-		if ((type !== "welcome" && type !== "artifact") || model === undefined || upToDate) return;
-		this.#send({ type: "resume", device: this.id, awaiting: "round", epoch: 0, seq: 0 });
-	}
-
-	#hello(): void {
-		this.#send(this.#enrolment.hello());
-	}
-
-	/** Sends what nobody waits for. */
-	#send(message: Parameters<AggregatorLink["send"]>[0]): void {
-		this.#link.send(message).catch((error: unknown) => this.#fail(error));
-	}
-
-	#fail(error: unknown): void {
-		this.#enrolment.fail(error);
-		this.#mailbox?.fail(error);
 	}
 }

@@ -37,11 +37,12 @@ export class Enrolment {
 
 	/**
 	 * Reads what the device has kept, if it has a store.
+	 * @param before the same device's enrolment without its samples
 	 * @throws ConfigError `PSGL_STORE_DEVICE`; DataError `PSGL_STORE_DAMAGED`, `PSGL_STORE_FORMAT`, `PSGL_STORE_WRITE`;
 	 * ArtifactError as `DeviceModels.open`.
 	 */
-	static async open(settings: DeviceSettings): Promise<Enrolment> {
-		const records = await DeviceRecords.open(settings);
+	static async open(settings: DeviceSettings, before?: Enrolment): Promise<Enrolment> {
+		const records = await DeviceRecords.open(settings, before?.records.ledger);
 		const models = await DeviceModels.open(settings, records);
 		const { budgetBits } = settings;
 		if (budgetBits !== undefined) await records.ledger.accept({ release: "every-epoch", budgetBits });

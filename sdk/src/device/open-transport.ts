@@ -1,10 +1,11 @@
 import type { Transport } from "../ports/transport.js";
 import { deviceLastWill } from "./aggregator-link.js";
-import type { DeviceOptions, DeviceSettings } from "./device-options.js";
+import type { CompleteOptions } from "./complete-options.js";
+import type { DeviceSettings } from "./device-options.js";
 
 /** The given transport, or one over MQTT, whose library is loaded only then. */
 export async function openTransport(
-	{ transport, url, kit, connectDeadlineMs }: DeviceOptions,
+	{ transport, url, kit, connectDeadlineMs }: CompleteOptions,
 	settings: DeviceSettings,
 ): Promise<Transport> {
 	if (transport !== undefined) return transport;

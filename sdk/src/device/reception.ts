@@ -1,0 +1,180 @@
+import { ConfigError, DataError, PsglError } from "../errors.js";
+import type { Transport } from "../ports/transport.js";
+import { type AggregatorMessage, creditVersion, type DeviceMessage, refusalError } from "../protocol/index.js";
+import { AggregatorLink } from "./aggregator-link.js";
+import type { CompleteOptions } from "./complete-options.js";
+import { checkData } from "./device-data.js";
+import type { DeviceSettings } from "./device-options.js";
+import { Enrolment } from "./enrolment.js";
+import type { TrainingItem } from "./exchange.js";
+import { Inference } from "./inference.js";
+import type { Mailbox } from "./mailbox.js";
+import type { ModelReport } from "./model-report.js";
+import { partsOf, type Source } from "./source.js";
+
+/** What a device does with each message of the aggregator, whether it trains or not. */
+export class Reception {
+	readonly link: AggregatorLink;
+	readonly #onModel: ((report: ModelReport) => void) | undefined;
+	#settings: DeviceSettings;
+	#enrolment: Enrolment;
+	#inference: Inference;
+	/** Where a running `train` reads; undefined when none runs. */
+	mailbox: Mailbox<TrainingItem> | undefined;
+	/** The last message handled. */
+	#last: Promise<void> = Promise.resolve();
+
+	constructor(
+		settings: DeviceSettings,
+		enrolment: Enrolment,
+		transport: Transport,
+		{ onLinkEvent, onModel }: CompleteOptions,
+	) {
+		this.#onModel = onModel;
+		this.#settings = settings;
+		this.#enrolment = enrolment;
+		this.link = new AggregatorLink({
+			id: settings.id,
+			transport,
+			clock: settings.clock,
+			maxMessageBytes: settings.maxMessageBytes,
+			onMessage: (message) => this.#inTurn(() => this.#receive(message)),
+			disclosure: () => {
+				const { totals } = this.#enrolment.records.ledger;
+				return totals.releases > 0 || totals.budgetBits !== undefined ? totals : undefined;
+			},
+			onRejected: (error) => this.mailbox?.push({ type: "rejected", error }),
+			onEvent: (event) => {
+				// The first message of every connection.
+				if (event.type === "online") this.#hello();
+				this.mailbox?.push({ type: "link", event });
+				onLinkEvent?.(event);
+			},
+		});
+		this.#inference = new Inference(settings, this.link, enrolment);
+	}
+
+	get settings(): DeviceSettings {
+		return this.#settings;
+	}
+
+	get enrolment(): Enrolment {
+		return this.#enrolment;
+	}
+
+	get inference(): Inference {
+		return this.#inference;
+	}
+
+	/**
+	 * Gives a device that connected without samples what it learns from, and introduces it anew.
+	 * @throws ConfigError `PSGL_DEVICE_OPTIONS` when it has samples; as `checkData` and `Enrolment.open`.
+	 */
+	async takeData(source: Source): Promise<void> {
+		const { id, data } = this.#settings;
+		if (data !== undefined) {
+			throw new ConfigError("PSGL_DEVICE_OPTIONS", {
+				what: `device ${id} has samples to learn from`,
+				got: "others",
+				expected: "those it connected with, or was given first",
+				remedy: "Give a device its samples once, or connect again with others",
+			});
+		}
+		const settings = { ...this.#settings, data: checkData(partsOf(source)) };
+		await this.#inTurn(async () => {
+			this.#enrolment = await Enrolment.open(settings, this.#enrolment);
+			this.#settings = settings;
+			this.#inference = new Inference(settings, this.link, this.#enrolment);
+		});
+		if (this.link.online) this.#hello();
+	}
+
+	/** Tells the owner and the aggregator what became of models. */
+	tell(): void {
+		for (const report of this.#enrolment.takeReports()) {
+			this.#onModel?.(report);
+			this.#report(report);
+		}
+	}
+
+	/** Nothing more can come of it. */
+	fail(error: unknown): void {
+		this.#enrolment.fail(error);
+		this.mailbox?.fail(error);
+	}
+
+	#inTurn(work: () => Promise<void>): Promise<void> {
+		const working = this.#last.then(work);
+		this.#last = working.catch(() => undefined);
+		return working;
+	}
+
+	async #receive(message: AggregatorMessage): Promise<void> {
+		try {
+			await this.#dispatch(message);
+		} catch (error) {
+			if (!(error instanceof PsglError)) throw error;
+			// Without the agreed model there is no training, but the one before it can still decide: unless the device's own records
+			// cannot be relied on, by which it counts what it releases.
+			if (this.#enrolment.deciding !== undefined && !(error instanceof DataError)) this.mailbox?.fail(error);
+			else this.fail(error);
+		}
+		this.tell();
+		if (message.type === "welcome" && this.#enrolment.health !== undefined) this.#report(this.#enrolment.health);
+	}
+
+	#report(report: ModelReport): void {
+		if ((this.#enrolment.welcome?.protocol ?? 1) < creditVersion) return;
+		this.#send({ type: "health", device: this.#settings.id, ...report });
+	}
+
+	async #dispatch(message: AggregatorMessage): Promise<void> {
+		const enrolment = this.#enrolment;
+		switch (message.type) {
+			case "scores":
+				this.#inference.take(message);
+				return;
+			case "refused":
+				if (this.#inference.take(message)) return;
+				if (message.of === "hello" && !message.retry) throw refusalError(message);
+				break;
+			case "welcome":
+				this.link.maxMessageBytes = message.maxMessageBytes;
+				await enrolment.onWelcome(message);
+				break;
+			case "artifact":
+				await enrolment.onArtifact(message);
+				break;
+			case "gradient":
+			case "credit":
+				enrolment.credit.take(message);
+				break;
+			case "round":
+			case "end":
+				if (message.type === "round") enrolment.credit.take(message);
+				// A device that only infers keeps to the newest weights it sees.
+				if (this.mailbox === undefined && message.tensors !== undefined) {
+					await enrolment.load(message.tensors, message.model);
+				}
+				break;
+		}
+		if (this.mailbox !== undefined) this.mailbox.push({ type: "message", message });
+		else this.#catchUp(message);
+	}
+
+	/** Without `train`, the device still asks for the weights of today: an artifact holds those it was compiled with. */
+	#catchUp({ type }: AggregatorMessage): void {
+		const { model, upToDate } = this.#enrolment;
+		if ((type !== "welcome" && type !== "artifact") || model === undefined || upToDate) return;
+		this.#send({ type: "resume", device: this.#settings.id, awaiting: "round", epoch: 0, seq: 0 });
+	}
+
+	#hello(): void {
+		this.#send(this.#enrolment.hello());
+	}
+
+	/** Sends what nobody waits for. */
+	#send(message: DeviceMessage): void {
+		this.link.send(message).catch((error: unknown) => this.fail(error));
+	}
+}
