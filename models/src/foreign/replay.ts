@@ -4,6 +4,7 @@ import type { GraphBuilder } from "../graph/builder.js";
 import type { Node, Value } from "../graph/graph.js";
 import { batchNormalisation } from "../layers/batch-normalisation.js";
 import type { ParameterScope } from "../layers/parameter-scope.js";
+import { maxPoolRectified } from "../layers/pooling.js";
 import type { ForeignModel } from "./foreign-model.js";
 
 /**
@@ -40,6 +41,10 @@ export function replay(
 			const { ratio, name, output } = dropped;
 			const result = scope.dropout(g, operand(dropped.x) as Value, { ratio, name });
 			known.set(first.name, result[output]);
+			continue;
+		}
+		if (node.type === "MaxPool" && node.outputs.length === 1 && first !== undefined) {
+			known.set(first.name, maxPoolRectified(g, operand(node.inputs[0]) as Value, node.attributes));
 			continue;
 		}
 		const running = runningStatistics(model, node);

@@ -1,11 +1,21 @@
-import { int, ints } from "../graph/attribute.js";
+import { type Attributes, int, ints } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 
 /** Largest value of each window of 2 along every spatial axis; an odd last row or column is dropped. */
 export function maxPool(g: GraphBuilder, x: Value): Value {
 	const window = ints(new Array(x.shape.length - 2).fill(2));
-	return g.add("MaxPool", [x], { kernel_shape: window, strides: window });
+	return maxPoolRectified(g, x, { kernel_shape: window, strides: window });
+}
+
+/**
+ * MaxPool of x with one output. Where x is a Relu's, what that rectifies is pooled first and rectified after: the same values
+ * and the same gradients, with the Relu and its backward over the places instead of all pixels.
+ */
+export function maxPoolRectified(g: GraphBuilder, x: Value, attributes: Attributes): Value {
+	const relu = g.producer(x);
+	if (relu?.type !== "Relu") return g.add("MaxPool", [x], attributes);
+	return g.add("Relu", [g.add("MaxPool", [relu.inputs[0]], attributes)]);
 }
 
 /** Mean over the spatial axes: [B,C,...] -> [B,C]. */

@@ -1,5 +1,6 @@
-import { attributes, GraphBuilder } from "@psgl/models";
-import { ArtifactError, type Tensor, tensor } from "@psgl/sdk";
+import { attributes, differentiate, encodeModel, GraphBuilder, type Value } from "@psgl/models";
+import { type Tensor, tensor } from "@psgl/sdk";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
 import fc from "fast-check";
 import { goldenVectors, relativeError } from "../../helpers/golden.js";
@@ -82,10 +83,23 @@ test("MaxPool: derivatives agree with finite differences for drawn windows", asy
 	t.pass();
 });
 
-test("MaxPool with indices is refused", (t) => {
+test("MaxPool gives the index of the first largest pixel in the whole tensor, which has no gradient", async (t) => {
+	const g = new GraphBuilder("test");
+	const x = g.input("x", "float32", ["B", 1, 2, 4]);
+	const [y, indices] = g.addMany("MaxPool", [x], 2, halving) as [Value, Value];
+	t.deepEqual([indices.dtype, indices.shape], ["int64", ["B", 1, 1, 2]]);
+	g.output("indices", indices);
+	g.output("gradient", differentiate(g, [{ value: y, gradient: g.floats([1, 2], [1, 1, 1, 2]) }], [x])[0] as Value);
+	await using session = await nodeRuntime.load(encodeModel(g.build()));
+	const results = await session.run({ x: tensor("float32", [1, 1, 2, 4], Float32Array.of(1, 3, 2, 2, 3, 0, 1, 2)) });
+	t.deepEqual([...(results.indices?.data ?? [])], [1n, 2n]);
+	t.deepEqual([...(results.gradient?.data ?? [])], [0, 1, 2, 0, 0, 0, 0, 0]);
+});
+
+test("MaxPool that counts its indices column by column is refused", (t) => {
 	const g = new GraphBuilder("test");
 	const x = g.input("x", "float32", ["B", 3, 8, 8]);
-	t.throws(() => g.addMany("MaxPool", [x], 2, halving), { instanceOf: ArtifactError, code: "PSGL_POOL_INDICES" });
+	t.throws(() => g.addMany("MaxPool", [x], 2, { ...halving, storage_order: int(1) }), { code: "PSGL_SHAPE_MISMATCH" });
 });
 
 test("GlobalMaxPool read from a file takes the largest pixel of each channel", async (t) => {
