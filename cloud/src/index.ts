@@ -59,6 +59,16 @@ export {
 	type NewAuthorityOptions,
 } from "./provision/authority.js";
 export { newRequest } from "./provision/certificate-request.js";
+export {
+	type Candidate,
+	Rollout,
+	type RolloutCause,
+	type RolloutOptions,
+	type RolloutStatus,
+} from "./rollout/rollout.js";
+export { RolloutFolder } from "./rollout/rollout-folder.js";
+export { isInGroup } from "./rollout/rollout-group.js";
+export { rolloutLimits } from "./rollout/rollout-limits.js";
 export { AuditTrail, type TrailFiles, trailFiles } from "./trail/audit-trail.js";
 export { RunRecorder } from "./trail/run-recorder.js";
 export type { TrailDetails } from "./trail/trail-line.js";

@@ -100,3 +100,10 @@ test("a request of another shape is refused", async (t) => {
 	await asking.send({ ...message, tensors: { smashed: { ...smashed, dims: [1, smashed.data.length] } } });
 	t.like(await asking.next("refused"), { of: "infer", code: "PSGL_BATCH_SHAPE", retry: false });
 });
+
+test("a request with smashed data of another model than the served one is refused", async (t) => {
+	const { asking, ask } = await trained(t, "none");
+	const message = ask(1, true) as Extract<DeviceMessage, { type: "infer" }>;
+	await asking.send({ ...message, artifact: "ab".repeat(32) });
+	t.like(await asking.next("refused"), { of: "infer", seq: 1, code: "PSGL_INFER_MODEL", retry: false });
+});

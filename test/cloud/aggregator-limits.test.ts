@@ -5,7 +5,7 @@ import { startCloud } from "../helpers/cloud.js";
 import { helloFrom, ScriptedDevice, scriptedBatch } from "../helpers/scripted-device.js";
 import { smallModel } from "../helpers/small-model.js";
 
-const join = (roster: Roster, id: string) => roster.welcome(helloFrom(id), 1_000_000, 0).device;
+const join = (roster: Roster, id: string) => roster.welcome(helloFrom(id), 1_000_000, 0, "").device;
 
 test("maxDevices: one device more is refused while all are on line; else the one away longest is forgotten", (t) => {
 	const roster = new Roster();

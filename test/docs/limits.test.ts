@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { cloudLimits, outlierLimits, smashedGuardLimits } from "@psgl/cloud";
+import { cloudLimits, outlierLimits, rolloutLimits, smashedGuardLimits } from "@psgl/cloud";
 import { minimumSamplesPerDevice } from "@psgl/firmware-sim";
 import { auditLimits, onnxLimits } from "@psgl/models";
 import { scrutinyLimits } from "@psgl/sdk";
@@ -23,6 +23,7 @@ const limits = {
 	audit: auditLimits,
 	outbox: outboxLimits,
 	"new models": slotLimits,
+	"staged roll-out": rolloutLimits,
 	"outlier guard": outlierLimits,
 	"guard on smashed data": smashedGuardLimits,
 	"gradients on a device": scrutinyLimits,

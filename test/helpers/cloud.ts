@@ -26,6 +26,7 @@ export interface CloudOptions {
 	readonly port?: number;
 	readonly checkpointFile?: string;
 	readonly journal?: string;
+	readonly rolloutFolder?: string;
 	readonly onBrokerEvent?: (event: BrokerEvent) => void;
 	/** Default: a free one. */
 	readonly webSocketPort?: number;
@@ -39,7 +40,8 @@ export async function startCloud(
 	settings: AggregatorSettings,
 	options: CloudOptions = {},
 ): Promise<Cloud> {
-	const { port = 0, checkpointFile, journal, webSocketPort = 0, webSocketOrigins, onBrokerEvent: onEvent } = options;
+	const { port = 0, checkpointFile, journal, rolloutFolder } = options;
+	const { webSocketPort = 0, webSocketOrigins, onBrokerEvent: onEvent } = options;
 	const log =
 		journal === undefined ? undefined : await openFileJournal({ folder: journal, run: await artifactDigest(artifact) });
 	const webSocket = webSocketOrigins && { port: webSocketPort, origins: webSocketOrigins };
@@ -50,6 +52,7 @@ export async function startCloud(
 		broker,
 		settings,
 		checkpointFile,
+		rolloutFolder,
 		keepLog: true,
 	});
 	return {

@@ -343,6 +343,32 @@ test("signed models: until a new one has proved itself the device may go back to
 	t.like(await meet(first, 0), { state: "rejected", code: "PSGL_MODEL_ROLLBACK" });
 });
 
+test("signed models: while one is rolled out in stages the older one is taken back, also when the new one has proved itself", async (t) => {
+	const keys = [await newSigner(), await newSigner()];
+	const root = await rootOf(keys, { expires: "2099-01-01T00:00:00.000Z" });
+	const sign = async (bytes: Uint8Array, counter: number) => {
+		const text = await releaseText(bytes, keys, { counter, expires: "2099-01-01T00:00:00.000Z" });
+		return zipSync({ ...unzipSync(bytes), [releaseName]: strToU8(text) });
+	};
+	const [first, second] = [await sign(old, 1), await sign(good, 2)];
+	const records = await withOldModel({ root }, first);
+	const meet = async (bytes: Uint8Array, terms: Terms, uses = 0) => {
+		await using aggregator = await serving(bytes);
+		aggregator.aggregator.terms = terms;
+		await using started = await start(aggregator.url, records, { root });
+		const { state } = await aggregator.health.next();
+		for (let n = 0; n < uses; n++) await started.device.infer(x);
+		return state;
+	};
+	t.is(await meet(second, { ...version2, staged: true }, confirmUses), "trial");
+	t.is(await meet(second, { ...version2, staged: true }), "confirmed");
+	t.is(await meet(first, version2, confirmUses), "trial", "the roll-out is taken back");
+	t.is(await meet(second, { ...version2, staged: true }, confirmUses), "trial", "and tried again");
+	t.is(await meet(second, version2), "confirmed", "it is over");
+	t.is(await meet(first, version2), "rejected");
+	t.regex(new TextDecoder().decode(records.get("trust/models")), /"counter":2/);
+});
+
 test("a store of format 1, which had one place for a model, is taken over", async (t) => {
 	const records = await withOldModel();
 	const { encode, decode } = await import("cborg");

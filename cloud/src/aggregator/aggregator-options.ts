@@ -14,6 +14,11 @@ export interface AggregatorOptions {
 	readonly settings?: AggregatorSettings | undefined;
 	/** Written after every round; when it exists, training goes on from it. Default: none. */
 	readonly checkpointFile?: string | undefined;
+	/**
+	 * Where staged roll-outs are kept. Only where the artifact is served and not trained (`rounds` 0); then `Aggregator.rollout` takes
+	 * orders. Default: none.
+	 */
+	readonly rolloutFolder?: string | undefined;
 	/** Bytes of smashed data under way or waiting for their step; beyond that devices wait for credit. Default 256 MiB. */
 	readonly intakeBytes?: number | undefined;
 	/** Threads of the server segment. Default 1. */

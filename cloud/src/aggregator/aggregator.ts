@@ -1,6 +1,7 @@
 import { type Clock, elementCount, systemClock } from "@psgl/sdk";
 import { creditVersion } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
+import type { Rollout } from "../rollout/rollout.js";
 import type { AggregatorOptions, AggregatorResult } from "./aggregator-options.js";
 import { BatchIntake } from "./batch-intake.js";
 import { Changed } from "./changed.js";
@@ -13,10 +14,11 @@ import { type ClientArtifact, clientArtifact } from "./enrolment.js";
 import { EventBuffer } from "./event-buffer.js";
 import type { AggregatorEvent, RoundReport, Traffic } from "./events.js";
 import { artifactPrior, fitPrior, trainedArtifact } from "./final-artifact.js";
-import { FrontDesk } from "./front-desk.js";
+import { ReleaseDesk } from "./release-desk.js";
 import { Roster } from "./roster.js";
 import { RunHistory } from "./run-history.js";
 import { artifactDigest, engineOf, otherLog } from "./run-identity.js";
+import { openRollout, type ServedRelease } from "./served-release.js";
 import { ServerSegment } from "./server-segment.js";
 import { type ResolvedSettings, resolveSettings } from "./settings.js";
 import { SmashedGuard } from "./smashed-guard.js";
@@ -41,11 +43,13 @@ export class Aggregator implements AsyncDisposable {
 	readonly settings: ResolvedSettings;
 	/** Settles when training is over. The aggregator answers requests for decisions until it is closed. */
 	readonly result: Promise<AggregatorResult>;
+	/** Staged roll-outs; undefined without a folder for them, and in training. */
+	readonly rollout: Rollout | undefined;
 	readonly #options: AggregatorOptions;
 	readonly #clock: Clock;
 	readonly #checkpoints: CheckpointKeeper;
 	readonly #context: AggregatorContext;
-	readonly #desk: FrontDesk;
+	readonly #desk: ReleaseDesk;
 	readonly #uplink: Uplink;
 	readonly #training: Training;
 	readonly #events = new EventBuffer<AggregatorEvent>(cloudLimits.eventBuffer, (event) => event.type === "step");
@@ -67,6 +71,7 @@ export class Aggregator implements AsyncDisposable {
 			run: RunIdentity;
 			state: TrainingState;
 			history: RunHistory;
+			rollout: Rollout<ServedRelease> | undefined;
 			/** Of the checkpoint that `state` comes from. */
 			resumed: { readonly runtime: string; readonly damaged: number } | undefined;
 		},
@@ -114,15 +119,17 @@ export class Aggregator implements AsyncDisposable {
 			traffic: () => this.#traffic(),
 			onState: (state) => this.#onState(state),
 		});
-		this.#desk = new FrontDesk({
+		const desk = {
 			context: this.#context,
 			artifact: parts.client,
 			maxMessageBytes: broker.maxMessageBytes,
 			training: this.#training,
 			decisions: () => this.#decisions,
 			trained: () => this.#trained,
-			onLeft: (device) => this.#uplink.forget(device),
-		});
+			onLeft: (device: string) => this.#uplink.forget(device),
+		};
+		this.rollout = parts.rollout;
+		this.#desk = new ReleaseDesk(desk, parts.rollout);
 		this.#uplink = new Uplink({
 			log: broker.log,
 			clock: this.#clock,
@@ -151,7 +158,8 @@ export class Aggregator implements AsyncDisposable {
 	/**
 	 * Compiles the server segment, reads the checkpoint if there is one, and starts.
 	 * @throws ConfigError `PSGL_AGGREGATOR_SETTINGS`; ArtifactError `PSGL_ARTIFACT_MEMBER`, `PSGL_RUNTIME_LOAD`,
-	 * `PSGL_CHECKPOINT_MODEL`, `PSGL_MODEL_MISMATCH` when its release is of another client half; DataError `PSGL_CHECKPOINT_READ`, `PSGL_CHECKPOINT_DAMAGED`, `PSGL_CHECKPOINT_FORMAT`.
+	 * `PSGL_CHECKPOINT_MODEL`, `PSGL_MODEL_MISMATCH` when its release is of another client half; DataError `PSGL_CHECKPOINT_READ`, `PSGL_CHECKPOINT_DAMAGED`, `PSGL_CHECKPOINT_FORMAT`;
+	 * as `Rollout.open`.
 	 */
 	static async start(options: AggregatorOptions): Promise<Aggregator> {
 		const { artifact, runtime, checkpointFile } = options;
@@ -181,6 +189,7 @@ export class Aggregator implements AsyncDisposable {
 			run,
 			state,
 			history,
+			rollout: await openRollout(options, settings, client),
 			resumed: resumed && { runtime: resumed.runtime, damaged: newest?.damaged ?? 0 },
 		});
 	}
@@ -219,6 +228,7 @@ export class Aggregator implements AsyncDisposable {
 		this.#closing.abort();
 		await this.#reading;
 		this.#events.end();
+		await this.#desk.close();
 		await this.#context.server.close();
 	}
 
@@ -239,7 +249,7 @@ export class Aggregator implements AsyncDisposable {
 		this.#trained = trained;
 		const { reason } = trained;
 		const { round, best } = this.#training.state;
-		for (const device of this.#context.roster.online) this.#desk.sendEnd(device, trained);
+		this.#desk.sendEnd(trained);
 		this.#emit({ type: "end", reason, round });
 		const { audit, counts, mostWaiting } = this.#context.intake;
 		return {

@@ -33,7 +33,13 @@ export interface Enrolled {
 export function enrol(
 	context: AggregatorContext,
 	hello: HelloMessage,
-	terms: { readonly artifact: ClientArtifact; readonly model: number; readonly maxMessageBytes: number },
+	terms: {
+		readonly artifact: ClientArtifact;
+		readonly model: number;
+		readonly maxMessageBytes: number;
+		/** The artifact is a candidate that may be taken back. */
+		readonly staged: boolean;
+	},
 ): Enrolled | undefined {
 	const { downlink, emit, manifest, roster, settings } = context;
 	const problem = unfit(hello, manifest, settings);
@@ -43,7 +49,7 @@ export function enrol(
 		return undefined;
 	}
 	const maxMessageBytes = Math.min(hello.maxMessageBytes, terms.maxMessageBytes);
-	const enrolled = roster.welcome(hello, maxMessageBytes, manifest.version);
+	const enrolled = roster.welcome(hello, maxMessageBytes, manifest.version, terms.artifact.digest);
 	downlink.send({
 		type: "welcome",
 		device: hello.device,
@@ -61,6 +67,7 @@ export function enrol(
 		robustBudget: settings.robustBudget,
 		// A device without a ledger does not know the field.
 		releases: hello.releases === undefined ? undefined : enrolled.device.releases,
+		staged: terms.staged ? true : undefined,
 	});
 	if (!hello.artifacts.includes(terms.artifact.digest)) sendArtifact(context, hello.device, terms.artifact);
 	return enrolled;

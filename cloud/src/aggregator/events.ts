@@ -1,5 +1,6 @@
 import type { DecisionMetrics } from "@psgl/models";
 import type { HealthMessage } from "@psgl/sdk/protocol";
+import type { RolloutCause, RolloutStatus } from "../rollout/rollout.js";
 import type { LedgerCounts } from "./ledger.js";
 
 /** Payload bytes by what they were for. */
@@ -88,6 +89,21 @@ export type AggregatorEvent =
 			readonly state: HealthMessage["state"];
 			readonly code: string | undefined;
 			readonly reason: string | undefined;
+	  }
+	/** A staged roll-out changed: by an order, by what a device told, or by itself as too many devices failed. */
+	| {
+			readonly type: "rollout";
+			readonly cause: RolloutCause;
+			readonly phase: RolloutStatus["phase"];
+			/** SHA-256 (hex) of its client half. */
+			readonly candidate: string | undefined;
+			readonly percentage: number;
+			readonly devices: RolloutStatus["devices"];
+			/** Why it was rolled back. */
+			readonly reason: string | undefined;
+			/** Why the change could not be written down. */
+			readonly code?: string | undefined;
+			readonly problem?: string | undefined;
 	  }
 	/** The outlier guard left a device's weights out of the average, or a batch of its smashed data out of training. */
 	| {

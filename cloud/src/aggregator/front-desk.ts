@@ -13,8 +13,8 @@ import {
 import { CodeRound } from "./code-round.js";
 import type { AggregatorContext } from "./context.js";
 import { type DecisionWeights, decide } from "./decisions.js";
-import { type ClientArtifact, enrol, sendArtifact } from "./enrolment.js";
-import { batchMissing, helloFirst, roundOver } from "./refusals.js";
+import { type ClientArtifact, type Enrolled, enrol, sendArtifact } from "./enrolment.js";
+import { batchMissing, helloFirst, otherModel, roundOver } from "./refusals.js";
 import type { RosterDevice } from "./roster.js";
 import { sendRound } from "./round-message.js";
 import type { Entries } from "./run-record.js";
@@ -30,6 +30,8 @@ export interface FrontDeskOptions {
 	/** Longest payload the broker takes, bytes. */
 	readonly maxMessageBytes: number;
 	readonly training: Training;
+	/** The artifact is a candidate that some devices get instead of the stable one, and may be taken back. */
+	readonly staged: boolean;
 	/** Weights that decisions are made with now. */
 	readonly decisions: () => DecisionWeights;
 	/** What training ended with; undefined while it runs. */
@@ -74,8 +76,13 @@ export class FrontDesk implements UplinkHandler {
 				if (phase instanceof TrainingRound) await phase.onWeights(message, entries);
 				else this.onUnreadable(device.id, roundOver(message.epoch), message);
 				return;
-			case "infer":
-				return decide(this.#context, { ...received, message }, this.#options.decisions());
+			case "infer": {
+				const { digest } = this.#options.artifact;
+				const { artifact = digest } = message;
+				if (artifact === digest) return decide(this.#context, { ...received, message }, this.#options.decisions());
+				this.onUnreadable(device.id, otherModel(artifact, digest), message);
+				return;
+			}
 			case "resume":
 				return this.#onResume(device, message);
 			case "health": {
@@ -102,19 +109,7 @@ export class FrontDesk implements UplinkHandler {
 	#onHello(hello: HelloMessage): void {
 		const { roster, changed, intake } = this.#context;
 		const known = roster.get(hello.device) !== undefined;
-		const terms = {
-			artifact: this.#options.artifact,
-			model: this.#options.decisions().model,
-			maxMessageBytes: this.#options.maxMessageBytes,
-		};
-		let enrolled: ReturnType<typeof enrol>;
-		try {
-			enrolled = enrol(this.#context, hello, terms);
-		} catch (error) {
-			if (!(error instanceof PsglError)) throw error;
-			this.onUnreadable(hello.device, error, { type: "hello" });
-			return;
-		}
+		const enrolled = this.#enrol(hello);
 		if (enrolled === undefined) return;
 		const { device, forgot } = enrolled;
 		if (forgot) {
@@ -129,6 +124,23 @@ export class FrontDesk implements UplinkHandler {
 			devicesOnline: roster.online.length,
 		});
 		changed.notify();
+	}
+
+	/** New terms for a device that is there: this desk's model instead of the one it has. */
+	invite({ hello }: RosterDevice): void {
+		const enrolled = this.#enrol(hello);
+		if (enrolled !== undefined) this.#bringUpToDate(enrolled.device);
+	}
+
+	#enrol(hello: HelloMessage): Enrolled | undefined {
+		const { artifact, decisions, maxMessageBytes, staged } = this.#options;
+		try {
+			return enrol(this.#context, hello, { artifact, model: decisions().model, maxMessageBytes, staged });
+		} catch (error) {
+			if (!(error instanceof PsglError)) throw error;
+			this.onUnreadable(hello.device, error, { type: "hello" });
+			return undefined;
+		}
 	}
 
 	/** What a device that just arrived has missed: the end of training, or weights it needs for decisions. */

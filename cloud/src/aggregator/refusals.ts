@@ -18,6 +18,16 @@ export function batchMissing(epoch: number, seq: number): ProtocolError {
 	});
 }
 
+/** For a request whose smashed data were made with another model than the aggregator serves the device with. */
+export function otherModel(got: string, expected: string): ProtocolError {
+	return new ProtocolError("PSGL_INFER_MODEL", {
+		what: "the smashed data of this request were made with a model that is not served",
+		got: `client half ${got.slice(0, 12)}`,
+		expected: expected.slice(0, 12),
+		remedy: "Nothing to do while models change: the device takes the one it was told of, and decides alone until then",
+	});
+}
+
 /** For a batch that came without credit while there was no room. */
 export function intakeFull(): LimitError {
 	return new LimitError("PSGL_INTAKE_FULL", {

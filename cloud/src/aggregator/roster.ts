@@ -9,6 +9,8 @@ export interface RosterDevice {
 	readonly id: string;
 	hello: HelloMessage;
 	online: boolean;
+	/** Digest of the client artifact it was told to use; undefined while it is not back since a restart. */
+	artifact: string | undefined;
 	/** Version of the weights the device is known to hold; undefined while it trains on, or when in doubt. */
 	holds: number | undefined;
 	/** Negotiated maximum, bytes. */
@@ -42,9 +44,15 @@ export class Roster {
 	/**
 	 * Takes a device in, or back.
 	 * @param version of the weights in the artifact the device gets
+	 * @param artifact its digest
 	 * @throws LimitError `PSGL_ROSTER_FULL`.
 	 */
-	welcome(hello: HelloMessage, maxMessageBytes: number, version: number): { device: RosterDevice; forgot: boolean } {
+	welcome(
+		hello: HelloMessage,
+		maxMessageBytes: number,
+		version: number,
+		artifact: string,
+	): { device: RosterDevice; forgot: boolean } {
 		const { releases } = hello;
 		const known = this.#devices.get(hello.device);
 		if (known !== undefined) {
@@ -53,11 +61,13 @@ export class Roster {
 			known.online = true;
 			this.told(known, releases);
 			known.maxMessageBytes = maxMessageBytes;
-			if (forgot) known.holds = version;
+			const another = known.artifact !== undefined && known.artifact !== artifact;
+			if (forgot || another) known.holds = version;
+			known.artifact = artifact;
 			return { device: known, forgot };
 		}
 		this.#makeRoom();
-		const device = { id: hello.device, hello, online: true, holds: version, maxMessageBytes, releases };
+		const device = { id: hello.device, hello, online: true, artifact, holds: version, maxMessageBytes, releases };
 		this.#devices.set(hello.device, device);
 		return { device, forgot: true };
 	}
@@ -65,7 +75,8 @@ export class Roster {
 	/** Takes in a device that a former process knew; it may come back. */
 	restore(hello: HelloMessage, maxMessageBytes: number): RosterDevice {
 		const { releases } = hello;
-		const device = { id: hello.device, hello, online: false, holds: undefined, maxMessageBytes, releases };
+		const unknown = { artifact: undefined, holds: undefined };
+		const device = { id: hello.device, hello, online: false, ...unknown, maxMessageBytes, releases };
 		this.#devices.set(hello.device, device);
 		return device;
 	}

@@ -10,6 +10,8 @@ export interface StateFiles {
 	readonly journal: string;
 	/** The artifact a stopped run started from: a checkpoint goes on from no other. */
 	readonly untrained: string;
+	/** Folder of staged roll-outs. */
+	readonly rollout: string;
 	/** The trained joint artifact. */
 	readonly model: string;
 	/** Vanilla split learning, trained beside it. */
@@ -29,10 +31,16 @@ export async function openStateFolder(folder: string): Promise<StateFiles> {
 			cause,
 		});
 	}
+	return stateFiles(folder);
+}
+
+/** Where they are. */
+export function stateFiles(folder: string): StateFiles {
 	return {
 		checkpoint: join(folder, "training.checkpoint"),
 		journal: join(folder, "journal"),
 		untrained: join(folder, "untrained.psgl"),
+		rollout: join(folder, "rollout"),
 		model: join(folder, "model.psgl"),
 		vanilla: join(folder, "vanilla.psgl"),
 		report: join(folder, "report.json"),

@@ -4,6 +4,7 @@ import { describeDecision } from "./describe-decision.js";
 import { formatBytes, formatPercent } from "./format.js";
 import type { Output, Progress } from "./output.js";
 
+type RolloutEvent = Extract<AggregatorEvent, { type: "rollout" }>;
 type RoundEvent = Extract<AggregatorEvent, { type: "round" }>;
 
 export interface TrainingProgressOptions {
@@ -96,6 +97,8 @@ export class TrainingProgress {
 				return `${event.device} did not answer in time; round ${event.round} goes on without it`;
 			case "taken-back":
 				return `${event.device} takes part in round ${event.round} again`;
+			case "rollout":
+				return rolloutLine(event);
 			case "refused":
 				return `${event.device}: a message was refused: ${event.code}: ${event.reason}`;
 			case "device":
@@ -104,6 +107,14 @@ export class TrainingProgress {
 				return undefined;
 		}
 	}
+}
+
+/** Undefined for what devices tell one by one. */
+function rolloutLine({ cause, phase, percentage, reason, problem }: RolloutEvent): string | undefined {
+	if (problem !== undefined) return `Roll-out: ${problem}`;
+	if (cause === "device") return undefined;
+	if (phase === "rolled-back") return `Roll-out rolled back${cause === "automatic" ? " by itself" : ""}: ${reason}`;
+	return phase === "halted" ? "Roll-out halted: no further device gets the candidate" : `Roll-out at ${percentage} %`;
 }
 
 function roundLine(event: RoundEvent): string {

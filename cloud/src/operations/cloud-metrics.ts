@@ -55,6 +55,19 @@ export class CloudMetrics {
 		"state",
 	]);
 
+	readonly #rolloutPercentage = this.#gauge(
+		"psgl_rollout_percentage",
+		"Per cent of the devices that get the candidate of a staged roll-out; 0 without one, or rolled back.",
+	);
+	readonly #rolloutDevices = this.#gauge(
+		"psgl_rollout_devices",
+		"Devices of a staged roll-out, by what became of the candidate: offered, trial, confirmed, failed.",
+		["state"],
+	);
+	readonly #rollbacks = this.#counter("psgl_rollbacks_total", "Roll-outs rolled back, by whom: order, automatic.", [
+		"cause",
+	]);
+
 	/** @param version of psgl */
 	constructor(version: string) {
 		this.#gauge("psgl_build_info", "1; the version is a label.", ["version"]).set({ version }, 1);
@@ -92,6 +105,13 @@ export class CloudMetrics {
 			case "model-health":
 				this.#modelHealth.inc({ state: event.state });
 				break;
+			case "rollout": {
+				const { phase, percentage, devices, cause } = event;
+				this.#rolloutPercentage.set(phase === "rolled-back" ? 0 : percentage);
+				for (const [state, count] of Object.entries(devices)) this.#rolloutDevices.set({ state }, count);
+				if (phase === "rolled-back" && cause !== "device") this.#rollbacks.inc({ cause });
+				break;
+			}
 			case "resumed":
 				this.#round.set(event.round);
 				break;

@@ -47,6 +47,12 @@ export class RunRecorder {
 					refused: event.counts.refused,
 				});
 				break;
+			case "rollout": {
+				// What devices told is there as their models' health.
+				const { type, cause, phase, candidate, percentage, reason } = event;
+				if (cause !== "device") this.#trail.append(type, { cause, phase, candidate, percentage, reason });
+				break;
+			}
 			case "model-health":
 			case "resumed":
 			case "outlier":

@@ -113,8 +113,9 @@ export class DeviceModels {
 		if (staged !== undefined) return this.#adopt(staged, welcome);
 		this.#trust?.check(artifact);
 		const segment = this.#holds(artifact) ? await this.#settings.segments.get(artifact) : undefined;
-		if (segment !== undefined) await this.#use(segment, welcome, undefined);
-		else this.#standBy();
+		if (segment === undefined) return this.#standBy();
+		await this.#use(segment, welcome, undefined);
+		await this.#confirm(welcome);
 	}
 
 	/**
@@ -128,14 +129,14 @@ export class DeviceModels {
 		// What comes twice is adopted once.
 		if (this.#agreed?.segment.digest === digest) return;
 		if (this.#records.slots?.active !== undefined) await this.#adopt(artifact, welcome);
-		else await this.#use(await this.#open(artifact, digest), welcome, artifact);
+		else await this.#use(await this.#open(artifact, welcome), welcome, artifact);
 	}
 
 	/** The model was of use: it decided, or made a training step. */
-	async used(): Promise<void> {
+	async used(welcome: WelcomeMessage | undefined): Promise<void> {
 		if (!(await this.#records.used())) return;
 		const artifact = this.#records.slots?.digests[0] as string;
-		await this.#trust?.confirm(artifact);
+		if (welcome?.artifact === artifact) await this.#confirm(welcome);
 		this.#reports.push({ artifact, state: "confirmed" });
 	}
 
@@ -153,7 +154,7 @@ export class DeviceModels {
 	async #reopen({ welcome, artifact, client, perturbations }: RestoredDevice): Promise<ClientModel | undefined> {
 		let segment: ClientSegment;
 		try {
-			segment = await this.#open(artifact, welcome.artifact);
+			segment = await this.#open(artifact, welcome);
 		} catch (error) {
 			if (error instanceof ArtifactError) return undefined;
 			throw error;
@@ -217,11 +218,16 @@ export class DeviceModels {
 	}
 
 	/** What is not to be trusted is not unpacked. */
-	async #open(artifact: Uint8Array, digest: string): Promise<ClientSegment> {
+	async #open(artifact: Uint8Array, welcome: WelcomeMessage): Promise<ClientSegment> {
+		const { artifact: digest } = welcome;
 		await this.#trust?.verify(artifact, digest);
-		// On trial an older model may be needed again.
-		if (!this.onTrial) await this.#trust?.confirm(digest);
+		await this.#confirm(welcome);
 		return this.#settings.segments.open(artifact, digest);
+	}
+
+	/** No older model is taken any more, unless this one is on trial, or on trial in the fleet: then one may be needed again. */
+	async #confirm({ artifact, staged }: WelcomeMessage): Promise<void> {
+		if (!this.onTrial && staged !== true) await this.#trust?.confirm(artifact);
 	}
 
 	async #use(segment: ClientSegment, welcome: WelcomeMessage, artifact: Uint8Array | undefined): Promise<void> {

@@ -150,7 +150,7 @@ export class Enrolment {
 
 	/** The model was of use: it decided, or made a training step. */
 	async used(): Promise<void> {
-		await this.#models.used();
+		await this.#models.used(this.#welcome);
 	}
 
 	/** Whether the model has yet to prove itself, and the one before it is kept. */

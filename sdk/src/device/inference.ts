@@ -3,6 +3,7 @@ import { ArtifactError, ConnectionError, type LimitError, NumericError, PsglErro
 import { recordDigests } from "../ledger/record-digest.js";
 import {
 	type CodeTensor,
+	creditVersion,
 	protocolLimits,
 	type RefusedMessage,
 	type ScoresMessage,
@@ -133,7 +134,8 @@ export class Inference {
 		signal: AbortSignal | undefined,
 	): Promise<Answer> {
 		const { id, clock, inferTimeoutMs } = this.#settings;
-		const { state } = model;
+		const { state, segment, welcome } = model;
+		const artifact = welcome.protocol < creditVersion ? undefined : segment.digest;
 		const seq = this.#seq++;
 		const tensors = { smashed };
 		const session = this.#session;
@@ -143,7 +145,7 @@ export class Inference {
 		try {
 			return await new Promise<Answer>((resolve, reject) => {
 				this.#waiting.set(seq, resolve);
-				const request = { type: "infer", device: id, seq, session, model: state.version } as const;
+				const request = { type: "infer", device: id, seq, session, model: state.version, artifact } as const;
 				this.#link.send({ ...request, allowPartial, tensors }).catch(reject);
 				clock.sleep(inferTimeoutMs, settled.signal).then(
 					() => resolve("late"),

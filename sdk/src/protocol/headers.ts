@@ -146,6 +146,7 @@ const schemas = {
 		seq: counter,
 		session: counter,
 		model: counter,
+		artifact: digest.optional(),
 		allowPartial: z.boolean(),
 		tensors,
 	}),
@@ -181,6 +182,7 @@ const schemas = {
 		mapBudget: rate,
 		robustBudget: z.number().min(0).max(1),
 		releases: releases.optional(),
+		staged: z.literal(true).optional(),
 	}),
 	artifact: z.strictObject({ ...envelope, type: z.literal("artifact"), name, version: name, digest }),
 	round: z.strictObject({

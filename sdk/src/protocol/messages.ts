@@ -94,6 +94,8 @@ export interface InferMessage extends Addressed {
 	readonly seq: number;
 	readonly session: number;
 	readonly model: number;
+	/** SHA-256 (hex) of the client artifact the smashed data were made with. Since version 2. */
+	readonly artifact?: string | undefined;
 	/** True when the aggregator may answer with what arrived if chunks are missing (masked recovery). */
 	readonly allowPartial: boolean;
 	readonly tensors: { readonly smashed: WireTensor | CodeTensor };
@@ -135,7 +137,7 @@ export interface ByeMessage extends Addressed {
 /** How client segments are combined (docs/concepts.md). */
 export type Strategy = "sequential" | "splitfed-v1" | "splitfed-v2";
 
-/** Answer to `hello`: what was agreed. */
+/** Answer to `hello`: what was agreed. In a staged roll-out also by itself, when the device is to change its model. */
 export interface WelcomeMessage extends Addressed {
 	readonly type: "welcome";
 	/** Protocol version both will speak. */
@@ -166,6 +168,11 @@ export interface WelcomeMessage extends Addressed {
 	readonly robustBudget: number;
 	/** The most releases that the device has told of in a `hello`; absent when it told of none. */
 	readonly releases?: number | undefined;
+	/**
+	 * The artifact is being rolled out to part of the fleet and may be taken back: until a `welcome` without it the device goes on
+	 * taking the release it had before. Since version 2.
+	 */
+	readonly staged?: true | undefined;
 }
 
 /** The client half of an artifact, opaque to the protocol. */

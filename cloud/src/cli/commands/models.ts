@@ -75,5 +75,29 @@ const rotateVerb = defineVerb({
 	run: async (options, context) => (await import("./run-models.js")).runModelsRotate(options, context),
 });
 
+const rolloutVerb = defineVerb({
+	name: "models rollout",
+	summary: "give a new model to part of the fleet, then to more, or take it back",
+	description:
+		"Orders for a psgl cloud --rounds 0 that runs on the same state folder: so many per cent of the devices get another model than the one it serves. Taken back by itself when it fails on too many of them (docs/security.md). The roll-out is in the state folder and outlasts restarts.",
+	options: {
+		state: option("DIR", "state folder of the cloud", z.string().default("psgl-state")),
+		candidate: option("FILE", "joint artifact to roll out; begins a roll-out", z.string().optional()),
+		percentage: option("N", "per cent of the devices that get it from now on", z.int().min(0).max(100).optional()),
+		halt: toggle("no further device gets it; those that have it keep it. --percentage goes on"),
+		rollback: toggle("every device gets the model that is served back"),
+		wait: option("SECONDS", "how long to wait for the cloud's answer", z.number().min(0).max(3600).default(15)),
+	},
+	examples: [
+		{
+			command: "psgl models rollout --candidate chest-2.psgl --percentage 10",
+			does: "begin with a tenth of the devices",
+		},
+		{ command: "psgl models rollout --percentage 50", does: "go on to half of them" },
+		{ command: "psgl models rollout --rollback", does: "take it back everywhere" },
+	],
+	run: async (options, context) => (await import("./run-models-rollout.js")).runModelsRollout(options, context),
+});
+
 /** `psgl models …`: which models devices take. */
-export const modelsVerbs: readonly Verb[] = [initVerb, signVerb, rotateVerb];
+export const modelsVerbs: readonly Verb[] = [initVerb, signVerb, rotateVerb, rolloutVerb];

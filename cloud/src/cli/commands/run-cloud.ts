@@ -10,6 +10,7 @@ import { writeOutput } from "../../files/write-output.js";
 import { type FileJournal, type Fsync, openFileJournal } from "../../log/file-journal.js";
 import { createMemoryLog } from "../../log/memory-log.js";
 import { Operations } from "../../operations/operations.js";
+import { followOrders } from "../../rollout/rollout-orders.js";
 import { AuditTrail } from "../../trail/audit-trail.js";
 import { RunRecorder } from "../../trail/run-recorder.js";
 import { followBrokerTls, readBrokerTls } from "../broker-tls.js";
@@ -82,6 +83,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		broker,
 		settings: aggregatorSettings(options, options.minDevices),
 		checkpointFile: options.rounds === 0 ? undefined : files.checkpoint,
+		rolloutFolder: files.rollout,
 		threads: options.threads ?? defaultThreads(),
 		keepLog: options.journalKeep === "all",
 		signal,
@@ -92,6 +94,8 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		operations.metrics.aggregator(event);
 	});
 	announce(output, broker, aggregator, options);
+	const { rollout } = aggregator;
+	using _orders = rollout && followOrders(files.rollout, rollout, (error) => output.error(error));
 	const progress = new TrainingProgress(output, { label: artifact.manifest.name });
 	for await (const event of aggregator.events()) {
 		progress.show(event);
