@@ -1,3 +1,4 @@
+export type { ResourceBudget } from "./budget/resource-budget.js";
 export { deviceLastWill } from "./device/aggregator-link.js";
 export { batchesPerPass } from "./device/batches.js";
 export { ClientSegment } from "./device/client-segment.js";
@@ -27,8 +28,9 @@ export {
 } from "./errors.js";
 export { type Clock, systemClock } from "./ports/clock.js";
 export type { DeviceStore, StoreChange } from "./ports/device-store.js";
+export type { Host } from "./ports/host.js";
 export { type Random, seededRandom } from "./ports/random.js";
-export type { Runtime, Session, SessionOptions, Tensors } from "./ports/runtime.js";
+export { type Runtime, type Session, type SessionOptions, type Tensors, withThreads } from "./ports/runtime.js";
 export type {
 	LastWill,
 	MessageHandler,

@@ -5,6 +5,7 @@ import { minimumSamplesPerDevice } from "@psgl/firmware-sim";
 import { auditLimits, onnxLimits } from "@psgl/models";
 import { scrutinyLimits } from "@psgl/sdk";
 import { maxArtifactBytes } from "@psgl/sdk/artifact";
+import { budgetLimits } from "@psgl/sdk/budget";
 import { ledgerLimits } from "@psgl/sdk/ledger";
 import { protocolLimits } from "@psgl/sdk/protocol";
 import { defaultMaxExpandedBytes, heldOutCap, heldOutFraction } from "@psgl/sdk/sources";
@@ -23,6 +24,7 @@ const limits = {
 	audit: auditLimits,
 	outbox: outboxLimits,
 	"new models": slotLimits,
+	"resource budget": budgetLimits,
 	"staged roll-out": rolloutLimits,
 	"outlier guard": outlierLimits,
 	"guard on smashed data": smashedGuardLimits,

@@ -1,5 +1,5 @@
 import type { DecisionMetrics } from "@psgl/models";
-import type { HealthMessage } from "@psgl/sdk/protocol";
+import type { HealthMessage, PauseReason } from "@psgl/sdk/protocol";
 import type { RolloutCause, RolloutStatus } from "../rollout/rollout.js";
 import type { LedgerCounts } from "./ledger.js";
 
@@ -55,6 +55,8 @@ export type AggregatorEvent =
 			readonly state: "joined" | "online" | "offline" | "left";
 			readonly devicesOnline: number;
 	  }
+	/** A device's budget does not let it train at the moment, or does again: then there are no reasons. */
+	| { readonly type: "device-paused"; readonly device: string; readonly reasons: readonly PauseReason[] }
 	/** A device got the client half of the model. `digest` is its SHA-256 in hex. */
 	| { readonly type: "artifact-sent"; readonly device: string; readonly version: number; readonly digest: string }
 	/**

@@ -192,11 +192,15 @@ export class FrontDesk implements UplinkHandler {
 		this.#context.changed.notify();
 	}
 
-	onStatus(id: string, { state, disclosure }: StatusMessage): void {
+	onStatus(id: string, { state, disclosure, paused = [] }: StatusMessage): void {
 		const { roster, changed } = this.#context;
 		const device = roster.get(id);
 		if (device === undefined) return;
 		roster.told(device, disclosure?.releases);
+		if (paused.join() !== device.paused.join()) {
+			device.paused = paused;
+			this.#context.emit({ type: "device-paused", device: id, reasons: paused });
+		}
 		const online = state === "online";
 		if (device.online === online) return;
 		device.online = online;

@@ -1,6 +1,6 @@
 import { ConfigError, LimitError, type PsglError } from "@psgl/sdk";
 import type { Manifest } from "@psgl/sdk/artifact";
-import { type HelloMessage, protocolVersions } from "@psgl/sdk/protocol";
+import { type HelloMessage, type PauseReason, protocolVersions } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import type { ResolvedSettings } from "./settings.js";
 
@@ -15,6 +15,8 @@ export interface RosterDevice {
 	holds: number | undefined;
 	/** Negotiated maximum, bytes. */
 	maxMessageBytes: number;
+	/** Why it does not train at the moment. */
+	paused: readonly PauseReason[];
 	/** The most releases it has told of; undefined when it told of none. */
 	releases: number | undefined;
 }
@@ -67,7 +69,16 @@ export class Roster {
 			return { device: known, forgot };
 		}
 		this.#makeRoom();
-		const device = { id: hello.device, hello, online: true, artifact, holds: version, maxMessageBytes, releases };
+		const device = {
+			id: hello.device,
+			hello,
+			online: true,
+			artifact,
+			holds: version,
+			maxMessageBytes,
+			releases,
+			paused: [],
+		};
 		this.#devices.set(hello.device, device);
 		return { device, forgot: true };
 	}
@@ -76,7 +87,7 @@ export class Roster {
 	restore(hello: HelloMessage, maxMessageBytes: number): RosterDevice {
 		const { releases } = hello;
 		const unknown = { artifact: undefined, holds: undefined };
-		const device = { id: hello.device, hello, online: false, ...unknown, maxMessageBytes, releases };
+		const device = { id: hello.device, hello, online: false, ...unknown, maxMessageBytes, releases, paused: [] };
 		this.#devices.set(hello.device, device);
 		return device;
 	}

@@ -1,4 +1,5 @@
 import type { DeviceEvent, ModelReport, TransportEvent } from "@psgl/sdk";
+import type { PauseReason } from "@psgl/sdk/protocol";
 import { formatSeconds } from "./format.js";
 import type { Output, Progress } from "./output.js";
 
@@ -119,6 +120,14 @@ function trainingLine(device: string, event: Exclude<DeviceEvent, TransportEvent
 			return `${device}: the aggregator refused a message: ${event.refusal.code}: ${event.refusal.what}`;
 		case "left-out":
 			return `${device}: ${event.error.message}`;
+		case "paused":
+			return `${device}: does not train for now: ${event.reasons.map((reason) => pauseReasons[reason]).join(", ")}`;
+		case "resumed":
+			return `${device}: may train again`;
+		case "batch-shrunk":
+			return event.epoch > 1
+				? undefined
+				: `${device}: trains on ${event.samples} of ${event.batchSize} samples a batch, as its memory allows`;
 		case "coded":
 			return `${device}: sent its codes`;
 		case "end":
@@ -130,6 +139,12 @@ function trainingLine(device: string, event: Exclude<DeviceEvent, TransportEvent
 			return undefined;
 	}
 }
+
+const pauseReasons: Readonly<Record<PauseReason, string>> = {
+	temperature: "too hot",
+	battery: "on battery",
+	hours: "not within its hours",
+};
 
 function stepNote(losses: Readonly<Record<string, number>>): string {
 	return Object.entries(losses)

@@ -93,6 +93,10 @@ export class TrainingProgress {
 				return this.#tellWaiting ? `Waiting for devices: ${event.devices} of ${event.needed}` : undefined;
 			case "round":
 				return `${this.#label} ${roundLine(event)}`;
+			case "device-paused":
+				return event.reasons.length > 0
+					? `${event.device} does not train for now: ${event.reasons.join(", ")}`
+					: undefined;
 			case "left-behind":
 				return `${event.device} did not answer in time; round ${event.round} goes on without it`;
 			case "taken-back":

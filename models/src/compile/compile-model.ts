@@ -16,6 +16,7 @@ import { withDerivativeAdvice } from "./derivative-advice.js";
 import { batchDim, layOut, type ModelDefinition, type ModelLayout } from "./model-definition.js";
 import { serverInferGraph, serverInferMaskedGraph, serverTrainGraph } from "./server-graphs.js";
 import { sharedInputs, streamLogits } from "./server-streams.js";
+import { trainingMemory } from "./training-memory.js";
 
 /** Shapes and layouts of a definition. @throws ConfigError `PSGL_MODEL_INPUT`, `PSGL_MODEL_FROZEN`. */
 export function modelLayout(definition: ModelDefinition): ModelLayout {
@@ -47,8 +48,13 @@ export async function compileModel(definition: ModelDefinition, options: Compile
 		["server/params", vector(layout.server.params.initialise(random.fork("server")))],
 		["server/stats", vector(layout.server.stats.initialise(random))],
 	]);
-	return encodeArtifact(manifestDraft(definition, layout, options.name), graphs, tensors);
+	const trains = built.filter(({ name }) => trainingGraphs.includes(name));
+	const draft = manifestDraft(definition, layout, options.name);
+	return encodeArtifact({ ...draft, memory: trainingMemory(trains) }, graphs, tensors);
 }
+
+/** What a device trains with. */
+const trainingGraphs: readonly string[] = ["client/forward", "client/train", "client/local"];
 
 function modelGraphs(definition: ModelDefinition, layout: ModelLayout): readonly Graph[] {
 	const graphs = [

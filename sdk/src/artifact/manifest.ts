@@ -159,6 +159,8 @@ const manifestFields = z.strictObject({
 	server: segment.nullable(),
 	/** Every other file of the container by its name, for instance `client/forward.onnx` or `client/params.f32`. */
 	members: z.record(z.string().min(1).max(64), member),
+	/** What training takes on a device, bytes: weights, optimiser and gradients, and values of each sample. Estimated when it was compiled. */
+	memory: z.strictObject({ fixedBytes: count, sampleBytes: count }).optional(),
 	/** Free text of the run that trained it: data set, seed, accuracy. */
 	note: z.string().max(4096).optional(),
 });

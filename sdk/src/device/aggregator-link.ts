@@ -5,12 +5,12 @@ import {
 	type AggregatorMessage,
 	ChunkAssembler,
 	type DeviceMessage,
-	type DisclosureTotals,
 	defaultReceiveLimits,
 	deviceTopic,
 	encodeEnvelope,
 	protocolLimits,
 	type Received,
+	type StatusMessage,
 	splitIntoChunks,
 } from "../protocol/index.js";
 
@@ -38,8 +38,8 @@ export interface AggregatorLinkOptions {
 	/** What came in could not be read. */
 	readonly onRejected: (error: PsglError) => void;
 	readonly onEvent: (event: TransportEvent) => void;
-	/** What the device's status tells of its disclosure ledger. */
-	readonly disclosure: () => DisclosureTotals | undefined;
+	/** What the device's status tells besides that it is there. */
+	readonly status: () => Pick<StatusMessage, "disclosure" | "paused">;
 }
 
 /** A device's messages over a transport: envelopes, chunks, status, and a count of the bytes. */
@@ -121,11 +121,11 @@ export class AggregatorLink {
 		await Promise.all(envelopes.map((envelope) => transport.publish(topic, envelope)));
 	}
 
-	/** Publishes the device's status, that it is there and what it has released. */
+	/** Publishes the device's status: that it is there, what it has released, whether it pauses. */
 	announce(): void {
-		const { transport, id, disclosure } = this.#options;
-		const status = { type: "status", device: id, state: "online", since: this.#since } as const;
-		const payload = encodeEnvelope({ ...status, disclosure: disclosure() });
+		const { transport, id, status } = this.#options;
+		const online = { type: "status", device: id, state: "online", since: this.#since } as const;
+		const payload = encodeEnvelope({ ...online, ...status() });
 		// Fails only when the device is closed, which announces the opposite.
 		transport.publish(deviceTopic(id, "status"), payload, { retain: true }).catch(() => {});
 	}

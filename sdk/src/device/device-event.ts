@@ -1,7 +1,15 @@
 import type { LimitError, PsglError } from "../errors.js";
 import type { LeftOut } from "../ledger/release-rules.js";
 import type { TransportEvent } from "../ports/transport.js";
-import type { Awaiting, EndMessage, RefusedMessage, RoundMessage, Strategy, WireDType } from "../protocol/index.js";
+import type {
+	Awaiting,
+	EndMessage,
+	PauseReason,
+	RefusedMessage,
+	RoundMessage,
+	Strategy,
+	WireDType,
+} from "../protocol/index.js";
 
 /** What happens on a device while it trains, in the order in which it happens. */
 export type DeviceEvent =
@@ -51,6 +59,12 @@ export type DeviceEvent =
 			readonly passSteps: number;
 			readonly learningRate: number;
 	  }
+	/** The device's budget does not let it train at the moment; comes again when the reasons change. It decides all the same. */
+	| { readonly type: "paused"; readonly reasons: readonly PauseReason[] }
+	/** It may train again. */
+	| { readonly type: "resumed" }
+	/** Only so many samples of each batch of the round fit the memory the device may take; the others wait for another pass. */
+	| { readonly type: "batch-shrunk"; readonly epoch: number; readonly samples: number; readonly batchSize: number }
 	/** The aggregator has no room for the next batch yet: it is slower than its devices together. */
 	| { readonly type: "waiting-for-credit"; readonly epoch: number; readonly seq: number }
 	/** One training step is complete. */

@@ -121,7 +121,7 @@ export class DeviceModels {
 	/**
 	 * The artifact has come.
 	 * @throws ArtifactError `PSGL_ARTIFACT_DIGEST`, `PSGL_ARTIFACT_PART`, `PSGL_MODEL_UNHEALTHY`, `PSGL_MODEL_REJECTED`, as
-	 * `ModelTrust.verify` and `decodeArtifact`; ShapeError as `requireFit`; ConfigError `PSGL_LEDGER_VOLATILE`; DataError `PSGL_LEDGER_OLD`.
+	 * `ModelTrust.verify` and `decodeArtifact`; ShapeError as `requireFit`; LimitError `PSGL_DEVICE_MEMORY`; ConfigError `PSGL_LEDGER_VOLATILE`; DataError `PSGL_LEDGER_OLD`.
 	 */
 	async take(artifact: Uint8Array, welcome: WelcomeMessage): Promise<void> {
 		const { artifact: digest } = welcome;
@@ -177,7 +177,7 @@ export class DeviceModels {
 		try {
 			await this.#trust?.verify(artifact, digest);
 			const segment = await segments.open(artifact, digest);
-			this.#requireUsable(segment);
+			this.#requireUsable(segment, welcome);
 			const { disclosure } = segment.artifact.manifest;
 			this.#records.ledger.requireAcceptable(disclosure);
 			await this.#records.stage(welcome, artifact);
@@ -231,14 +231,14 @@ export class DeviceModels {
 	}
 
 	async #use(segment: ClientSegment, welcome: WelcomeMessage, artifact: Uint8Array | undefined): Promise<void> {
-		this.#requireUsable(segment);
+		this.#requireUsable(segment, welcome);
 		await this.#records.ledger.accept(segment.artifact.manifest.disclosure);
 		await this.#records.enrolled(welcome, artifact);
 		this.#agreed = this.#clientModel(segment, welcome);
 		this.#standby = undefined;
 	}
 
-	#requireUsable(segment: ClientSegment): void {
+	#requireUsable(segment: ClientSegment, { batchSize }: WelcomeMessage): void {
 		const { manifest } = segment.artifact;
 		if (manifest.part !== "client") {
 			throw new ArtifactError("PSGL_ARTIFACT_PART", {
@@ -248,8 +248,10 @@ export class DeviceModels {
 				remedy: "Give the aggregator's devices the client half only",
 			});
 		}
-		const { data } = this.#settings;
-		if (data !== undefined) requireFit(manifest, data);
+		const { data, gate } = this.#settings;
+		if (data === undefined) return;
+		requireFit(manifest, data);
+		if (data.train !== undefined) gate.fittingBatch(manifest, batchSize);
 	}
 
 	#clientModel(segment: ClientSegment, welcome: WelcomeMessage): ClientModel {

@@ -1,8 +1,11 @@
+import { parseBudget, type ResourceBudget } from "../budget/resource-budget.js";
+import { WorkGate } from "../budget/work-gate.js";
 import { ConfigError } from "../errors.js";
 import { type Clock, systemClock } from "../ports/clock.js";
 import type { DeviceStore } from "../ports/device-store.js";
+import type { Host } from "../ports/host.js";
 import { type Random, seededRandom } from "../ports/random.js";
-import type { Runtime } from "../ports/runtime.js";
+import { type Runtime, withThreads } from "../ports/runtime.js";
 import { secureUniform } from "../ports/secure-random.js";
 import type { Transport, TransportEvent } from "../ports/transport.js";
 import { deviceIdPattern, protocolLimits, type WireDType, wireDTypes } from "../protocol/index.js";
@@ -55,6 +58,10 @@ export interface DeviceOptions {
 	readonly budgetBits?: number | undefined;
 	/** Turns over the bits of codes (randomised response). Default: the operating system's generator; another one only in tests. */
 	readonly noise?: Pick<Random, "uniform"> | undefined;
+	/** What of its machine the device may use (docs/device.md). Default: everything. */
+	readonly budget?: ResourceBudget | undefined;
+	/** The machine, as a budget asks for it. Default in Node.js: `nodeHost` of `@psgl/sdk/budget`. */
+	readonly host?: Host | undefined;
 	readonly clock?: Clock | undefined;
 	/** Session number and delays between attempts to connect. Training draws from the seed in `welcome`. */
 	readonly random?: Random | undefined;
@@ -92,6 +99,8 @@ export interface DeviceSettings {
 	readonly maxOutboxAgeMs: number;
 	readonly budgetBits: number | undefined;
 	readonly noise: Pick<Random, "uniform">;
+	/** When the device may work, and on how much at a time. */
+	readonly gate: WorkGate;
 	readonly clock: Clock;
 	readonly random: Random;
 	readonly dtypes: readonly WireDType[];
@@ -103,7 +112,7 @@ export interface DeviceSettings {
 
 /**
  * Checks options once.
- * @throws ConfigError `PSGL_DEVICE_OPTIONS`; DataError `PSGL_DEVICE_NOT_FINITE`; ShapeError `PSGL_DEVICE_DATA`.
+ * @throws ConfigError `PSGL_DEVICE_OPTIONS`, `PSGL_BUDGET`; DataError `PSGL_DEVICE_NOT_FINITE`; ShapeError `PSGL_DEVICE_DATA`.
  */
 export function parseOptions(options: CompleteOptions): DeviceSettings {
 	const { transport, runtime, segments, kit } = options;
@@ -136,9 +145,12 @@ export function parseOptions(options: CompleteOptions): DeviceSettings {
 	if (budgetBits !== undefined && !(budgetBits > 0)) {
 		throw optionError("budgetBits is out of range", `${budgetBits}`, "bits above 0");
 	}
+	const clock = options.clock ?? systemClock;
+	const budget = parseBudget(options.budget ?? {});
 	return {
 		id,
-		segments: segments ?? new ClientSegmentCache({ runtime: requireRuntime(runtime) }),
+		gate: new WorkGate({ budget, host: options.host, clock }),
+		segments: segments ?? new ClientSegmentCache({ runtime: withThreads(requireRuntime(runtime), budget.threads) }),
 		ownsSegments: segments === undefined,
 		data: options.data && checkData(options.data),
 		store: options.store,
@@ -147,7 +159,7 @@ export function parseOptions(options: CompleteOptions): DeviceSettings {
 		maxOutboxBytes,
 		budgetBits,
 		noise: options.noise ?? { uniform: secureUniform },
-		clock: options.clock ?? systemClock,
+		clock,
 		random: options.random ?? seededRandom(crypto.getRandomValues(new Int32Array(1))[0] as number),
 		dtypes: options.dtypes ?? wireDTypes,
 		maxMessageBytes,

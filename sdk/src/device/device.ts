@@ -2,7 +2,7 @@ import type { Manifest } from "../artifact/index.js";
 import { ArtifactError, ConfigError, ConnectionError } from "../errors.js";
 import { DatasetDigests } from "../ledger/record-digest.js";
 import type { WaitOptions } from "../ports/transport.js";
-import type { DisclosureTotals } from "../protocol/index.js";
+import type { DisclosureTotals, PauseReason } from "../protocol/index.js";
 import type { Tensor } from "../tensor.js";
 import { completeOptions } from "./complete-options.js";
 import type { DeviceEvent } from "./device-event.js";
@@ -40,7 +40,7 @@ export class Device implements AsyncDisposable {
 	/**
 	 * Connects to the broker and introduces the device to the aggregator. Resolves when the broker has answered; tries
 	 * again with growing delays until then. From there on the device reconnects by itself until `close`.
-	 * @throws ConfigError `PSGL_DEVICE_OPTIONS`, `PSGL_BROKER_URL`, `PSGL_KIT`; DataError `PSGL_DEVICE_NOT_FINITE` when a sample
+	 * @throws ConfigError `PSGL_DEVICE_OPTIONS`, `PSGL_BROKER_URL`, `PSGL_KIT`, `PSGL_BUDGET`; DataError `PSGL_DEVICE_NOT_FINITE` when a sample
 	 * holds NaN or infinity; ShapeError `PSGL_DEVICE_DATA`; ConnectionError `PSGL_BROKER_REFUSED`, and
 	 * `PSGL_BROKER_UNREACHABLE` after `connectDeadlineMs`; with a store ConfigError `PSGL_STORE_DEVICE`, DataError
 	 * `PSGL_STORE_DAMAGED`, `PSGL_STORE_FORMAT`, `PSGL_STORE_WRITE`; ConfigError `PSGL_LEDGER_DEVICE`, `PSGL_LEDGER_VOLATILE` and DataError
@@ -49,6 +49,7 @@ export class Device implements AsyncDisposable {
 	static async connect(options: DeviceOptions): Promise<Device> {
 		const complete = await completeOptions(options);
 		const settings = parseOptions(complete);
+		settings.gate.giveWay();
 		const transport = await openTransport(complete, settings);
 		let enrolment: Enrolment;
 		try {
@@ -89,6 +90,11 @@ export class Device implements AsyncDisposable {
 		return this.#reception.enrolment.records.ledger.totals;
 	}
 
+	/** Why the device does not train at the moment, by its budget; empty while it may. */
+	get paused(): readonly PauseReason[] {
+		return this.#reception.settings.gate.paused;
+	}
+
 	/** Payload bytes sent so far. */
 	get bytesUp(): number {
 		return this.#reception.link.bytesUp;
@@ -109,7 +115,8 @@ export class Device implements AsyncDisposable {
 	 * artifact cannot be used; ShapeError `PSGL_DEVICE_SHAPE`, `PSGL_DEVICE_CLASSES`, `PSGL_DEVICE_LABELS` when it does not fit the data;
 	 * NumericError `PSGL_DEVICE_DIVERGED`; LimitError `PSGL_OUTBOX_FULL`, `PSGL_OUTBOX_EXPIRED`; DataError
 	 * `PSGL_STORE_WRITE`; ConnectionError `PSGL_DEVICE_CLOSED`; and the error of an answer that could not be used five times
-	 * in a row; ConfigError `PSGL_LEDGER_VOLATILE`, DataError `PSGL_LEDGER_OLD` where the artifact sets a disclosure budget.
+	 * in a row; ConfigError `PSGL_LEDGER_VOLATILE`, DataError `PSGL_LEDGER_OLD` where the artifact sets a disclosure budget; LimitError
+	 * `PSGL_DEVICE_MEMORY` where the budget's memory does not take the model.
 	 */
 	train(source: Source, options?: TrainOptions): AsyncGenerator<DeviceEvent, void>;
 	train(options?: TrainOptions): AsyncGenerator<DeviceEvent, void>;
@@ -128,7 +135,7 @@ export class Device implements AsyncDisposable {
 		try {
 			if (source !== undefined) await reception.takeData(source);
 			const { link, enrolment } = reception;
-			const { data, id, clock, noise, answerTimeoutMs } = reception.settings;
+			const { data, id, clock, gate, noise, answerTimeoutMs } = reception.settings;
 			if (data === undefined) {
 				throw new ConfigError("PSGL_DEVICE_NO_DATA", {
 					what: `device ${id} has nothing to train on`,
@@ -138,7 +145,7 @@ export class Device implements AsyncDisposable {
 			enrolment.requireSound();
 			enrolment.requireTrainable();
 			const digests = new DatasetDigests();
-			const training = { id, link, enrolment, mailbox, clock, answerTimeoutMs, signal, noise, digests };
+			const training = { id, link, enrolment, mailbox, clock, gate, answerTimeoutMs, signal, noise, digests };
 			for await (const event of trainingLoop(training, data)) {
 				reception.tell();
 				yield event;

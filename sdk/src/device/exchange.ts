@@ -1,3 +1,4 @@
+import type { WorkGate } from "../budget/work-gate.js";
 import { PsglError } from "../errors.js";
 import type { DatasetDigests } from "../ledger/record-digest.js";
 import type { Clock } from "../ports/clock.js";
@@ -35,6 +36,8 @@ export interface Training {
 	readonly enrolment: Enrolment;
 	readonly mailbox: Mailbox<TrainingItem>;
 	readonly clock: Clock;
+	/** When the device may work. */
+	readonly gate: WorkGate;
 	readonly answerTimeoutMs: number;
 	readonly signal: AbortSignal | undefined;
 	readonly noise: Pick<Random, "uniform">;

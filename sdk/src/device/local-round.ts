@@ -4,6 +4,7 @@ import { deviceRandom } from "./client-model.js";
 import type { DeviceEvent } from "./device-event.js";
 import { dropoutSeed } from "./dropout-seed.js";
 import type { Training } from "./exchange.js";
+import { fitBatches, holdWork, rest } from "./hold-work.js";
 import type { RoundProgress } from "./round-progress.js";
 import { sendRoundWeights, type TrainingRound } from "./training-round.js";
 
@@ -20,9 +21,13 @@ export async function* localRound(
 	const all = trainingBatches(data.length, welcome.batchSize, pass, random);
 	const batches = limitBatches(all, round.steps, first);
 	yield { type: "round", epoch, task, steps: batches.length, pass, first, passSteps: all.length, learningRate };
+	const fits = yield* fitBatches(training, model, epoch);
 	let progress = start;
-	for (const indices of batches.slice(progress.seq)) {
+	for (const batch of batches.slice(progress.seq)) {
 		training.signal?.throwIfAborted();
+		yield* holdWork(training);
+		const indices = batch.subarray(0, fits);
+		const started = training.clock.now();
 		const { x, y } = data.batch(indices);
 		const outputs = await segment.run("client/local", {
 			...state.feeds(),
@@ -33,6 +38,7 @@ export async function* localRound(
 			shieldWeight: scalar(shieldWeight),
 			dropoutSeed: dropoutSeed(random, state.steps + 1),
 		});
+		const busyMs = training.clock.now() - started;
 		state.advance(outputs);
 		const { seq } = progress;
 		const localLoss = outputs.localLoss?.data[0] as number;
@@ -47,6 +53,7 @@ export async function* localRound(
 		const { bytesUp, bytesDown } = training.link;
 		const told = { losses: {}, localLoss, bytesUp, bytesDown };
 		yield { type: "step", epoch, seq, steps: batches.length, samples: indices.length, ...told };
+		await rest(training, busyMs);
 	}
 	return yield* sendRoundWeights(training, model, progress, first + batches.length === all.length);
 }

@@ -42,6 +42,18 @@ export class Mailbox<T> {
 		return this.#items.shift();
 	}
 
+	/** Waits whatever comes, and leaves it there. Rejects when aborted, or with what `fail` was given. */
+	async rest({ clock, timeoutMs, signal }: WaitForItem): Promise<void> {
+		const until = clock.now() + timeoutMs;
+		for (;;) {
+			signal?.throwIfAborted();
+			if (this.#failure !== undefined) throw this.#failure.error;
+			const left = until - clock.now();
+			if (left <= 0) return;
+			await this.#wait(clock, left, signal);
+		}
+	}
+
 	async #wait(clock: Clock, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
 		const stop = new AbortController();
 		const wake = () => stop.abort();

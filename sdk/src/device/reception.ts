@@ -39,9 +39,13 @@ export class Reception {
 			clock: settings.clock,
 			maxMessageBytes: settings.maxMessageBytes,
 			onMessage: (message) => this.#inTurn(() => this.#receive(message)),
-			disclosure: () => {
+			status: () => {
 				const { totals } = this.#enrolment.records.ledger;
-				return totals.releases > 0 || totals.budgetBits !== undefined ? totals : undefined;
+				const { paused } = settings.gate;
+				return {
+					disclosure: totals.releases > 0 || totals.budgetBits !== undefined ? totals : undefined,
+					paused: paused.length > 0 ? paused : undefined,
+				};
 			},
 			onRejected: (error) => this.mailbox?.push({ type: "rejected", error }),
 			onEvent: (event) => {

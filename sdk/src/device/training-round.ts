@@ -12,6 +12,7 @@ import type { DeviceEvent } from "./device-event.js";
 import type { DeviceChanges } from "./device-records.js";
 import { dropoutSeed } from "./dropout-seed.js";
 import { exchange, type Training, type Unanswered } from "./exchange.js";
+import { fitBatches, holdWork, rest } from "./hold-work.js";
 import { leftOutEvent } from "./left-out.js";
 import type { KeptRelease } from "./outbox.js";
 import type { RoundProgress } from "./round-progress.js";
@@ -38,10 +39,12 @@ export async function* trainingRound(
 	const batches = limitBatches(all, round.steps, first);
 	const passSteps = all.length;
 	yield { type: "round", epoch, task, steps: batches.length, pass, first, passSteps, learningRate };
+	const fits = yield* fitBatches(training, model, epoch);
 	let progress = part.progress;
 	for (;;) {
+		yield* holdWork(training);
 		const { seq, skipped = 0 } = progress;
-		const batch = batches[seq + skipped];
+		const batch = batches[seq + skipped]?.subarray(0, fits);
 		if (batch === undefined) break;
 		if (!(yield* awaitCredit(training, progress, seq))) return "interrupted";
 		const step = yield* trainingStep(training, part, seq, batch);
@@ -57,7 +60,7 @@ export async function* trainingRound(
 			await records.settle({ progress });
 			break;
 		}
-		const { changes, losses, localLoss, samples } = step;
+		const { changes, losses, localLoss, samples, busyMs } = step;
 		progress = {
 			...progress,
 			seq: seq + 1,
@@ -70,6 +73,7 @@ export async function* trainingRound(
 		const { bytesUp, bytesDown } = training.link;
 		const told = { losses, localLoss, bytesUp, bytesDown };
 		yield { type: "step", epoch, seq, steps: batches.length, samples, ...told };
+		await rest(training, busyMs);
 	}
 	return yield* sendRoundWeights(training, model, progress, first + batches.length === passSteps);
 }
@@ -124,6 +128,8 @@ interface Step {
 	readonly losses: Readonly<Record<string, number>>;
 	readonly localLoss: number;
 	readonly samples: number;
+	/** Milliseconds of computing. */
+	readonly busyMs: number;
 }
 
 /** Batch normalisation needs the spread of at least two samples. */
@@ -179,7 +185,10 @@ async function* batchStep(
 			delta: perturbations?.read(indices) ?? { ...x, data: new Float32Array(x.data.length) },
 		}),
 	};
+	const { clock } = training;
+	const started = clock.now();
 	const { smashed, map } = await segment.run("client/forward", inputs);
+	const forwardMs = clock.now() - started;
 	const cut = smashed as Tensor<"float32">;
 	const answered = yield* exchange(training, {
 		message: {
@@ -204,6 +213,7 @@ async function* batchStep(
 	});
 	if (typeof answered === "string") return answered;
 	yield* alarm(model, answered.cutGradient, y, { epoch: round.epoch, seq });
+	const resumed = clock.now();
 	const outputs = await segment.run("client/train", {
 		...inputs,
 		...(map !== undefined && { map }),
@@ -213,13 +223,14 @@ async function* batchStep(
 		headLearningRate: scalar(round.headLearningRate),
 		robustBudget: scalar(welcome.robustBudget),
 	});
+	const busyMs = forwardMs + clock.now() - resumed;
 	state.advance(outputs);
 	const delta = outputs.next_delta;
 	const moved = delta !== undefined && perturbations !== undefined;
 	if (moved) perturbations.write(indices, delta as Tensor<"float32">);
 	const losses = Object.fromEntries(manifest.streams.map((name, i) => [name, answered.losses[i] ?? Number.NaN]));
 	const changes = { state, perturbations: moved ? { store: perturbations, indices } : undefined };
-	return { changes, losses, localLoss: outputs.localLoss?.data[0] as number, samples: indices.length };
+	return { changes, losses, localLoss: outputs.localLoss?.data[0] as number, samples: indices.length, busyMs };
 }
 
 /** Smashed data as they travel. */

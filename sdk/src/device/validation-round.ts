@@ -4,6 +4,7 @@ import type { ClientModel } from "./client-model.js";
 import { countRight, localScoresOf } from "./deployed-forward.js";
 import type { DeviceEvent } from "./device-event.js";
 import { exchange, type Training } from "./exchange.js";
+import { holdWork } from "./hold-work.js";
 import { leftOutEvent } from "./left-out.js";
 import { releaseRecords } from "./release-records.js";
 import type { RoundProgress } from "./round-progress.js";
@@ -29,6 +30,7 @@ export async function* validationRound(
 	yield { type: "round", epoch, task, steps, pass: epoch, first: 0, passSteps: steps, learningRate };
 	let progress = start;
 	while (progress.seq < batches.length) {
+		yield* holdWork(training);
 		const { seq } = progress;
 		const indices = batches[seq] as Uint32Array;
 		const { x, y } = data.batch(indices);

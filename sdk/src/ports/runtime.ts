@@ -35,3 +35,9 @@ export interface Runtime {
 	/** @throws ArtifactError `PSGL_RUNTIME_LOAD` when the bytes are not a graph this runtime can run. */
 	load(model: Uint8Array, options?: SessionOptions): Promise<Session>;
 }
+
+/** The runtime with another number of threads for sessions that do not ask for one themselves. */
+export function withThreads(runtime: Runtime, threads: number | undefined): Runtime {
+	if (threads === undefined) return runtime;
+	return { version: runtime.version, load: (model, options) => runtime.load(model, { threads, ...options }) };
+}

@@ -255,6 +255,10 @@ const schemas = {
 		state: z.enum(["online", "offline"]),
 		since: z.int().min(0),
 		disclosure: disclosure.optional(),
+		paused: z
+			.array(z.enum(["temperature", "battery", "hours"]))
+			.max(3)
+			.optional(),
 	}),
 } satisfies { [T in MessageType]: z.ZodType<FieldsOf<T>> };
 

@@ -40,6 +40,7 @@ export type {
 	InferMessage,
 	Message,
 	MessageType,
+	PauseReason,
 	ReceivedMessage,
 	RefusedMessage,
 	ResumeMessage,

@@ -293,6 +293,9 @@ export interface EndMessage extends Addressed {
 	readonly tensors?: ClientWeights | undefined;
 }
 
+/** Why a device does not train at the moment. */
+export type PauseReason = "temperature" | "battery" | "hours";
+
 /** Retained on the status topic; the offline one is the last will. */
 export interface StatusMessage extends Addressed {
 	readonly type: "status";
@@ -301,6 +304,8 @@ export interface StatusMessage extends Addressed {
 	readonly since: number;
 	/** Absent on a device without a ledger, and in a last will. */
 	readonly disclosure?: DisclosureTotals | undefined;
+	/** Why the device does not train at the moment; absent while it may. */
+	readonly paused?: readonly PauseReason[] | undefined;
 }
 
 /** What a device's disclosure ledger counts. */

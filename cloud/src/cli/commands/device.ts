@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { connectDeadlineOption, seedOption, threadsOption } from "../common-options.js";
+import { budgetOptions } from "../budget-options.js";
+import { connectDeadlineOption, seedOption } from "../common-options.js";
 import { dataOptions } from "../data-options.js";
 import { dealOption } from "../deal-options.js";
 import { kitOptions } from "../kit-options.js";
@@ -46,7 +47,7 @@ export const deviceVerb = defineVerb({
 			z.coerce.number().positive().optional(),
 		),
 		connectDeadline: connectDeadlineOption,
-		threads: threadsOption,
+		...budgetOptions,
 	},
 	examples: [
 		{
@@ -60,6 +61,11 @@ export const deviceVerb = defineVerb({
 		{
 			command: "psgl device --id ward-3 --dicom-port 11112 --dicom-title PSGL --labels readings.csv --collect 500",
 			does: "receive images from a modality, train when 500 of them have a label",
+		},
+		{
+			command:
+				"psgl device --kit ward-3.kit.json --data own-pictures --hours 22:00-06:00 --max-celsius 75 --duty-cycle 0.5",
+			does: "train at night, half of the time, and not when it gets hot",
 		},
 		{
 			command: "psgl device --id ward-3 --data pneumoniamnist.npz --split 3/8",

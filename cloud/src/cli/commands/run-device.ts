@@ -2,18 +2,19 @@ import { dealSplits } from "@psgl/firmware-sim";
 import { ConfigError, Device, type DeviceData } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { openDeviceStore } from "@psgl/sdk/store";
-import { defaultThreads } from "../common-options.js";
-
+import { budgetOf, type budgetOptions } from "../budget-options.js";
 import { type dataOptions, loadSplits } from "../data-options.js";
 import { parseDeal } from "../deal-options.js";
 import { DeviceProgress } from "../device-progress.js";
 import { readAddress } from "../kit-options.js";
 import type { modalityOptions } from "../modality-options.js";
 import type { OptionValues } from "../options/option.js";
-import { threadedRuntime } from "../threaded-runtime.js";
 import type { VerbContext } from "../verb.js";
 
-interface DeviceValues extends OptionValues<typeof dataOptions>, OptionValues<typeof modalityOptions> {
+interface DeviceValues
+	extends OptionValues<typeof dataOptions>,
+		OptionValues<typeof modalityOptions>,
+		OptionValues<typeof budgetOptions> {
 	readonly url?: string | undefined;
 	readonly id?: string | undefined;
 	readonly kit?: string | undefined;
@@ -24,7 +25,6 @@ interface DeviceValues extends OptionValues<typeof dataOptions>, OptionValues<ty
 	readonly state?: string | undefined;
 	readonly budgetBits?: number | undefined;
 	readonly connectDeadline?: number | undefined;
-	readonly threads?: number | undefined;
 }
 
 /** Trains until the aggregator ends it. */
@@ -46,7 +46,8 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 	const connect = async (data?: DeviceData) =>
 		Device.connect({
 			...address,
-			runtime: threadedRuntime(nodeRuntime, options.threads ?? defaultThreads()),
+			runtime: nodeRuntime,
+			budget: budgetOf(options),
 			data,
 			store: options.state === undefined ? undefined : await openDeviceStore(options.state),
 			budgetBits: options.budgetBits,

@@ -1,5 +1,5 @@
 import { type FleetEvent, runFleet } from "@psgl/firmware-sim";
-import { PsglError } from "@psgl/sdk";
+import { PsglError, withThreads } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { defaultThreads } from "../common-options.js";
 import { type dataOptions, loadSplits } from "../data-options.js";
@@ -8,7 +8,6 @@ import { retryLine } from "../device-progress.js";
 import { formatBytes } from "../format.js";
 import type { OptionValues } from "../options/option.js";
 import type { Output } from "../output.js";
-import { threadedRuntime } from "../threaded-runtime.js";
 import type { VerbContext } from "../verb.js";
 
 interface FleetValues extends OptionValues<typeof dataOptions> {
@@ -30,7 +29,7 @@ export async function runFleetVerb(options: FleetValues, context: VerbContext): 
 		data,
 		deal: parseDeal(options.deal),
 		seed: options.seed,
-		runtime: threadedRuntime(nodeRuntime, options.threads ?? defaultThreads()),
+		runtime: withThreads(nodeRuntime, options.threads ?? defaultThreads()),
 		signal,
 	});
 	for await (const event of events) {

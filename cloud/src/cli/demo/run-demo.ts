@@ -1,5 +1,5 @@
 import { DeployedSystem, presetDefinition, type TransitLoss, transitLoss, zooNetwork } from "@psgl/models";
-import { type Runtime, seededRandom, systemClock } from "@psgl/sdk";
+import { type Runtime, seededRandom, systemClock, withThreads } from "@psgl/sdk";
 import { type Artifact, artifactTensor } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import type { DataSplits, Dataset } from "@psgl/sdk/sources";
@@ -11,7 +11,6 @@ import { learningSettings } from "../learning-options.js";
 import { defaultNetwork, definitionFrom, type settingOptions } from "../model-options.js";
 import type { OptionValues } from "../options/option.js";
 import { openStateFolder } from "../state-files.js";
-import { threadedRuntime } from "../threaded-runtime.js";
 import { aggregatorSettings, type trainingOptions } from "../training-options.js";
 import type { VerbContext } from "../verb.js";
 import { type DemoResult, demoResult, type Trained } from "./demo-result.js";
@@ -60,7 +59,7 @@ export async function runDemo(given: DemoValues, context: VerbContext): Promise<
 		deal: parseDeal(options.deal),
 		seed: options.seed,
 		settings: aggregatorSettings(options, options.devices, splits.train),
-		runtime: threadedRuntime(nodeRuntime, threads),
+		runtime: withThreads(nodeRuntime, threads),
 		threads,
 		files,
 	} satisfies Omit<TrainSystemOptions, "name" | "definition">;
