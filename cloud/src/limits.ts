@@ -54,6 +54,8 @@ export const cloudLimits = {
 	maxBatchSize: 4096,
 	/** Bytes of smashed data under way or waiting for their step, in batches read to float32; beyond that devices wait for credit. */
 	intakeBytes: 256 * MiB,
+	/** Bytes of half-sent messages of all devices together. Beyond that the device that holds the most loses one, and sends it again. */
+	partialBytes: 256 * MiB,
 	/** Messages waiting to be sent to one device; further ones are dropped, and the device asks again. */
 	maxOutgoing: 16,
 	/** Answers kept for each device, to be sent again when it asks. It has one message in flight, so two are enough. */

@@ -1,5 +1,7 @@
 import { AnswerCache, cloudLimits, Downlink, Roster } from "@psgl/cloud";
-import { LimitError } from "@psgl/sdk";
+import { LimitError, type Runtime } from "@psgl/sdk";
+import { type DeviceMessage, protocolLimits, splitIntoChunks } from "@psgl/sdk/protocol";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
 import { startCloud } from "../helpers/cloud.js";
 import { helloFrom, ScriptedDevice, scriptedBatch } from "../helpers/scripted-device.js";
@@ -63,4 +65,74 @@ test("maxBatchSize: a batch of one sample more is refused, and the aggregator go
 	await device.send(scriptedBatch("ward-3", { epoch, seq: 1 }, smashedShape));
 	t.is((await device.next("gradient")).seq, 1);
 	cloud.aggregator.stop();
+});
+
+/** A request for a decision about so many samples. */
+function request(device: string, seq: number, samples: number, smashedShape: readonly number[]): DeviceMessage {
+	const { smashed } = scriptedBatch(device, { epoch: 1, seq, samples }, smashedShape).tensors;
+	return { type: "infer", device, seq, session: 1, model: 0, allowPartial: false, tensors: { smashed } };
+}
+
+test("partialBytes: half-sent messages of all devices have a bound; who holds the most loses one, the others finish", async (t) => {
+	const { joint } = await smallModel();
+	const { smashedShape } = joint.manifest;
+	const chunksOf = (device: string, seq: number, samples: number) =>
+		splitIntoChunks(request(device, seq, samples, smashedShape), protocolLimits.minMessageBytes);
+	const large = [0, 1].map((seq) => chunksOf("greedy", seq, 256).slice(0, -1));
+	const small = chunksOf("modest", 0, 64);
+	t.true(small.length > 1);
+	const partialBytes = ((large[0]?.length ?? 0) + small.length + 1) * protocolLimits.minMessageBytes;
+	await using cloud = await startCloud(joint, { rounds: 0 }, { partialBytes });
+	await using greedy = await ScriptedDevice.join(cloud.url, "greedy");
+	await using modest = await ScriptedDevice.join(cloud.url, "modest");
+	for (const chunk of small.slice(0, -1)) await modest.publish(chunk);
+	for (const chunk of large.flat()) await greedy.publish(chunk);
+	t.like(await greedy.next("refused"), { of: "infer", code: "PSGL_PROTOCOL_CROWDED", retry: true });
+	await modest.publish(small.at(-1) as Uint8Array);
+	t.is((await modest.next("scores")).seq, 0);
+});
+
+test("concurrentDecisions: so many are computed at a time, further ones wait, and all are answered", async (t) => {
+	const { joint } = await smallModel();
+	const most = cloudLimits.concurrentDecisions;
+	let running = 0;
+	let peak = 0;
+	let full: () => void = () => undefined;
+	let open: () => void = () => undefined;
+	const allTaken = new Promise<void>((resolve) => {
+		full = resolve;
+	});
+	const opened = new Promise<void>((resolve) => {
+		open = resolve;
+	});
+	const runtime: Runtime = {
+		version: nodeRuntime.version,
+		load: async (bytes, options) => {
+			const session = await nodeRuntime.load(bytes, options);
+			const close = () => session.close();
+			return {
+				...session,
+				close,
+				[Symbol.asyncDispose]: close,
+				run: async (feeds) => {
+					peak = Math.max(peak, ++running);
+					if (running === most) full();
+					await opened;
+					running--;
+					return session.run(feeds);
+				},
+			};
+		},
+	};
+	await using cloud = await startCloud(joint, { rounds: 0 }, { runtime });
+	const ids = Array.from({ length: most + 2 }, (_, i) => `device-${i}`);
+	const devices = await Promise.all(ids.map((id) => ScriptedDevice.join(cloud.url, id)));
+	await Promise.all(devices.map((device) => device.send(request(device.id, 0, 2, joint.manifest.smashedShape))));
+	await allTaken;
+	// Every request is in the log; what is not held up goes on.
+	for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+	t.is(peak, most);
+	open();
+	for (const device of devices) t.is((await device.next("scores")).seq, 0);
+	for (const device of devices) await device[Symbol.asyncDispose]();
 });

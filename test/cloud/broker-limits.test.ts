@@ -1,13 +1,14 @@
-import { type BrokerEvent, cloudLimits, startBroker } from "@psgl/cloud";
+import { type BrokerEvent, type BrokerOptions, cloudLimits, startBroker, TokenBuckets } from "@psgl/cloud";
 import test, { type ExecutionContext } from "ava";
 import { ManualClock } from "../helpers/manual-clock.js";
+import { openServer } from "../helpers/open-server.js";
 import { field, packet, publishPacket, RawMqtt, uint16 } from "../helpers/raw-mqtt.js";
 
-async function open(t: ExecutionContext) {
+async function open(t: ExecutionContext, options: BrokerOptions = {}) {
 	const clock = new ManualClock();
 	const refused: string[] = [];
 	const onEvent = (event: BrokerEvent) => event.type === "refused" && refused.push(event.error.code);
-	const broker = await startBroker({ port: 0, clock, onEvent });
+	const broker = await startBroker({ port: 0, clock, onEvent, ...options });
 	t.teardown(() => broker.close());
 	const other = new RawMqtt(broker.port, t);
 	await other.open({ id: "other" });
@@ -80,4 +81,76 @@ test("topics have a bounded number of levels", async (t) => {
 	t.is(await client.next(), undefined);
 	t.is(refused.length, 1);
 	await served();
+});
+
+test("maxSessions: one client id more is turned away; who has a session comes back", async (t) => {
+	const { broker, refused, served } = await open(t, { maxSessions: 3 });
+	const as = async (id: string, clean: boolean) => {
+		const client = new RawMqtt(broker.port, t);
+		const connack = await client.open({ id, clean });
+		return { client, connack };
+	};
+	const first = await as("a", false);
+	t.is(first.connack, "20020000");
+	t.is((await as("b", false)).connack, "20020000");
+	t.is((await as("c", false)).connack, "20020003", "server unavailable");
+	while (refused.length === 0) await new Promise((resolve) => setImmediate(resolve));
+	t.deepEqual(refused, ["PSGL_BROKER_SESSIONS"]);
+	first.client.socket.destroy();
+	while (broker.isConnected("a")) await new Promise((resolve) => setImmediate(resolve));
+	t.is((await as("c", false)).connack, "20020003", "a's session stays while it is away");
+	t.is((await as("a", true)).connack, "20020000");
+	await served();
+});
+
+test("maxStatusBytes: a longer status ends the connection", async (t) => {
+	const { broker, refused, served } = await open(t);
+	for (const [id, length, code] of [
+		["a", cloudLimits.maxStatusBytes, "40020001"],
+		["b", cloudLimits.maxStatusBytes + 1, undefined],
+	] as const) {
+		const client = new RawMqtt(broker.port, t);
+		await client.open({ id });
+		client.send(publishPacket(`psgl/1/${id}/status`, "x".repeat(length), { qos: 1, retain: true }));
+		t.is((await client.next())?.toString("hex"), code);
+	}
+	t.deepEqual(refused, ["PSGL_BROKER_STATUS_TOO_LARGE"]);
+	await served();
+});
+
+test("watchedAddresses: with so many addresses under watch a further one waits until others are forgotten", (t) => {
+	const { connectsPerSecond: perSecond, connectBurst: burst, watchedAddresses } = cloudLimits;
+	const buckets = new TokenBuckets({ perSecond, burst }, watchedAddresses);
+	for (let i = 0; i < watchedAddresses; i++) buckets.take(`10.0.${i >> 8}.${i & 255}`, 0);
+	t.false(buckets.take("192.168.0.1", 0));
+	t.true(buckets.take("10.0.0.0", 0), "who is watched goes on");
+	t.true(buckets.take("192.168.0.1", 1000));
+	t.true(buckets.size <= watchedAddresses);
+});
+
+test("drainTimeoutMs: a client whose socket stays full is disconnected", async (t) => {
+	const { server, port, refusals, firstRefusal } = await openServer(t, {}, { drainTimeoutMs: 50 });
+	const frozen = new RawMqtt(port, t);
+	await frozen.open({ id: "frozen" });
+	await frozen.subscribe(["x", 0]);
+	frozen.socket.pause();
+	const message = new Uint8Array(1_000_000);
+	let done = false;
+	void firstRefusal.then(() => {
+		done = true;
+	});
+	// More than the machine's own buffers hold; how much that is it decides itself.
+	while (!done) await Promise.race([server.publish("x", message), firstRefusal]);
+	t.deepEqual(
+		refusals.map(({ code }) => code),
+		["PSGL_BROKER_SLOW_CLIENT"],
+	);
+});
+
+test("connectTimeoutMs: a connection that does not say who it is ends", async (t) => {
+	const { port } = await openServer(t, {}, { connectTimeoutMs: 50 });
+	const silent = new RawMqtt(port, t);
+	t.is(await silent.next(), undefined);
+	const other = new RawMqtt(port, t);
+	t.is(await other.open({ id: "other" }), "20020000");
 });

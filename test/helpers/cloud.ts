@@ -8,6 +8,7 @@ import {
 	openFileJournal,
 	startBroker,
 } from "@psgl/cloud";
+import type { Runtime } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { EventReader } from "./event-reader.js";
@@ -27,6 +28,9 @@ export interface CloudOptions {
 	readonly checkpointFile?: string;
 	readonly journal?: string;
 	readonly rolloutFolder?: string;
+	readonly partialBytes?: number;
+	/** Default: ONNX Runtime. */
+	readonly runtime?: Runtime;
 	readonly onBrokerEvent?: (event: BrokerEvent) => void;
 	/** Default: a free one. */
 	readonly webSocketPort?: number;
@@ -40,7 +44,7 @@ export async function startCloud(
 	settings: AggregatorSettings,
 	options: CloudOptions = {},
 ): Promise<Cloud> {
-	const { port = 0, checkpointFile, journal, rolloutFolder } = options;
+	const { port = 0, checkpointFile, journal, rolloutFolder, partialBytes, runtime = nodeRuntime } = options;
 	const { webSocketPort = 0, webSocketOrigins, onBrokerEvent: onEvent } = options;
 	const log =
 		journal === undefined ? undefined : await openFileJournal({ folder: journal, run: await artifactDigest(artifact) });
@@ -48,9 +52,10 @@ export async function startCloud(
 	const broker = await startBroker({ port, webSocket, ...(log && { log }), ...(onEvent && { onEvent }) });
 	const aggregator = await Aggregator.start({
 		artifact,
-		runtime: nodeRuntime,
+		runtime,
 		broker,
 		settings,
+		partialBytes,
 		checkpointFile,
 		rolloutFolder,
 		keepLog: true,

@@ -1,10 +1,18 @@
-import { type AccessRules, MqttServer } from "@psgl/cloud";
+import { type AccessRules, MqttServer, type MqttServerOptions } from "@psgl/cloud";
 import { ProtocolError, type PsglError, systemClock } from "@psgl/sdk";
 import type { ExecutionContext } from "ava";
 
 /** The server under the broker, without the rules of devices: everyone may do what MQTT 3.1.1 allows. */
-export async function openServer(t: ExecutionContext, rules: Partial<AccessRules> = {}) {
+export async function openServer(
+	t: ExecutionContext,
+	rules: Partial<AccessRules> = {},
+	options: Pick<MqttServerOptions, "connectTimeoutMs" | "drainTimeoutMs"> = {},
+) {
 	const refusals: PsglError[] = [];
+	let tell: () => void = () => undefined;
+	const firstRefusal = new Promise<void>((resolve) => {
+		tell = resolve;
+	});
 	const server = new MqttServer({
 		rules: {
 			refuseConnection: () => undefined,
@@ -18,14 +26,18 @@ export async function openServer(t: ExecutionContext, rules: Partial<AccessRules
 		maxConnections: 100,
 		maxPacketBytes: 10_000,
 		clock: systemClock,
-		onRefused: (_client, _peer, error) => refusals.push(error),
+		...options,
+		onRefused: (_client, _peer, error) => {
+			refusals.push(error);
+			tell();
+		},
 		onConnected: () => undefined,
 		onDisconnected: () => undefined,
 		onAcknowledged: () => undefined,
 	});
 	await server.listen("127.0.0.1", 0, 0);
 	t.teardown(() => server.close());
-	return { port: server.listener.port, refusals };
+	return { server, port: server.listener.port, refusals, firstRefusal };
 }
 
 function noSubscription(filter: string): ProtocolError {

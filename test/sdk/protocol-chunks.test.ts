@@ -7,6 +7,7 @@ import {
 	encodeEnvelope,
 	type InferMessage,
 	maskFromMissing,
+	PartialBudget,
 	protocolLimits,
 	splitIntoChunks,
 	type TensorDescriptor,
@@ -166,6 +167,47 @@ test("incomplete messages are bounded by their bytes as well", (t) => {
 	reader.accept(first(1));
 	const error = t.throws<PsglError>(() => reader.accept(first(2)), { code: "PSGL_PROTOCOL_PARTIALS" });
 	t.is(error?.exitCode, 9);
+});
+
+test("all senders together hold no more than the budget: who holds the most gives up, the others finish", (t) => {
+	const budget = new PartialBudget(30_000);
+	const greedy = assembler({ budget });
+	const modest = assembler({ budget });
+	const small = splitIntoChunks(weights(1, 1500), 2048);
+	for (const chunk of small.slice(0, -1)) modest.reader.accept(chunk);
+	const kept = budget.bytes;
+	t.is(kept, modest.reader.heldBytes);
+	for (const epoch of [1, 2]) {
+		for (const chunk of splitIntoChunks(weights(epoch, 5000), 2048).slice(0, -1)) greedy.reader.accept(chunk);
+	}
+	t.true(budget.bytes <= budget.maxBytes);
+	t.deepEqual(
+		greedy.expired.map(({ identity, error }) => [identity.epoch, error.code]),
+		[[1, "PSGL_PROTOCOL_CROWDED"]],
+	);
+	t.truthy(modest.reader.accept(small.at(-1) as Uint8Array));
+	t.deepEqual(modest.expired, []);
+	const again = splitIntoChunks(weights(2, 5000), 2048);
+	t.truthy(greedy.reader.accept(again.at(-1) as Uint8Array), "the other one is whole with its last chunk");
+	t.is(budget.bytes, 0);
+});
+
+test("completedMemory: of so many finished messages copies start nothing, of older ones they do", async (t) => {
+	const { reader, clock, expired } = assembler();
+	const finish = (epoch: number) => {
+		const chunks = splitIntoChunks(weights(epoch), 4096);
+		for (const chunk of chunks) reader.accept(chunk);
+		return chunks[0] as Uint8Array;
+	};
+	const copies = Array.from({ length: protocolLimits.completedMemory + 1 }, (_, epoch) => finish(epoch));
+	reader.accept(copies[0] as Uint8Array);
+	reader.accept(copies[1] as Uint8Array);
+	t.is(reader.incomplete, 2);
+	await clock.advance(protocolLimits.chunkTimeoutMs);
+	t.deepEqual(
+		expired.map(({ identity }) => identity.epoch),
+		[0],
+	);
 });
 
 test("late copies of a finished message give way to new ones", (t) => {

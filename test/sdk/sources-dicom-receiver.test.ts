@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { LimitError, type PsglError } from "@psgl/sdk";
-import { type DicomImage, DicomReceiver, readDicom, receiverLimits } from "@psgl/sdk/sources/dicom";
+import { type DicomImage, DicomReceiver, PduGuard, readDicom, receiverLimits } from "@psgl/sdk/sources/dicom";
 import test, { type ExecutionContext } from "ava";
 import { withPrograms } from "../helpers/outside-program.js";
 import { runProgram } from "../helpers/run-program.js";
@@ -191,4 +191,32 @@ test("more connections than allowed are closed at once", async (t) => {
 	await once(further, "close");
 	t.true(kept.every((socket) => !socket.destroyed));
 	for (const socket of kept) socket.destroy();
+});
+
+test("maxObjectBytes: an object that does not end there ends the connection", async (t) => {
+	const bytes = 262_000;
+	const unit = Buffer.alloc(12 + bytes);
+	unit.writeUInt8(4, 0);
+	unit.writeUInt32BE(6 + bytes, 2);
+	unit.writeUInt32BE(2 + bytes, 6);
+	const guard = new PduGuard();
+	let passed = 0;
+	guard.on("data", () => passed++);
+	const ended = once(guard, "error");
+	while (!guard.destroyed && passed * bytes <= 2 * receiverLimits.maxObjectBytes) {
+		if (!guard.write(unit)) await new Promise((resolve) => setImmediate(resolve));
+	}
+	const [error] = (await ended) as [LimitError];
+	t.is(error.code, "PSGL_DICOM_LIMIT");
+	t.is(passed, Math.floor(receiverLimits.maxObjectBytes / bytes));
+});
+
+test("idleTimeoutMs: a silent connection is closed, and the receiver goes on", async (t) => {
+	await using receiver = await DicomReceiver.start({ port: 0, onImage: () => undefined, idleTimeoutMs: 50 });
+	for (let n = 0; n < 2; n++) {
+		const silent = connect(receiver.port, "127.0.0.1");
+		silent.resume();
+		await once(silent, "close");
+		t.true(silent.destroyed);
+	}
 });

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PsglError, seededRandom } from "@psgl/sdk";
 import { type LoadEvent, loadData } from "@psgl/sdk/sources";
@@ -330,4 +330,23 @@ test("live beats are windows around the peaks, whatever the portions", async (t)
 	abort.abort(new Error("stop"));
 	const stopped = liveBeats(portions(), { sampleRate: 250, signal: abort.signal });
 	await t.throwsAsync(stopped.next(), { message: "stop" });
+});
+
+test("maxSignalFileBytes: a longer file is refused before it is read", async (t) => {
+	const path = await fileOf(t, "long.csv", "time,a\n");
+	await truncate(path, signalLimits.maxSignalFileBytes + 1);
+	await t.throwsAsync(readCsvSignals(path), { code: "PSGL_SIGNAL_LIMIT", message: /1073741825 bytes/ });
+});
+
+test("maxAnnotations: a record with more of them is refused", async (t) => {
+	const folder = await temporaryFolder(t);
+	await writeFile(join(folder, "r.hea"), "r 1 360 1\nr.dat 16 200");
+	await writeFile(join(folder, "r.dat"), Buffer.alloc(2));
+	const marks = new Uint16Array(signalLimits.maxAnnotations + 2).fill((1 << 10) | 1);
+	marks[signalLimits.maxAnnotations + 1] = 0;
+	await writeFile(join(folder, "r.atr"), marks);
+	await t.throwsAsync(readWfdb(join(folder, "r.hea")), { code: "PSGL_SIGNAL_LIMIT", message: /annotations/ });
+	marks[signalLimits.maxAnnotations] = 0;
+	await writeFile(join(folder, "r.atr"), marks);
+	t.is((await readWfdb(join(folder, "r.hea"))).annotations.length, signalLimits.maxAnnotations);
 });

@@ -21,6 +21,8 @@ export interface AggregatorOptions {
 	readonly rolloutFolder?: string | undefined;
 	/** Bytes of smashed data under way or waiting for their step; beyond that devices wait for credit. Default 256 MiB. */
 	readonly intakeBytes?: number | undefined;
+	/** Bytes of incomplete messages of all devices together; beyond that who holds the most gives one up. Default 256 MiB. */
+	readonly partialBytes?: number | undefined;
 	/** Threads of the server segment. Default 1. */
 	readonly threads?: number | undefined;
 	/** Only do again what the log tells, write nothing, and stop where it ends. Default false. */

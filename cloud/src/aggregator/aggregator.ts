@@ -134,6 +134,7 @@ export class Aggregator implements AsyncDisposable {
 			log: broker.log,
 			clock: this.#clock,
 			maxMessageBytes: broker.maxMessageBytes,
+			partialBytes: options.partialBytes ?? cloudLimits.partialBytes,
 			handler: this.#desk,
 			isPast: (position) => parts.history.isPast(position),
 			onRead: (position) => this.#checkpoints.read(position, this.#trained !== undefined),

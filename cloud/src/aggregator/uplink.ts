@@ -7,6 +7,7 @@ import {
 	type Expired,
 	identify,
 	type MessageIdentity,
+	PartialBudget,
 	protocolLimits,
 	type Received,
 	type StatusMessage,
@@ -30,6 +31,8 @@ export interface UplinkOptions {
 	readonly clock: Clock;
 	/** Longest envelope, bytes. */
 	readonly maxMessageBytes: number;
+	/** Bytes of incomplete messages, of all devices together. */
+	readonly partialBytes: number;
 	readonly handler: UplinkHandler;
 	/** Whether an entry came before this process did. */
 	readonly isPast: (position: number) => boolean;
@@ -52,11 +55,13 @@ export class Uplink {
 	readonly #options: UplinkOptions;
 	readonly #inputs = new Map<string, DeviceInput>();
 	readonly #slots = new Slots(cloudLimits.concurrentDecisions);
+	readonly #partials: PartialBudget;
 	#bytes = 0;
 	#batchBytes = 0;
 
 	constructor(options: UplinkOptions) {
 		this.#options = options;
+		this.#partials = new PartialBudget(options.partialBytes);
 	}
 
 	/** Payload bytes received. */
@@ -160,6 +165,7 @@ export class Uplink {
 				device,
 				clock,
 				limits: this.#limits,
+				budget: this.#partials,
 				onExpired: (expired) => this.#expired(device, input, expired, fail),
 			}),
 			bytes: 0,

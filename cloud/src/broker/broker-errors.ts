@@ -13,7 +13,7 @@ const broken: ReadonlySet<string> = new Set([
 /** The error of aedes, its parser or a socket as one of psgl. */
 export function connectionFault(error: Error): PsglError {
 	if (error instanceof PsglError) return error;
-	if (error.message === "drain timeout") return slowClient(`a full socket for ${limits.drainTimeoutMs} ms`, error);
+	if (error.message === "drain timeout") return slowClient("a socket that stays full", error);
 	if ("syscall" in error || broken.has(error.message.toLowerCase())) {
 		return new ConnectionError("PSGL_BROKER_LINK", {
 			what: "a connection broke",

@@ -44,6 +44,8 @@ export interface BrokerOptions {
 	readonly maxMessageBytes?: number;
 	/** Open connections. Default 4096. */
 	readonly maxConnections?: number;
+	/** Client ids with a session. Default 16,384. */
+	readonly maxSessions?: number;
 	readonly clock?: Clock;
 	readonly onEvent?: (event: BrokerEvent) => void;
 }
@@ -98,11 +100,14 @@ class DeviceBroker implements Broker {
 	readonly #clock: Clock;
 	readonly #onEvent: (event: BrokerEvent) => void;
 	readonly #windows = new Map<string, { client: Client | undefined; window: SendWindow }>();
-	readonly #messages = new TokenBuckets(messageRate, limits.maxSessions);
+	readonly #maxSessions: number;
+	readonly #messages: TokenBuckets;
 
 	constructor(options: BrokerOptions, tls: CheckedTls | undefined) {
 		this.log = options.log ?? createMemoryLog();
 		this.maxMessageBytes = options.maxMessageBytes ?? limits.maxMessageBytes;
+		this.#maxSessions = options.maxSessions ?? limits.maxSessions;
+		this.#messages = new TokenBuckets(messageRate, this.#maxSessions);
 		this.#clock = options.clock ?? systemClock;
 		this.#onEvent = options.onEvent ?? (() => undefined);
 		this.#server = new MqttServer({
@@ -184,7 +189,7 @@ class DeviceBroker implements Broker {
 	/** Makes place for a connection: the one of the same id that is there ends. */
 	#welcome({ clientId, peer }: Introduction) {
 		const known = this.#windows.get(clientId);
-		if (known === undefined && this.#windows.size >= limits.maxSessions) return tooManySessions(clientId);
+		if (known === undefined && this.#windows.size >= this.#maxSessions) return tooManySessions(clientId);
 		if (known?.client !== undefined) this.#server.disconnect(known.client, replaced(clientId, peer));
 		return undefined;
 	}

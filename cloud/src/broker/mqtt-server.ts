@@ -37,6 +37,9 @@ export interface MqttServerOptions {
 	readonly maxPacketBytes: number;
 	/** Takes MQTT over WebSocket on a second port, from pages of these origins (MQTT 3.1.1 section 6). */
 	readonly webSocketOrigins: readonly string[] | undefined;
+	/** Milliseconds until CONNECT has arrived, and that a socket may stay full. Default: `cloudLimits`. */
+	readonly connectTimeoutMs?: number | undefined;
+	readonly drainTimeoutMs?: number | undefined;
 	readonly clock: Clock;
 	/** A connection, packet or topic was refused, or a connection broke. */
 	readonly onRefused: (client: string | undefined, peer: string, error: PsglError) => void;
@@ -63,8 +66,8 @@ export class MqttServer {
 		this.#options = options;
 		this.#aedes = new Aedes({
 			persistence: this.#sessions.persistence,
-			connectTimeout: limits.connectTimeoutMs,
-			drainTimeout: limits.drainTimeoutMs,
+			connectTimeout: options.connectTimeoutMs ?? limits.connectTimeoutMs,
+			drainTimeout: options.drainTimeoutMs ?? limits.drainTimeoutMs,
 			maxClientsIdLength: 64,
 			maxTopicLevels: limits.maxTopicLevels,
 			preConnect: (client, { clientId, clean, will }, done) => {

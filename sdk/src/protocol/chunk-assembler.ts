@@ -7,6 +7,7 @@ import { checkLayout, putTogether } from "./layout.js";
 import { defaultReceiveLimits, protocolLimits, type ReceiveLimits } from "./limits.js";
 import { maskFromMissing } from "./mask.js";
 import type { AggregatorMessage, DeviceMessage } from "./messages.js";
+import type { PartialBudget, PartialHolder } from "./partial-budget.js";
 import { PartialMessage } from "./partial-message.js";
 import { checkSender } from "./sender.js";
 
@@ -25,10 +26,10 @@ export interface Received<M> {
 	readonly mask?: Uint8Array | undefined;
 }
 
-/** A message whose chunks did not all come in time. */
+/** A message whose chunks did not all come in time, or that had to make room. */
 export interface Expired<M> {
 	readonly identity: MessageIdentity;
-	/** `PSGL_PROTOCOL_CHUNK_MISSING` with the missing indices. */
+	/** `PSGL_PROTOCOL_CHUNK_MISSING` with the missing indices; `PSGL_PROTOCOL_CROWDED`. */
 	readonly error: PsglError;
 	/** What arrived, where the sender allowed that. */
 	readonly partial?: Received<M> | undefined;
@@ -45,18 +46,21 @@ export interface ChunkAssemblerOptions<From extends keyof MessagesFrom> {
 	readonly limits?: ReceiveLimits | undefined;
 	/** Default 30,000 ms. */
 	readonly chunkTimeoutMs?: number | undefined;
+	/** Of all senders together. Default: none, each sender has its own bound. */
+	readonly budget?: PartialBudget | undefined;
 }
 
 /**
  * Reads the envelopes of one topic, whole messages and chunks, in any order and any number of times. One for each
  * device and direction; bounded by `protocolLimits.maxPartialMessages` and `maxPartialBytes`.
  */
-export class ChunkAssembler<From extends keyof MessagesFrom> implements Disposable {
+export class ChunkAssembler<From extends keyof MessagesFrom> implements Disposable, PartialHolder {
 	readonly #options: ChunkAssemblerOptions<From>;
 	readonly #limits: ReceiveLimits;
 	readonly #timeoutMs: number;
 	readonly #partials = new Map<string, PartialMessage>();
 	readonly #completed = new Set<string>();
+	#heldBytes = 0;
 
 	constructor(options: ChunkAssemblerOptions<From>) {
 		this.#options = options;
@@ -68,7 +72,7 @@ export class ChunkAssembler<From extends keyof MessagesFrom> implements Disposab
 	 * Reads one envelope. Returns the message it is or completes; undefined when chunks are still missing.
 	 * @throws every error of `decodeEnvelope` but `PSGL_PROTOCOL_CHUNK_UNEXPECTED`; ProtocolError
 	 * `PSGL_PROTOCOL_SENDER`, `PSGL_PROTOCOL_CHUNK_MISMATCH` (what had arrived of that message is dropped); LimitError
-	 * `PSGL_PROTOCOL_PARTIALS`.
+	 * `PSGL_PROTOCOL_PARTIALS`. Where the budget makes it give up a message, `onExpired` tells.
 	 */
 	accept(bytes: Uint8Array): Received<MessagesFrom[From]> | undefined {
 		const frame = readFrame(bytes, this.#limits);
@@ -76,6 +80,7 @@ export class ChunkAssembler<From extends keyof MessagesFrom> implements Disposab
 		if (frame.header.chunk === undefined) return this.#received(frame);
 		const key = messageKey(frame.header);
 		const partial = this.#partials.get(key) ?? this.#open(key, frame);
+		const before = partial.heldBytes;
 		try {
 			partial.add(frame);
 		} catch (error) {
@@ -83,13 +88,31 @@ export class ChunkAssembler<From extends keyof MessagesFrom> implements Disposab
 			throw error;
 		}
 		partial.deadline = this.#options.clock.now() + this.#timeoutMs;
-		if (!partial.complete) return undefined;
-		this.#drop(key);
+		const arrived = partial.heldBytes - before;
+		this.#heldBytes += arrived;
+		if (!partial.complete) {
+			this.#options.budget?.add(this, arrived);
+			return undefined;
+		}
+		this.#drop(key, arrived);
 		const whole = { header: partial.header, body: partial.body() };
 		partial.checkWhole(whole.body);
 		const received = this.#received(whole);
 		this.#remember(`${key}:${partial.crc}`);
 		return received;
+	}
+
+	/** Bytes of incomplete messages that have arrived. */
+	get heldBytes(): number {
+		return this.#heldBytes;
+	}
+
+	/** Gives up the incomplete message that takes the most, because all senders together hold too much. */
+	giveUp(): void {
+		const largest = [...this.#partials].reduce((most, each) => (each[1].heldBytes > most[1].heldBytes ? each : most));
+		const [key, partial] = largest;
+		this.#drop(key);
+		if (!partial.repeated) this.#options.onExpired({ identity: identityOf(partial.header), error: crowded(partial) });
 	}
 
 	/** Messages that are incomplete. */
@@ -169,9 +192,14 @@ export class ChunkAssembler<From extends keyof MessagesFrom> implements Disposab
 		}
 	}
 
-	#drop(key: string): void {
-		this.#partials.get(key)?.dropped.abort();
+	/** @param uncounted bytes the budget does not know of yet */
+	#drop(key: string, uncounted = 0): void {
+		const partial = this.#partials.get(key);
+		if (partial === undefined) return;
+		partial.dropped.abort();
 		this.#partials.delete(key);
+		this.#heldBytes -= partial.heldBytes;
+		this.#options.budget?.release(this, partial.heldBytes - uncounted);
 	}
 
 	#remember(key: string): void {
@@ -180,4 +208,13 @@ export class ChunkAssembler<From extends keyof MessagesFrom> implements Disposab
 		const [oldest] = this.#completed;
 		if (this.#completed.size > protocolLimits.completedMemory && oldest !== undefined) this.#completed.delete(oldest);
 	}
+}
+
+/** A message that had to make room; sent again it may fit. */
+function crowded({ header, heldBytes }: PartialMessage): LimitError {
+	return new LimitError("PSGL_PROTOCOL_CROWDED", {
+		what: `an incomplete ${header.type} message was given up: those of all senders together took too much room`,
+		got: `${heldBytes} bytes of it had arrived`,
+		remedy: "Send the whole message again, its chunks one after the other",
+	});
 }

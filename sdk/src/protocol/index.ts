@@ -51,6 +51,7 @@ export type {
 	WeightsMessage,
 	WelcomeMessage,
 } from "./messages.js";
+export { PartialBudget, type PartialHolder } from "./partial-budget.js";
 export { refusalError, refuse } from "./refusal.js";
 export {
 	type ClientWeights,

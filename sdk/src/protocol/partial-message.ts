@@ -21,6 +21,7 @@ export class PartialMessage {
 	readonly #fields: string;
 	readonly #parts: (Uint8Array | undefined)[];
 	#arrived = 0;
+	#heldBytes = 0;
 
 	/** Starts from any chunk; `add` it next. */
 	constructor({ header, body }: Frame) {
@@ -33,6 +34,11 @@ export class PartialMessage {
 		this.#size = index === count - 1 ? offset / index : body.length;
 		this.#fields = JSON.stringify(fields);
 		this.#parts = new Array(count);
+	}
+
+	/** Bytes of the chunks that are here. */
+	get heldBytes(): number {
+		return this.#heldBytes;
 	}
 
 	get complete(): boolean {
@@ -69,6 +75,7 @@ export class PartialMessage {
 		if (this.#parts[index] !== undefined) return;
 		this.#parts[index] = body;
 		this.#arrived++;
+		this.#heldBytes += body.length;
 	}
 
 	/** The body, zeros where chunks are missing. */

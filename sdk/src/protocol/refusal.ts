@@ -3,19 +3,20 @@ import type { MessageIdentity } from "./identity.js";
 import { protocolLimits } from "./limits.js";
 import type { RefusedMessage } from "./messages.js";
 
-/** Refusals after which the same message, sent again, can succeed: it was damaged on its way. */
-const damaged: ReadonlySet<string> = new Set([
+/** Refusals after which the same message, sent again, can succeed: it was damaged on its way, or had to make room. */
+const passing: ReadonlySet<string> = new Set([
 	"PSGL_PROTOCOL_CHECKSUM",
 	"PSGL_PROTOCOL_CHUNK_MISSING",
 	"PSGL_PROTOCOL_CHUNK_MISMATCH",
+	"PSGL_PROTOCOL_CROWDED",
 ]);
 
-/** The answer to a message that raised `error`. `retry` is true for damage in transit unless the caller says otherwise. */
+/** The answer to a message that raised `error`. `retry` is true for what passes unless the caller says otherwise. */
 export function refuse(
 	device: string,
 	error: PsglError,
 	about?: MessageIdentity,
-	retry: boolean = damaged.has(error.code),
+	retry: boolean = passing.has(error.code),
 ): RefusedMessage {
 	return {
 		type: "refused",

@@ -23,6 +23,8 @@ export interface DicomReceiverOptions {
 	 * out of resources for a LimitError, else that it could not be understood.
 	 */
 	readonly onImage: (image: DicomImage) => void | Promise<void>;
+	/** Milliseconds of silence after which a connection is closed. Default 60,000. */
+	readonly idleTimeoutMs?: number | undefined;
 	/** Told why a connection was ended or an object refused. Carries no identifiers. */
 	readonly onRefused?: ((error: PsglError) => void) | undefined;
 }
@@ -57,7 +59,7 @@ export class DicomReceiver implements AsyncDisposable {
 		const server = createServer();
 		server.maxConnections = receiverLimits.maxConnections;
 		const receiver = new DicomReceiver(server);
-		server.on("connection", (socket) => receiver.#accept(socket, provider, options.onRefused));
+		server.on("connection", (socket) => receiver.#accept(socket, provider, options));
 		server.listen(port, host);
 		try {
 			await once(server, "listening");
@@ -89,11 +91,12 @@ export class DicomReceiver implements AsyncDisposable {
 		await this.close();
 	}
 
-	#accept(socket: Socket, provide: (link: Duplex) => void, refused: DicomReceiverOptions["onRefused"]): void {
+	#accept(socket: Socket, provide: (link: Duplex) => void, options: DicomReceiverOptions): void {
+		const { onRefused: refused, idleTimeoutMs = receiverLimits.idleTimeoutMs } = options;
 		this.#sockets.add(socket);
 		socket.on("close", () => this.#sockets.delete(socket));
 		socket.on("error", () => socket.destroy());
-		socket.setTimeout(receiverLimits.idleTimeoutMs, () => socket.destroy());
+		socket.setTimeout(idleTimeoutMs, () => socket.destroy());
 		const guard = new PduGuard();
 		guard.on("error", (error) => {
 			if (error instanceof PsglError) refused?.(error);
