@@ -29,6 +29,9 @@ export { type AggregatorSettings, type ResolvedSettings, resolveSettings } from 
 export { type GuardedBatch, SmashedGuard, smashedGuardLimits } from "./aggregator/smashed-guard.js";
 export { averagesWeights, extendAverage, type WeightAverage } from "./aggregator/weight-average.js";
 export { pngOf } from "./audit-report/png.js";
+export type { BlobInfo, BlobOptions, BlobStore, PutOptions } from "./blobs/blob-store.js";
+export { openFolderBlobStore } from "./blobs/folder-blob-store.js";
+export { createMemoryBlobStore } from "./blobs/memory-blob-store.js";
 export { type Broker, type BrokerEvent, type BrokerOptions, startBroker } from "./broker/broker.js";
 export { ByteGuard, type ByteGuardOptions } from "./broker/byte-guard.js";
 export { type AccessRules, MqttServer, type MqttServerOptions } from "./broker/mqtt-server.js";
@@ -43,11 +46,14 @@ export {
 	uplinkChannel,
 } from "./broker/topic-rules.js";
 export { writeAtomically } from "./files/write-atomically.js";
+export { createFileLeases, type FileLeasesOptions } from "./lease/file-leases.js";
+export type { AcquireOptions, Lease, Leases } from "./lease/lease.js";
+export { createMemoryLeases } from "./lease/memory-leases.js";
 export { cloudLimits } from "./limits.js";
 export { decodeEntry, encodeEntry, type PublishedEntry } from "./log/entry.js";
 export { type FileJournal, type FileJournalOptions, type Fsync, openFileJournal } from "./log/file-journal.js";
 export type { TornTail } from "./log/journal-segments.js";
-export type { Log, LogEntry, LogWaitOptions } from "./log/log.js";
+export type { Log, LogAppendOptions, LogEntry, LogInlet, LogWaitOptions } from "./log/log.js";
 export { createMemoryLog, type MemoryLogOptions } from "./log/memory-log.js";
 export { CloudMetrics, type MetricDescription } from "./operations/cloud-metrics.js";
 export { Operations, type OperationsOptions } from "./operations/operations.js";
@@ -69,6 +75,10 @@ export {
 export { RolloutFolder } from "./rollout/rollout-folder.js";
 export { isInGroup } from "./rollout/rollout-group.js";
 export { rolloutLimits } from "./rollout/rollout-limits.js";
+export { type JetStreamBlobStoreOptions, openJetStreamBlobStore } from "./store/jetstream-blob-store.js";
+export { type JetStreamLeasesOptions, openJetStreamLeases } from "./store/jetstream-leases.js";
+export { type JetStreamLogOptions, openJetStreamLog } from "./store/jetstream-log.js";
+export { NatsLink, type NatsLinkOptions, storeFeatures } from "./store/nats-link.js";
 export { AuditTrail, type TrailFiles, trailFiles } from "./trail/audit-trail.js";
 export { RunRecorder } from "./trail/run-recorder.js";
 export type { TrailDetails } from "./trail/trail-line.js";

@@ -46,6 +46,29 @@ export const cloudLimits = {
 	journalSyncIntervalMs: 50,
 	/** Milliseconds after which the aggregator tries a full disk again. */
 	journalRetryMs: 1000,
+	/** Longest entry of a log on NATS, bytes: half of NATS's own default for a message. Devices are told to cut their messages to it. */
+	storeEntryBytes: 512 * KiB,
+	/** Bytes of a run's record in one entry of the log; longer records are cut. */
+	recordPartBytes: 256 * KiB,
+	/** Bytes one reader of a log on NATS asks for at a time. */
+	storeReadBytes: 4 * MiB,
+	/** Bytes of a blob in one object of the store; a longer one is cut. */
+	blobShardBytes: 256 * MiB,
+	/** Milliseconds a blob may take to come or go. */
+	blobTimeoutMs: 60_000,
+	/** Milliseconds to the first connection with a store, and until its JetStream has a leader. */
+	storeConnectMs: 5_000,
+	storeStartMs: 20_000,
+	/** Milliseconds one call to the store may take before it is made again, and the pause before that. */
+	storeCallMs: 2_000,
+	storeRetryMs: 100,
+	/** Milliseconds between attempts to connect again, and between pings that notice a dead link. */
+	storeReconnectMs: 250,
+	storePingMs: 2_000,
+	/** Milliseconds after which a lease nobody renews is free, between renewals, and between attempts of those who stand by. */
+	leaseMs: 6_000,
+	leaseRenewMs: 1_500,
+	leasePollMs: 500,
 	/** Checkpoints kept, the newest and those before it. */
 	checkpointsKept: 3,
 	/** Devices the aggregator knows at a time. */

@@ -64,6 +64,7 @@ test("docs/licences.md lists every package that is installed, by licence; none i
 		"CC0-1.0",
 		"ISC",
 		"MIT",
+		"Unlicense",
 		"Zlib",
 	];
 	for (const licence of licences) {

@@ -39,6 +39,11 @@ export class Child implements AsyncDisposable {
 		}
 	}
 
+	/** Sends it a message. */
+	send(message: string): void {
+		this.#process.send(message);
+	}
+
 	/** Kills the process as a power cut would: nothing of it runs any more. */
 	async kill(): Promise<void> {
 		if (this.#exited) return;

@@ -2,10 +2,10 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import test, { type Implementation } from "ava";
 
-/** Path of a program of the operating system, undefined when it is not on `PATH`. */
+/** Path of a program of the operating system, undefined when it is neither on `PATH` nor among the servers, which not every user's `PATH` has. */
 export function findProgram(name: string): string | undefined {
 	const { PATH = "" } = process.env;
-	const folders = PATH.split(delimiter);
+	const folders = [...PATH.split(delimiter), "/usr/sbin"];
 	return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, open } from "node:fs/promises";
-import { ConfigError, PsglError } from "@psgl/sdk";
+import { PsglError } from "@psgl/sdk";
 import { lockFolder } from "./journal-lock.js";
 import { createSegment, listSegments, repairTail, type Segment, type TornTail } from "./journal-segments.js";
 import type { Log } from "./log.js";
-import { isFull, journalFull, journalUnusable } from "./log-errors.js";
+import { isFull, journalFull, journalUnusable, otherRun } from "./log-errors.js";
 import { SegmentedJournal } from "./segmented-journal.js";
 
 /** When an entry counts as safe: `always` after fsync; `interval` after the write, with an fsync every 50 ms. */
@@ -56,13 +56,4 @@ export async function openFileJournal(options: FileJournalOptions): Promise<File
 		if (error instanceof PsglError) throw error;
 		throw isFull(error) ? journalFull(folder, error) : journalUnusable(folder, error);
 	}
-}
-
-function otherRun(folder: string, got: string, expected: string): ConfigError {
-	return new ConfigError("PSGL_JOURNAL_OTHER_RUN", {
-		what: `the journal in ${folder} is of another run`,
-		got: `artifact ${got}`,
-		expected: `artifact ${expected}`,
-		remedy: "Give the artifact the run started with, or another state folder",
-	});
 }

@@ -1,4 +1,4 @@
-import { ConnectionError, DataError, LimitError } from "@psgl/sdk";
+import { ConfigError, ConnectionError, DataError, LimitError } from "@psgl/sdk";
 
 export function logClosed(): ConnectionError {
 	return new ConnectionError("PSGL_LOG_CLOSED", { what: "the log is closed", remedy: "Start the aggregator again" });
@@ -54,4 +54,13 @@ export function journalFull(folder: string, cause: unknown): LimitError {
 /** What a disk that is full, a quota or a file size limit says. */
 export function isFull(error: unknown): boolean {
 	return ["ENOSPC", "EDQUOT", "EFBIG"].includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
+export function otherRun(where: string, got: string, expected: string): ConfigError {
+	return new ConfigError("PSGL_JOURNAL_OTHER_RUN", {
+		what: `the journal in ${where} is of another run`,
+		got: `artifact ${got}`,
+		expected: `artifact ${expected}`,
+		remedy: "Give the artifact the run started with, or another state folder or --store-name",
+	});
 }

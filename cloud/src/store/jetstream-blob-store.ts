@@ -1,0 +1,225 @@
+import { createHash, randomUUID } from "node:crypto";
+import type { KV } from "@nats-io/kv";
+import type { ObjectStore } from "@nats-io/obj";
+import { z } from "zod";
+import { checkedName } from "../blobs/blob-name.js";
+import type { BlobInfo, BlobOptions, BlobStore, PutOptions } from "../blobs/blob-store.js";
+import { cloudLimits } from "../limits.js";
+import { journalFull } from "../log/log-errors.js";
+import { openKeys, openObjects } from "./buckets.js";
+import { isStoreFull, isWrongSequence } from "./nats-faults.js";
+import type { NatsLink } from "./nats-link.js";
+import { persist } from "./persist.js";
+import { blobDamaged, blobFenced, blobMissing, storeTimeout } from "./store-errors.js";
+
+export interface JetStreamBlobStoreOptions {
+	readonly link: NatsLink;
+	/** Of its buckets. */
+	readonly name: string;
+	readonly replicas?: number | undefined;
+	/** Bytes of a blob in one object. Default 256 MiB. */
+	readonly shardBytes?: number | undefined;
+	/** Milliseconds a blob may take. Default 60,000. */
+	readonly timeoutMs?: number | undefined;
+	readonly signal?: AbortSignal | undefined;
+}
+
+const index = z.strictObject({
+	bytes: z.int().min(0),
+	sha256: z.string(),
+	/** Of who wrote it. */
+	epoch: z.int().min(0),
+	/** Owners before this one may not write. */
+	fence: z.int().min(0),
+	/** First part of the names of its objects; null where only the fence is left. */
+	object: z.string().nullable(),
+	shards: z.int().min(0),
+});
+
+type Index = z.infer<typeof index>;
+interface Found {
+	readonly entry: Index;
+	readonly revision: number;
+}
+
+const nothing: Index = { bytes: 0, sha256: "", epoch: 0, fence: 0, object: null, shards: 0 };
+
+/** Blobs in JetStream's object store: objects first, then the entry of an index that makes them the blob, compared and set. */
+export async function openJetStreamBlobStore(options: JetStreamBlobStoreOptions): Promise<BlobStore> {
+	const { link, name, replicas = 1, signal } = options;
+	const keys = await openKeys(link, { name: `${name}-index`, replicas, signal });
+	const objects = await openObjects(link, { name: `${name}-blobs`, replicas, signal });
+	return new JetStreamBlobStore(options, keys, objects);
+}
+
+class JetStreamBlobStore implements BlobStore {
+	readonly #options: JetStreamBlobStoreOptions;
+	readonly #keys: KV;
+	readonly #objects: ObjectStore;
+
+	constructor(options: JetStreamBlobStoreOptions, keys: KV, objects: ObjectStore) {
+		this.#options = options;
+		this.#keys = keys;
+		this.#objects = objects;
+	}
+
+	async put(name: string, bytes: Uint8Array, { epoch = 0, signal }: PutOptions = {}): Promise<BlobInfo> {
+		await this.#admitted(name, epoch, signal);
+		const { shardBytes = cloudLimits.blobShardBytes } = this.#options;
+		const object = randomUUID();
+		const shards = Math.ceil(bytes.length / shardBytes);
+		const sha256 = createHash("sha256").update(bytes).digest("hex");
+		try {
+			for (let i = 0; i < shards; i++) {
+				const shard = bytes.subarray(i * shardBytes, (i + 1) * shardBytes);
+				await this.#call(`put ${name}`, () => this.#objects.putBlob({ name: `${object}.${i}` }, shard), signal);
+			}
+			const entry = { bytes: bytes.length, sha256, epoch, fence: epoch, object, shards };
+			const { before, revision } = await this.#replace(name, epoch, () => entry, signal);
+			await this.#removeObjects(before);
+			return { name, bytes: bytes.length, sha256, epoch, revision };
+		} catch (error) {
+			await this.#removeObjects({ ...nothing, object, shards });
+			throw isStoreFull(error) ? journalFull(`the store, blob ${name}`, error) : error;
+		}
+	}
+
+	async get(name: string, { signal }: BlobOptions = {}): Promise<Uint8Array | undefined> {
+		for (let found = await this.#find(name, signal); found !== undefined; ) {
+			const { entry, revision } = found;
+			if (entry.object === null) return undefined;
+			const bytes = await this.#read(name, entry, signal);
+			if (bytes !== undefined) return bytes;
+			// Replaced while it was read?
+			found = await this.#find(name, signal);
+			if (found?.revision === revision) throw blobMissing(name, "an index without all of its objects");
+		}
+		return undefined;
+	}
+
+	async list(prefix: string, { signal }: BlobOptions = {}): Promise<readonly BlobInfo[]> {
+		const keys = await this.#call(
+			"list blobs",
+			async () => {
+				const all: string[] = [];
+				for await (const key of await this.#keys.keys()) all.push(key);
+				return all;
+			},
+			signal,
+		);
+		const infos: BlobInfo[] = [];
+		for (const name of keys.map((key) => key.replaceAll(".", "/")).filter((each) => each.startsWith(prefix))) {
+			const found = await this.#find(name, signal);
+			if (found === undefined || found.entry.object === null) continue;
+			const { bytes, sha256, epoch } = found.entry;
+			infos.push({ name, bytes, sha256, epoch, revision: found.revision });
+		}
+		return infos.sort((a, b) => b.revision - a.revision);
+	}
+
+	async fence(name: string, epoch: number, { signal }: BlobOptions = {}): Promise<void> {
+		await this.#replace(name, epoch, (before) => ({ ...before, fence: epoch }), signal);
+	}
+
+	async remove(name: string, { epoch = 0, signal }: PutOptions = {}): Promise<void> {
+		if ((await this.#admitted(name, epoch, signal)) === undefined) return;
+		const { before } = await this.#replace(
+			name,
+			epoch,
+			({ fence }) => ({ ...nothing, fence: Math.max(fence, epoch) }),
+			signal,
+		);
+		await this.#removeObjects(before);
+	}
+
+	async close(): Promise<void> {
+		// The link is the owner's to close.
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.close();
+	}
+
+	async #admitted(name: string, epoch: number, signal: AbortSignal | undefined): Promise<Found | undefined> {
+		const found = await this.#find(name, signal);
+		if (found !== undefined && epoch < found.entry.fence) throw blobFenced(name, epoch, found.entry.fence);
+		return found;
+	}
+
+	/** Sets the index entry of a blob, unless somebody else does at the same time; then it looks again. */
+	async #replace(
+		name: string,
+		epoch: number,
+		change: (before: Index) => Index,
+		signal: AbortSignal | undefined,
+	): Promise<{ readonly before: Index; readonly revision: number }> {
+		for (;;) {
+			const found = await this.#admitted(name, epoch, signal);
+			const before = found?.entry ?? nothing;
+			const entry = change(before);
+			try {
+				const value = JSON.stringify(entry);
+				const key = keyOf(name);
+				const set = () =>
+					found === undefined ? this.#keys.create(key, value) : this.#keys.update(key, value, found.revision);
+				return { before, revision: await this.#call(`put ${name}`, set, signal) };
+			} catch (error) {
+				if (!isWrongSequence(error)) throw error;
+				const now = await this.#find(name, signal);
+				// Our own, of an attempt whose answer was lost.
+				if (now !== undefined && JSON.stringify(now.entry) === JSON.stringify(entry)) {
+					return { before, revision: now.revision };
+				}
+			}
+		}
+	}
+
+	async #find(name: string, signal: AbortSignal | undefined): Promise<Found | undefined> {
+		const entry = await this.#call(`look for ${name}`, () => this.#keys.get(keyOf(name)), signal);
+		if (entry === null || entry.operation !== "PUT") return undefined;
+		const parsed = index.safeParse(entry.json());
+		if (!parsed.success) throw blobDamaged(name, "another entry in the index", "an entry of this version of psgl");
+		return { entry: parsed.data, revision: entry.revision };
+	}
+
+	/** The bytes; undefined when an object is not there. */
+	async #read(name: string, entry: Index, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
+		const bytes = new Uint8Array(entry.bytes);
+		let at = 0;
+		for (let i = 0; i < entry.shards; i++) {
+			const shard = await this.#call(`get ${name}`, () => this.#objects.getBlob(`${entry.object}.${i}`), signal);
+			if (shard === null) return undefined;
+			if (at + shard.length > bytes.length) throw blobDamaged(name, "more bytes", `${entry.bytes} bytes`);
+			bytes.set(shard, at);
+			at += shard.length;
+		}
+		const digest = createHash("sha256").update(bytes.subarray(0, at)).digest("hex");
+		if (digest !== entry.sha256) throw blobDamaged(name, `${at} bytes with SHA-256 ${digest}`, entry.sha256);
+		return bytes;
+	}
+
+	/** What stays of a blob nobody can find does no harm. */
+	async #removeObjects({ object, shards }: Index): Promise<void> {
+		for (let i = 0; i < shards && object !== null; i++) {
+			await this.#objects.delete(`${object}.${i}`).catch(() => undefined);
+		}
+	}
+
+	/** A call that may hang when servers die in the middle of an object ends in time all the same. */
+	async #call<T>(what: string, call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+		const { link, timeoutMs = cloudLimits.blobTimeoutMs } = this.#options;
+		const late = AbortSignal.timeout(timeoutMs);
+		const stop = AbortSignal.any([late, ...(signal ? [signal] : [])]);
+		const stopped = new Promise<never>((_, reject) => {
+			stop.addEventListener("abort", () => reject(late.aborted ? storeTimeout(what, timeoutMs) : signal?.reason), {
+				once: true,
+			});
+		});
+		return Promise.race([persist(link, call, { signal: stop, timeoutMs, what }), stopped]);
+	}
+}
+
+/** Keys of a bucket have dots where names have slashes. */
+function keyOf(name: string): string {
+	return checkedName(name).replaceAll("/", ".");
+}

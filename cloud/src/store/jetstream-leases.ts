@@ -1,0 +1,127 @@
+import { hostname } from "node:os";
+import type { KV } from "@nats-io/kv";
+import { type Clock, systemClock } from "@psgl/sdk";
+import { HeldLease } from "../lease/held-lease.js";
+import type { AcquireOptions, Lease, Leases } from "../lease/lease.js";
+import { cloudLimits } from "../limits.js";
+import { openKeys } from "./buckets.js";
+import { isPassing, isWrongSequence } from "./nats-faults.js";
+import type { NatsLink } from "./nats-link.js";
+import { persist } from "./persist.js";
+import { leaseHeld } from "./store-errors.js";
+
+export interface JetStreamLeasesOptions {
+	readonly link: NatsLink;
+	/** Of the bucket. */
+	readonly name: string;
+	readonly replicas?: number | undefined;
+	/** Milliseconds after which a lease that nobody renews is free. Default 6000. */
+	readonly leaseMs?: number | undefined;
+	readonly clock?: Clock | undefined;
+	readonly signal?: AbortSignal | undefined;
+}
+
+/** Leases among all processes that share a store: keys that expire unless they are renewed. */
+export async function openJetStreamLeases(options: JetStreamLeasesOptions): Promise<Leases> {
+	const { link, name, replicas = 1, leaseMs = cloudLimits.leaseMs, signal } = options;
+	const keys = await openKeys(link, { name: `${name}-leases`, replicas, signal }, leaseMs);
+	return new JetStreamLeases(options, keys);
+}
+
+class JetStreamLeases implements Leases {
+	readonly #options: JetStreamLeasesOptions;
+	readonly #keys: KV;
+	readonly #held = new Set<HeldLease>();
+
+	constructor(options: JetStreamLeasesOptions, keys: KV) {
+		this.#options = options;
+		this.#keys = keys;
+	}
+
+	async acquire(name: string, { wait = false, signal }: AcquireOptions = {}): Promise<Lease> {
+		const { link, clock = systemClock } = this.#options;
+		const holder = `${hostname()} process ${process.pid} ${crypto.randomUUID()}`;
+		for (;;) {
+			const create = () => this.#keys.create(name, holder);
+			try {
+				const epoch = await persist(link, create, { signal, clock, what: `take the lease ${name}` });
+				return this.#hold(name, holder, epoch);
+			} catch (error) {
+				if (!isWrongSequence(error)) throw error;
+			}
+			const entry = await this.#look(name, signal);
+			// Of an attempt whose answer was lost.
+			if (entry?.holder === holder) return this.#hold(name, holder, entry.revision);
+			if (!wait && entry !== undefined) throw leaseHeld(name, entry.holder.split(" ").slice(0, 3).join(" "));
+			await clock.sleep(cloudLimits.leasePollMs, signal);
+		}
+	}
+
+	async close(): Promise<void> {
+		await Promise.all([...this.#held].map((lease) => lease.release()));
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.close();
+	}
+
+	#hold(name: string, holder: string, epoch: number): Lease {
+		const { link } = this.#options;
+		const state = { revision: epoch };
+		const lease: HeldLease = new HeldLease(name, epoch, async () => {
+			this.#held.delete(lease);
+			// Left alone it expires.
+			if (!link.isClosed) {
+				await this.#keys.delete(name, { previousSeq: state.revision }).catch(() => undefined);
+			}
+		});
+		this.#held.add(lease);
+		void this.#renew(lease, holder, state);
+		return lease;
+	}
+
+	/**
+	 * Keeps a lease alive. While no server answers nobody else can take it either, so it is lost only when another has it:
+	 * what a holder writes in between is fenced by the log and by blobs' epochs, whatever it believes.
+	 */
+	async #renew(lease: HeldLease, holder: string, state: { revision: number }): Promise<void> {
+		const { clock = systemClock, leaseMs = cloudLimits.leaseMs, link } = this.#options;
+		const { name, over } = lease;
+		let pauseMs = leaseMs / 4;
+		while (!over.aborted) {
+			await clock.sleep(pauseMs, over).catch(() => undefined);
+			if (over.aborted) return;
+			pauseMs = leaseMs / 4;
+			try {
+				await link.ready(over);
+				state.revision = await this.#keys.update(name, holder, state.revision);
+			} catch (error) {
+				if (over.aborted) return;
+				if (isWrongSequence(error)) await this.#lookAgain(lease, holder, state).catch(() => undefined);
+				else if (!isPassing(error)) this.#lose(lease, (error as Error).message);
+				else pauseMs = cloudLimits.storeRetryMs;
+			}
+		}
+	}
+
+	/** The key is not as it was left: an attempt of ours was taken, it expired, or another holds the lease. */
+	async #lookAgain(lease: HeldLease, holder: string, state: { revision: number }): Promise<void> {
+		const { name, over } = lease;
+		const entry = await this.#look(name, over);
+		if (entry?.holder === holder) state.revision = entry.revision;
+		else if (entry !== undefined) this.#lose(lease, `held by ${entry.holder.split(" ").slice(0, 3).join(" ")}`);
+		else state.revision = await this.#keys.create(name, holder);
+	}
+
+	#lose(lease: HeldLease, why: string): void {
+		this.#held.delete(lease);
+		lease.lose(why);
+	}
+
+	async #look(name: string, signal: AbortSignal | undefined) {
+		const { link, clock } = this.#options;
+		const look = () => this.#keys.get(name);
+		const entry = await persist(link, look, { signal, clock, what: `look at the lease ${name}` });
+		return entry?.operation === "PUT" ? { holder: entry.string(), revision: entry.revision } : undefined;
+	}
+}

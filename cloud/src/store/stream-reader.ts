@@ -1,0 +1,119 @@
+import { AckPolicy, type Consumer, type ConsumerMessages, DeliverPolicy } from "@nats-io/jetstream";
+import type { Clock } from "@psgl/sdk";
+import { cloudLimits } from "../limits.js";
+import { released } from "../log/log-errors.js";
+import type { NatsLink } from "./nats-link.js";
+import { persist } from "./persist.js";
+
+export interface StreamReaderOptions {
+	readonly link: NatsLink;
+	readonly stream: string;
+	readonly clock: Clock;
+	/** Aborts when the log is closed: what is there can still be read, nothing is waited for. */
+	readonly closing: AbortSignal;
+	/** Known end of the log, a position. */
+	readonly end: () => number;
+}
+
+/** Milliseconds one pull waits for messages; a consumer that is gone shows at its end. */
+const pullMs = 2_000;
+
+/**
+ * Reads a stream's messages in order. The first one is asked for by itself; who goes on gets a pull consumer with a bounded
+ * number of bytes in flight, made anew where the stream's servers lost it.
+ */
+export class StreamReader implements AsyncDisposable {
+	readonly #options: StreamReaderOptions;
+	#next: number | undefined;
+	#consumer: Consumer | undefined;
+	#pull: ConsumerMessages | undefined;
+	#messages: AsyncIterator<{ readonly seq: number; readonly data: Uint8Array }> | undefined;
+
+	constructor(options: StreamReaderOptions) {
+		this.#options = options;
+	}
+
+	/** The entry at a position; undefined when the log was closed before it came. */
+	async read(position: number, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
+		const { link, stream, clock, closing, end } = this.#options;
+		const stop = AbortSignal.any([closing, ...(signal ? [signal] : [])]);
+		if (this.#next !== position && position < end()) {
+			const look = () => link.manager.streams.getMessage(stream, { seq: position + 1 });
+			const message = await persist(link, look, { signal, clock, what: "read the log" });
+			if (message === null) throw released(position, position + 1);
+			await this.#drop();
+			this.#next = position + 1;
+			return message.data;
+		}
+		for (;;) {
+			signal?.throwIfAborted();
+			if (closing.aborted && position >= end()) return undefined;
+			const message = await this.#following(position, position < end() ? signal : stop);
+			if (message === undefined) continue;
+			if (message.seq > position + 1) throw released(position, message.seq - 1);
+			if (message.seq < position + 1) continue;
+			this.#next = position + 1;
+			return message.data;
+		}
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		const consumer = this.#consumer;
+		await this.#drop();
+		// One that stays is removed by the server after a while.
+		if (!this.#options.link.isClosed) void consumer?.delete().catch(() => undefined);
+	}
+
+	/** The next message; undefined when this pull has none any more. */
+	async #following(position: number, stop: AbortSignal | undefined) {
+		const { link, clock } = this.#options;
+		try {
+			if (this.#messages === undefined) await this.#begin(position, stop);
+			const onStop = () => this.#pull?.stop();
+			stop?.addEventListener("abort", onStop, { once: true });
+			try {
+				if (stop?.aborted) return undefined;
+				const { done, value } = (await this.#messages?.next()) ?? { done: true };
+				if (!done && value !== undefined) return value;
+				this.#messages = undefined;
+			} finally {
+				stop?.removeEventListener("abort", onStop);
+			}
+		} catch {
+			if (link.isClosed || stop?.aborted) return undefined;
+			// The consumer is gone with its server; the next one starts where this one ended.
+			await this.#drop();
+			await clock.sleep(cloudLimits.storeRetryMs, stop).catch(() => undefined);
+		}
+		return undefined;
+	}
+
+	async #begin(position: number, signal: AbortSignal | undefined): Promise<void> {
+		const { link, stream, clock } = this.#options;
+		if (this.#consumer === undefined) {
+			const name = `reader-${crypto.randomUUID()}`;
+			const config = {
+				name,
+				ack_policy: AckPolicy.None,
+				deliver_policy: DeliverPolicy.StartSequence,
+				opt_start_seq: position + 1,
+				inactive_threshold: 60_000 * 1e6,
+				mem_storage: true,
+				num_replicas: 1,
+			};
+			const add = () => link.manager.consumers.add(stream, config);
+			await persist(link, add, { signal, clock, what: "read the log" });
+			this.#consumer = await link.jetStream.consumers.get(stream, name);
+		}
+		const pull = await this.#consumer.fetch({ max_bytes: cloudLimits.storeReadBytes, expires: pullMs });
+		this.#pull = pull;
+		this.#messages = pull[Symbol.asyncIterator]();
+	}
+
+	async #drop(): Promise<void> {
+		this.#pull?.stop();
+		this.#pull = undefined;
+		this.#messages = undefined;
+		this.#consumer = undefined;
+	}
+}

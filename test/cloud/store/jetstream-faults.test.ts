@@ -1,0 +1,232 @@
+import { createServer } from "node:net";
+import { Kvm } from "@nats-io/kv";
+import { Objm } from "@nats-io/obj";
+import { type Log, NatsLink, openJetStreamBlobStore, openJetStreamLeases, openJetStreamLog } from "@psgl/cloud";
+import { ConfigError, ConnectionError, DataError, LimitError, type PsglError, systemClock } from "@psgl/sdk";
+import test, { type ExecutionContext } from "ava";
+import { Child } from "../../helpers/child.js";
+import { NatsServers } from "../../helpers/nats-servers.js";
+import { withPrograms } from "../../helpers/outside-program.js";
+
+const withNats = withPrograms("nats-server");
+
+/** A server of the test's own, and a link to it. */
+async function setUp(t: ExecutionContext) {
+	const servers = await NatsServers.start();
+	const link = await NatsLink.open({ servers: servers.urls, client: "test" });
+	t.teardown(async () => {
+		await link.close();
+		await servers[Symbol.asyncDispose]();
+	});
+	return { servers, link };
+}
+
+async function codeOf(
+	t: ExecutionContext,
+	failing: Promise<unknown>,
+	kind: new (...args: never[]) => PsglError,
+): Promise<string | undefined> {
+	const error = await t.throwsAsync(failing as Promise<never>, { instanceOf: kind as never });
+	return (error as PsglError | undefined)?.code;
+}
+
+async function everything(log: Log): Promise<number[]> {
+	const values: number[] = [];
+	for await (const { position, bytes } of log.read(log.start)) {
+		values.push(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0));
+		if (position === log.end - 1) break;
+	}
+	return values;
+}
+
+const numbered = (i: number) => {
+	const bytes = new Uint8Array(500);
+	new DataView(bytes.buffer).setUint32(0, i);
+	return bytes;
+};
+
+test("a store that nobody answers for, or that is too old, is refused with a code", async (t) => {
+	const silent = createServer();
+	const old = createServer((socket) => {
+		socket.write(`INFO {"server_id":"x","version":"2.8.4","max_payload":1048576,"proto":1,"jetstream":true}\r\n`);
+		socket.on("data", (data) => data.includes("PING") && socket.write("PONG\r\n"));
+		socket.on("error", () => undefined);
+	});
+	const url = async (server: typeof silent) => {
+		await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+		t.teardown(() => server.close());
+		return `nats://127.0.0.1:${(server.address() as { port: number }).port}`;
+	};
+	const gone = await url(silent);
+	await new Promise((resolve) => silent.close(resolve));
+	const open = (server: string, tlsFolder?: string) => NatsLink.open({ servers: [server], client: "test", tlsFolder });
+	t.is(await codeOf(t, open(gone), ConnectionError), "PSGL_STORE_UNREACHABLE");
+	t.is(await codeOf(t, open(gone, "/no/such/folder"), ConnectionError), "PSGL_STORE_UNREACHABLE");
+	const error = await t.throwsAsync(open(await url(old)), { instanceOf: ConfigError });
+	t.like(error, { code: "PSGL_STORE_VERSION", got: "version 2.8.4", expected: "2.9.0 or later" });
+});
+
+withNats(
+	"servers killed again and again while entries are appended: nothing that was safe is lost, nothing is there twice",
+	async (t) => {
+		const { servers, link } = await setUp(t);
+		await using log = await openJetStreamLog({ link, name: "log", run: "run" });
+		const positions: number[] = [];
+		let stop = false;
+		let appended = () => {};
+		const appending = Array.from({ length: 4 }, async (_, worker) => {
+			for (let i = worker; !stop; i += 4) {
+				positions[i] = await log.append(numbered(i));
+				appended();
+			}
+		});
+		for (let kill = 0; kill < 3; kill++) {
+			for (let more = 0; more < 100; more++) {
+				await new Promise<void>((resolve) => {
+					appended = resolve;
+				});
+			}
+			await servers.kill();
+			await servers.run();
+		}
+		stop = true;
+		await Promise.all(appending);
+		const values = await everything(log);
+		t.is(new Set(values).size, values.length, "nothing twice");
+		t.is(values.length, positions.filter((position) => position !== undefined).length);
+		positions.forEach((position, i) => {
+			t.is(values[position], i);
+		});
+	},
+);
+
+withNats("a reader that waits goes on when its server comes back", async (t) => {
+	const { servers, link } = await setUp(t);
+	await using log = await openJetStreamLog({ link, name: "log", run: "run" });
+	await log.append(numbered(0));
+	const reading = (async () => {
+		const values: number[] = [];
+		for await (const { bytes } of log.read(0)) {
+			values.push(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0));
+			if (values.length === 3) return values;
+		}
+		return values;
+	})();
+	await log.append(numbered(1));
+	await servers.kill();
+	await servers.run();
+	await log.append(numbered(2));
+	t.deepEqual(await reading, [0, 1, 2]);
+});
+
+withNats("a stream of another run, or made with another configuration, is refused and left as it is", async (t) => {
+	const { link } = await setUp(t);
+	await (await openJetStreamLog({ link, name: "log", run: "a" })).close();
+	t.is(await codeOf(t, openJetStreamLog({ link, name: "log", run: "b" }), ConfigError), "PSGL_JOURNAL_OTHER_RUN");
+	await link.manager.streams.add({ name: "other", subjects: ["psgl.other.>"], description: "a", max_age: 1e12 });
+	const error = await t.throwsAsync(openJetStreamLog({ link, name: "other", run: "a" }), { instanceOf: ConfigError });
+	t.like(error, { code: "PSGL_STORE_CONFIG", expected: '"new"' });
+	t.is(
+		await codeOf(t, openJetStreamLog({ link, name: "three", run: "a", replicas: 3 }), ConfigError),
+		"PSGL_STORE_REFUSED",
+	);
+	await new Kvm(link.jetStream).create("t-leases", { ttl: 777_000 });
+	t.is(await codeOf(t, openJetStreamLeases({ link, name: "t" }), ConfigError), "PSGL_STORE_CONFIG");
+});
+
+withNats(
+	"a full store refuses an entry with the code that makes the broker turn the device away, and takes it later",
+	async (t) => {
+		const { link } = await setUp(t);
+		await using log = await openJetStreamLog({ link, name: "log", run: "run" });
+		await log.append(numbered(0));
+		await link.manager.streams.update("log", { max_bytes: 900 });
+		t.is(await codeOf(t, log.append(numbered(1)), LimitError), "PSGL_JOURNAL_FULL");
+		await link.manager.streams.update("log", { max_bytes: -1 });
+		t.is(await log.append(numbered(1)), 1);
+		const large = log.append(new Uint8Array(512 * 1024 + 1));
+		t.is(await codeOf(t, large, LimitError), "PSGL_LOG_ENTRY_TOO_LARGE");
+		t.is(await log.append(new Uint8Array(512 * 1024)), 2);
+	},
+);
+
+withNats("an owner that another has followed cannot write any more; entries of devices still go in", async (t) => {
+	const { link } = await setUp(t);
+	const claim = new Uint8Array([0]);
+	await using first = await openJetStreamLog({ link, name: "log", run: "run", claim });
+	t.is(first.openedAt, 0);
+	t.is(await first.append(new Uint8Array([0, 1]), { asOwner: true }), 1);
+	await using second = await openJetStreamLog({ link, name: "log", run: "run", claim });
+	t.is(second.openedAt, 2);
+	t.is(await codeOf(t, first.append(new Uint8Array([0, 2]), { asOwner: true }), ConnectionError), "PSGL_LEASE_LOST");
+	t.is(await first.append(numbered(1)), 3);
+	t.is(await second.append(new Uint8Array([0, 3]), { asOwner: true }), 4);
+	t.is(second.id, first.id);
+});
+
+withNats(
+	"a holder that is paused until another has its lease finds out when it wakes up, and cannot write",
+	async (t) => {
+		const { servers, link } = await setUp(t);
+		await using holder = new Child("lease-process.js", ["nats", servers.urls[0] as string]);
+		const { epoch } = await holder.next<{ epoch: number }>("held");
+		process.kill(holder.pid, "SIGSTOP");
+		await using leases = await openJetStreamLeases({ link, name: "test", leaseMs: 1000 });
+		await using lease = await leases.acquire("one", { wait: true });
+		t.true(lease.epoch > epoch);
+		await using log = await openJetStreamLog({ link, name: "test-log", run: "run", claim: new Uint8Array([0]) });
+		const { end } = log;
+		process.kill(holder.pid, "SIGCONT");
+		holder.send("write");
+		t.like(await holder.next("refused"), { code: "PSGL_LEASE_LOST", lost: "PSGL_LEASE_LOST" });
+		t.false(lease.lost.aborted);
+		const { state } = await link.manager.streams.info("test-log");
+		t.is(state.last_seq, end, "nothing was written");
+	},
+);
+
+withNats("a lease outlives its server being away for longer than it lasts, and a stolen one is noticed", async (t) => {
+	const { servers, link } = await setUp(t);
+	await using leases = await openJetStreamLeases({ link, name: "t", leaseMs: 1000 });
+	await using lease = await leases.acquire("one");
+	await servers.kill();
+	await systemClock.sleep(1500);
+	await servers.run();
+	const keys = await new Kvm(link.jetStream).open("t-leases", { bindOnly: true });
+	for (let revision = 0; revision <= lease.epoch; ) {
+		revision = (await keys.get("one").catch(() => null))?.revision ?? 0;
+	}
+	t.false(lease.lost.aborted);
+	const lost = new Promise((resolve) => lease.lost.addEventListener("abort", resolve));
+	await keys.put("one", "thief");
+	await lost;
+	t.like(lease.lost.reason, { code: "PSGL_LEASE_LOST" });
+});
+
+withNats(
+	"a blob with a missing object, other bytes, or a store that does not answer is refused with its code",
+	async (t) => {
+		const { servers, link } = await setUp(t);
+		await using blobs = await openJetStreamBlobStore({ link, name: "t", shardBytes: 1000, timeoutMs: 4000 });
+		const bytes = Uint8Array.from({ length: 3500 }, (_, i) => i);
+		await blobs.put("weights", bytes);
+		t.deepEqual(await blobs.get("weights"), bytes);
+		const objects = await new Objm(link.jetStream).open("t-blobs");
+		const names = (await objects.list()).map(({ name }) => name).sort();
+		t.is(names.length, 4, "in shards");
+		await objects.putBlob({ name: names[1] as string }, new Uint8Array(1000));
+		t.is(await codeOf(t, blobs.get("weights"), DataError), "PSGL_BLOB_DAMAGED");
+		await objects.delete(names[1] as string);
+		t.is(await codeOf(t, blobs.get("weights"), DataError), "PSGL_BLOB_MISSING");
+		await blobs.put("weights", bytes.subarray(0, 1500));
+		t.deepEqual(await blobs.get("weights"), bytes.subarray(0, 1500));
+		t.is((await objects.list()).filter(({ deleted }) => !deleted).length, 2, "what it replaced is removed");
+		await servers.kill();
+		await using hasty = await (async () => {
+			await servers.run();
+			return openJetStreamBlobStore({ link, name: "t", timeoutMs: 300 });
+		})();
+		await servers.kill();
+		t.is(await codeOf(t, hasty.get("weights"), ConnectionError), "PSGL_STORE_TIMEOUT");
+	},
+);
