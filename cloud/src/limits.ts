@@ -73,6 +73,8 @@ export const cloudLimits = {
 	checkpointsKept: 3,
 	/** Devices the aggregator knows at a time. */
 	maxDevices: 4096,
+	/** Devices that left whose count of releases the aggregator still knows; those that left first are forgotten first. */
+	releasesKept: 65_536,
 	/** Samples of one training step of one device. */
 	maxBatchSize: 4096,
 	/** Bytes of smashed data under way or waiting for their step, in batches read to float32; beyond that devices wait for credit. */

@@ -21,6 +21,24 @@ test("maxDevices: one device more is refused while all are on line; else the one
 	t.is(roster.all.length, cloudLimits.maxDevices);
 });
 
+test("releasesKept: what a device told of its releases outlives its leaving, of so many devices", (t) => {
+	const roster = new Roster();
+	const welcome = (id: string, releases: number | undefined) =>
+		roster.welcome(helloFrom(id, { releases }), 1_000_000, 0, "").device.releases;
+	const leave = (id: string) => {
+		welcome(id, 7);
+		roster.remove(id);
+	};
+	leave("first");
+	t.is(welcome("first", 3), 7, "an old copy of its ledger shows");
+	roster.remove("first");
+	t.is(welcome("first", undefined), 7);
+	roster.remove("first");
+	for (let i = 0; i < cloudLimits.releasesKept; i++) leave(`device-${i}`);
+	t.is(welcome("first", 3), 3, "forgotten");
+	t.is(welcome("device-1", 3), 7);
+});
+
 test("maxOutgoing: what a device does not take in waits up to a bound; the rest is dropped, and other devices are not held up", async (t) => {
 	const sent: string[] = [];
 	let go: () => void = () => undefined;

@@ -189,6 +189,24 @@ test("another artifact, other batches or other samples: the place in the round i
 	}
 });
 
+test("samples are other samples when one value of one of them is another, also with the same labels", async (t) => {
+	const { client } = await smallModel();
+	const records: MemoryRecords = new Map();
+	const same = () => smallDataset(12);
+	const changed = same();
+	changed.samples[5] = 0.99 - (changed.samples[5] as number);
+	const sessions: string[] = [];
+	for (const train of [same(), same(), changed]) {
+		await using aggregator = await ScriptedAggregator.start(client);
+		const { device } = await startDevice(aggregator.url, memoryDeviceStore(records), { data: { train } });
+		await aggregator.expect("resume");
+		sessions.push(Buffer.from(records.get("device") as Uint8Array).toString("hex"));
+		await device.close();
+	}
+	t.is(sessions[1], sessions[0]);
+	t.not(sessions[2], sessions[0]);
+});
+
 test("samples are other samples when any of several labels is another one", async (t) => {
 	const joint = await compileArtifact(areasDefinition("none"), { name: "areas", random: seededRandom(1) });
 	const client = await clientHalf(joint);

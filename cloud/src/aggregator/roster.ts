@@ -24,6 +24,8 @@ export interface RosterDevice {
 /** Every device that said hello and did not leave. */
 export class Roster {
 	readonly #devices = new Map<string, RosterDevice>();
+	/** Releases that devices which left, or were forgotten, had told of: one that comes back with fewer has an old ledger. */
+	readonly #releases = new Map<string, number>();
 
 	get(id: string): RosterDevice | undefined {
 		return this.#devices.get(id);
@@ -79,6 +81,8 @@ export class Roster {
 			releases,
 			paused: [],
 		};
+		this.told(device, this.#releases.get(hello.device));
+		this.#releases.delete(hello.device);
 		this.#devices.set(hello.device, device);
 		return { device, forgot: true };
 	}
@@ -97,8 +101,14 @@ export class Roster {
 		if (releases !== undefined) device.releases = Math.max(device.releases ?? 0, releases);
 	}
 
+	/** Forgets a device, but not how many releases it has told of. */
 	remove(id: string): void {
+		const releases = this.#devices.get(id)?.releases;
 		this.#devices.delete(id);
+		if (releases === undefined) return;
+		this.#releases.set(id, releases);
+		const [oldest] = this.#releases.keys();
+		if (this.#releases.size > cloudLimits.releasesKept) this.#releases.delete(oldest as string);
 	}
 
 	/** Forgets the device that has been off line and known longest. */
@@ -106,7 +116,7 @@ export class Roster {
 		if (this.#devices.size < cloudLimits.maxDevices) return;
 		for (const device of this.#devices.values()) {
 			if (device.online) continue;
-			this.#devices.delete(device.id);
+			this.remove(device.id);
 			return;
 		}
 		throw new LimitError("PSGL_ROSTER_FULL", {

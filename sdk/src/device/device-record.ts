@@ -1,9 +1,7 @@
 import { ConfigError, DataError } from "../errors.js";
 import type { DeviceStore, StoreChange } from "../ports/device-store.js";
-import { checksum } from "../protocol/checksum.js";
 import { decodeEnvelope, type WelcomeMessage } from "../protocol/index.js";
 import { readRecord, writeRecord } from "../store/record.js";
-import type { CheckedData } from "./device-data.js";
 import { ModelSlots } from "./model-slots.js";
 
 /** Changes with what is in these records. Format 1 had one place for a model. */
@@ -38,17 +36,6 @@ export async function readDeviceRecord(store: DeviceStore, id: string): Promise<
 /** The change of the store that says so. */
 export function deviceRecordChange({ id, session, data }: DeviceRecord): StoreChange {
 	return { key: name, value: writeRecord({ format, id, session, data }) };
-}
-
-/** Tells sets of samples apart by their numbers, shapes and labels. */
-export function fingerprint(data: CheckedData | undefined): string {
-	if (data === undefined) return "";
-	const parts = [data.train, data.validation].map((part) => {
-		if (part === undefined) return "none";
-		const { buffer, byteOffset, byteLength } = part.targets ?? Int32Array.from(part.labels);
-		return `${part.length}:${checksum(new Uint8Array(buffer, byteOffset, byteLength))}`;
-	});
-	return [data.shape.join("x"), data.classes, ...parts].join(" ");
 }
 
 function requireOwn(record: VersionedRecord, id: string): VersionedRecord {

@@ -6,8 +6,9 @@ import type { Random } from "../ports/random.js";
 import { decodeEnvelope, encodeEnvelope, protocolLimits, type WelcomeMessage } from "../protocol/index.js";
 import { trustPrefix } from "../trust/model-trust.js";
 import type { ClientState } from "./client-state.js";
+import { fingerprint } from "./data-fingerprint.js";
 import type { CheckedData } from "./device-data.js";
-import { type DeviceRecord, deviceRecordChange, fingerprint, readDeviceRecord } from "./device-record.js";
+import { type DeviceRecord, deviceRecordChange, readDeviceRecord } from "./device-record.js";
 import { ModelSlots, type Rejection } from "./model-slots.js";
 import { Outbox } from "./outbox.js";
 import type { PerturbationStore } from "./perturbation-store.js";
@@ -93,7 +94,7 @@ export class DeviceRecords {
 		const known = store && (await readDeviceRecord(store, id));
 		const lacksData = options.data === undefined;
 		// A device that has not been given its samples yet leaves what it has of them alone.
-		const data = lacksData ? (known?.data ?? "") : fingerprint(options.data);
+		const data = lacksData || store === undefined ? (known?.data ?? "") : await fingerprint(options.data);
 		const newSession = () => random.integer(protocolLimits.maxCounter);
 		const session = known?.data === data ? known.session : newSession();
 		const { endsWithProcess } = options;
