@@ -55,8 +55,15 @@ export { type FileJournal, type FileJournalOptions, type Fsync, openFileJournal 
 export type { TornTail } from "./log/journal-segments.js";
 export type { Log, LogAppendOptions, LogEntry, LogInlet, LogWaitOptions } from "./log/log.js";
 export { createMemoryLog, type MemoryLogOptions } from "./log/memory-log.js";
+export { Sessions } from "./operations/access/sessions.js";
+export { type Role, roles, type User } from "./operations/access/user.js";
+export { UserFolder } from "./operations/access/user-folder.js";
+export { AuditFiles } from "./operations/board/audit-files.js";
+export { RoundFile } from "./operations/board/round-file.js";
 export { CloudMetrics, type MetricDescription } from "./operations/cloud-metrics.js";
 export { Operations, type OperationsOptions } from "./operations/operations.js";
+export { OperationsPage, type OperationsPageOptions } from "./operations/operations-page.js";
+export type { ServerCertificate } from "./operations/operations-server.js";
 export {
 	type AuthorityOptions,
 	CertificateAuthority,

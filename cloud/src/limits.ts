@@ -104,6 +104,39 @@ export const cloudLimits = {
 	/** Connections at a time to the port for metrics and health, and milliseconds a request may take to arrive. */
 	operationsConnections: 32,
 	operationsTimeoutMs: 5_000,
+	/** Connections at a time to the port of the operations page. */
+	pageConnections: 256,
+	/** Longest body of a request to the HTTP API, bytes. */
+	apiBodyBytes: 16 * KiB,
+	/** Readers of events at a time, and milliseconds between two signs of life to them. */
+	eventStreams: 64,
+	eventTickMs: 15_000,
+	/** Rounds and the last optimiser steps that the page shows. */
+	roundsShown: 10_000,
+	stepsShown: 500,
+	/** Bytes at the end of the file of rounds that are read after a restart. */
+	roundFileBytes: 16 * MiB,
+	/** Entries of the audit trail that the page shows. */
+	trailEntriesShown: 500,
+	/** Longest file of an audit that the page shows, bytes. */
+	auditFileBytes: 32 * MiB,
+	/** Users, and open invitations. */
+	maxUsers: 100,
+	/** Milliseconds a one-time link can be used. */
+	invitationMs: 24 * 3_600_000,
+	/** Shortest and longest password, characters. */
+	passwordCharacters: 12,
+	passwordLongest: 256,
+	/** Passwords hashed at a time; further ones are refused for the moment. */
+	passwordsAtOnce: 4,
+	/** Attempts to log in from one address, or by one name, at once and each minute on average. */
+	logInBurst: 10,
+	logInsPerMinute: 6,
+	/** Open sessions; the oldest gives way. */
+	operationsSessions: 256,
+	/** Milliseconds a session lasts, and lasts without a request. */
+	sessionMs: 12 * 3_600_000,
+	sessionIdleMs: 2 * 3_600_000,
 	/** Progress events waiting for one reader; beyond that the oldest step events are dropped. */
 	eventBuffer: 1024,
 } as const;

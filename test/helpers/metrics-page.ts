@@ -10,8 +10,8 @@ export async function metricsPage(): Promise<string> {
 	const rows = own.map(({ name, type, labels, help }) => `| \`${name}\` | ${type} | ${labels.join(", ")} | ${help} |`);
 	return `# Metrics
 
-Made by \`npm run metrics-table\` from the sources. \`psgl cloud --metrics-port 9464\` answers on loopback, without TLS or login: a proxy that
-has both stands in front of it where others than this machine are to read.
+Made by \`npm run metrics-table\` from the sources. \`psgl cloud --metrics-port 9464\` answers on loopback, without TLS or log-in, for programs on
+this machine. With \`--web-port\` the [operations page](operations.md) has the same paths behind TLS and log-in.
 
 | path | answers |
 |---|---|

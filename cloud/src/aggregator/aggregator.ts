@@ -9,6 +9,7 @@ import { readNewestCheckpoint } from "./checkpoint.js";
 import { CheckpointKeeper } from "./checkpoint-keeper.js";
 import type { AggregatorContext } from "./context.js";
 import type { DecisionWeights } from "./decisions.js";
+import { DeviceTelemetry, type KnownDevice } from "./device-telemetry.js";
 import { Downlink } from "./downlink.js";
 import { type ClientArtifact, clientArtifact } from "./enrolment.js";
 import { EventBuffer } from "./event-buffer.js";
@@ -52,6 +53,7 @@ export class Aggregator implements AsyncDisposable {
 	readonly #desk: ReleaseDesk;
 	readonly #uplink: Uplink;
 	readonly #training: Training;
+	readonly #client: ClientArtifact;
 	readonly #events = new EventBuffer<AggregatorEvent>(cloudLimits.eventBuffer, (event) => event.type === "step");
 	readonly #stopping = new AbortController();
 	readonly #closing = new AbortController();
@@ -78,12 +80,14 @@ export class Aggregator implements AsyncDisposable {
 	) {
 		const { artifact, broker } = options;
 		this.#options = options;
+		this.#client = parts.client;
 		this.settings = settings;
 		this.#clock = options.clock ?? systemClock;
 		const { keepLog = false } = options;
 		this.#checkpoints = new CheckpointKeeper({ log: broker.log, run: parts.run, keepLog });
 		const roster = new Roster();
-		const downlink = new Downlink(broker, roster);
+		const telemetry = new DeviceTelemetry(this.#clock);
+		const downlink = new Downlink(broker, roster, telemetry);
 		const changed = new Changed(this.#clock);
 		const emit = (event: AggregatorEvent) => this.#emit(event);
 		this.#context = {
@@ -92,6 +96,7 @@ export class Aggregator implements AsyncDisposable {
 			clock: this.#clock,
 			server: parts.server,
 			roster,
+			telemetry,
 			downlink,
 			history: parts.history,
 			intake: new BatchIntake({
@@ -137,6 +142,7 @@ export class Aggregator implements AsyncDisposable {
 			partialBytes: options.partialBytes ?? cloudLimits.partialBytes,
 			handler: this.#desk,
 			isPast: (position) => parts.history.isPast(position),
+			onBytes: (device, bytes) => telemetry.up(device, bytes),
 			onRead: (position) => this.#checkpoints.read(position, this.#trained !== undefined),
 		});
 		const { history } = parts;
@@ -203,6 +209,21 @@ export class Aggregator implements AsyncDisposable {
 	/** Rounds finished. */
 	get round(): number {
 		return this.#training.state.round;
+	}
+
+	/** Version of the weights decisions are made with now. */
+	get model(): number {
+		return this.#decisions.model;
+	}
+
+	/** SHA-256 in hex of the client half that devices get. */
+	get clientDigest(): string {
+		return this.#client.digest;
+	}
+
+	/** Every device that said hello, by id, with what it told of itself. */
+	devices(): readonly KnownDevice[] {
+		return this.#context.telemetry.known(this.#context.roster);
 	}
 
 	/** Ends training after the step under way; `result` then holds the best weights up to the last finished round. */

@@ -2,6 +2,7 @@ import type { Clock } from "@psgl/sdk";
 import type { Manifest } from "@psgl/sdk/artifact";
 import type { BatchIntake } from "./batch-intake.js";
 import type { Changed } from "./changed.js";
+import type { DeviceTelemetry } from "./device-telemetry.js";
 import type { Downlink } from "./downlink.js";
 import type { AggregatorEvent } from "./events.js";
 import type { Roster } from "./roster.js";
@@ -17,6 +18,8 @@ export interface AggregatorContext {
 	readonly clock: Clock;
 	readonly server: ServerSegment;
 	readonly roster: Roster;
+	/** What devices told of themselves, for whoever watches. */
+	readonly telemetry: DeviceTelemetry;
 	readonly downlink: Downlink;
 	readonly intake: BatchIntake;
 	/** Knows what smashed data usually are, of the rounds this process has seen or done again. */

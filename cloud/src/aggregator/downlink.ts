@@ -1,19 +1,22 @@
 import { type AggregatorMessage, protocolLimits, splitIntoChunks } from "@psgl/sdk/protocol";
 import type { Broker } from "../broker/broker.js";
 import { cloudLimits } from "../limits.js";
+import type { DeviceTelemetry } from "./device-telemetry.js";
 import type { Roster } from "./roster.js";
 
 /** Messages to devices: encoded once, cut to the negotiated maximum, one after the other for each device. */
 export class Downlink {
 	readonly #broker: Pick<Broker, "send">;
 	readonly #roster: Roster;
+	readonly #telemetry: DeviceTelemetry | undefined;
 	readonly #queues = new Map<string, { waiting: number; last: Promise<void> }>();
 	#bytes = 0;
 	#gradientBytes = 0;
 
-	constructor(broker: Pick<Broker, "send">, roster: Roster) {
+	constructor(broker: Pick<Broker, "send">, roster: Roster, telemetry?: DeviceTelemetry) {
 		this.#broker = broker;
 		this.#roster = roster;
+		this.#telemetry = telemetry;
 	}
 
 	/** Payload bytes sent. */
@@ -61,6 +64,7 @@ export class Downlink {
 		for (const envelope of envelopes) {
 			if (!(await this.#broker.send(device, envelope))) return;
 			this.#bytes += envelope.byteLength;
+			this.#telemetry?.down(device, envelope.byteLength);
 		}
 	}
 }

@@ -112,6 +112,7 @@ export class FrontDesk implements UplinkHandler {
 		const enrolled = this.#enrol(hello);
 		if (enrolled === undefined) return;
 		const { device, forgot } = enrolled;
+		this.#context.telemetry.greeted(hello);
 		if (forgot) {
 			this.#options.training.phase?.onGone(device.id);
 			intake.forget(device.id);
@@ -201,6 +202,7 @@ export class FrontDesk implements UplinkHandler {
 			device.paused = paused;
 			this.#context.emit({ type: "device-paused", device: id, reasons: paused });
 		}
+		if (disclosure !== undefined) this.#context.telemetry.disclosed(id, disclosure);
 		const online = state === "online";
 		if (device.online === online) return;
 		device.online = online;

@@ -248,6 +248,7 @@ export class TrainingRound {
 		{ tensors, localLoss, samples }: Pick<WeightsMessage, "tensors" | "localLoss" | "samples">,
 	) {
 		member.weights = { client: tensors, localLoss };
+		this.#options.context.telemetry.trained(member.device.id, samples, localLoss);
 		if (this.#options.local === undefined) return;
 		// No batch tells how many they were: no more than the share, whatever a device says.
 		const { batchSize } = this.#options.context.settings;

@@ -36,6 +36,8 @@ export interface UplinkOptions {
 	readonly handler: UplinkHandler;
 	/** Whether an entry came before this process did. */
 	readonly isPast: (position: number) => boolean;
+	/** Payload bytes of a device's message, or of a part of one. */
+	readonly onBytes: (device: string, bytes: number) => void;
 	/** An entry has been handed on. */
 	readonly onRead: (position: number) => void;
 }
@@ -121,6 +123,7 @@ export class Uplink {
 	async #accept(device: string, position: number, payload: Uint8Array, fail: (error: unknown) => void): Promise<void> {
 		const input = this.#input(device, fail);
 		this.#bytes += payload.byteLength;
+		this.#options.onBytes(device, payload.byteLength);
 		input.bytes += payload.byteLength;
 		// More chunks than a device may have under way are copies without end.
 		if (input.entries.length >= protocolLimits.maxPartialMessages * protocolLimits.maxChunks) input.assembler.clear();

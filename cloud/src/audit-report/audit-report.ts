@@ -6,11 +6,11 @@ import {
 	type ReconstructionResult,
 	reconstructionAttacks,
 } from "@psgl/models";
-import { elementCount, type Tensor } from "@psgl/sdk";
 import { attackBars } from "./attack-bars.js";
 import { type AuditOrigin, describe } from "./audit-record.js";
 import { escaped, htmlTable } from "./html.js";
 import { leakChart } from "./leak-chart.js";
+import { pictureRows, samplesOf } from "./picture-rows.js";
 import { sampleImage, smashedImage } from "./sample-image.js";
 
 const style = `
@@ -83,38 +83,19 @@ function attackerLine({ attackerSamples, attackerSet: { name, distribution } }: 
 		: `The attacker has ${count} samples of another distribution: ${escaped(name)}.`;
 }
 
-/** Anchors first, then attacks by what they find, the strongest first; each with its reconstruction without a defence. */
-function grid(
-	{ pictures, reconstructions, victimLabels }: AuditResult,
-	shape: readonly number[],
-	classes: readonly string[],
-): string {
-	const row = (
-		name: string,
-		x: Tensor<"float32"> | undefined,
-		draw: typeof sampleImage,
-		of: readonly number[],
-		kind = "group",
-	) => {
-		if (x === undefined) return "";
-		const size = elementCount(of);
-		const count = x.data.length / size;
-		const cells = Array.from(
-			{ length: count },
-			(_, n) => `<td>${draw(x.data.subarray(n * size, (n + 1) * size), of, `${escaped(name)}, victim ${n + 1}`)}</td>`,
+/** A row of pictures a kind, and which victim is of which class. */
+function grid(result: AuditResult, shape: readonly number[], classes: readonly string[]): string {
+	const rows = pictureRows(result, shape).map((row) => {
+		const draw = row.kind === "smashed" ? smashedImage : sampleImage;
+		const cells = samplesOf(row).map(
+			(values, n) => `<td>${draw(values, row.shape, `${escaped(row.name)}, victim ${n + 1}`)}</td>`,
 		);
-		return `<tr class="${kind}"><td>${escaped(name)}</td>${cells.join("")}</tr>`;
-	};
-	const strongest = reconstructions.toSorted((a, b) => b.defended.similarity - a.defended.similarity);
-	const rebuilt = strongest.flatMap(({ name, weak }) => [
-		row(weak ? `${name} (weak)` : name, pictures.rebuilt.get(name), sampleImage, shape),
-		row("  undefended", pictures.rebuiltUndefended.get(name), sampleImage, shape, "free"),
-	]);
-	const heads = Array.from(victimLabels, (label) => `<th>${escaped(classes[label] ?? String(label))}</th>`);
+		const kind = row.kind === "undefended" ? "free" : "group";
+		return `<tr class="${kind}"><td>${escaped(row.name)}</td>${cells.join("")}</tr>`;
+	});
+	const heads = Array.from(result.victimLabels, (label) => `<th>${escaped(classes[label] ?? String(label))}</th>`);
 	return `<div class="grid"><table><thead><tr><th></th>${heads.join("")}</tr></thead><tbody>
-${row("original", pictures.originals, sampleImage, shape)}
-${row("what leaves", pictures.smashed, smashedImage, pictures.smashed.dims.slice(1))}
-${rebuilt.join("\n")}
+${rows.join("\n")}
 </tbody></table></div>`;
 }
 

@@ -24,21 +24,40 @@ export function smashedImage(values: Float32Array, shape: readonly number[], tit
 	const rowCount = Math.ceil(channels / columns);
 	const [wide, high] = [columns * width, rowCount * height];
 	const all = new Float32Array(wide * high);
+	const [least, most] = rangeOf(values);
+	for (let c = 0; c < channels; c++) {
+		const [left, top] = [(c % columns) * width, Math.floor(c / columns) * height];
+		for (let i = 0; i < height * width; i++) {
+			const at = (top + Math.floor(i / width)) * wide + left + (i % width);
+			all[at] = ((values[c * height * width + i] as number) - least) / (most - least);
+		}
+	}
+	return image(pngOf(all, 1, high, wide), title, side, side);
+}
+
+/**
+ * Values as bytes: of samples [0,1] from 0 to 255, of smashed data their own range, of a code [-1,1].
+ * @param row what the values are
+ */
+export function levelsOf(
+	values: Float32Array,
+	{ kind, shape }: { readonly kind: string; readonly shape: readonly number[] },
+): Uint8Array {
+	const [least, most] = kind !== "smashed" ? [0, 1] : shape.length === 1 ? [-1, 1] : rangeOf(values);
+	return Uint8Array.from(values, (value) =>
+		Math.round((255 * (Math.min(Math.max(value, least), most) - least)) / (most - least)),
+	);
+}
+
+/** Least and most of some values, never the same. */
+function rangeOf(values: Float32Array): readonly [number, number] {
 	let least = Number.POSITIVE_INFINITY;
 	let most = Number.NEGATIVE_INFINITY;
 	for (const value of values) {
 		least = Math.min(least, value);
 		most = Math.max(most, value);
 	}
-	const range = most > least ? most - least : 1;
-	for (let c = 0; c < channels; c++) {
-		const [left, top] = [(c % columns) * width, Math.floor(c / columns) * height];
-		for (let i = 0; i < height * width; i++) {
-			const at = (top + Math.floor(i / width)) * wide + left + (i % width);
-			all[at] = ((values[c * height * width + i] as number) - least) / range;
-		}
-	}
-	return image(pngOf(all, 1, high, wide), title, side, side);
+	return most > least ? [least, most] : [least, least + 1];
 }
 
 /** Levels in [-1,1] of a code as bars up and down from the middle. */

@@ -1,5 +1,4 @@
 import { unwatchFile, watchFile } from "node:fs";
-import type { Broker } from "../broker/broker.js";
 import type { BrokerTls } from "../broker/tls.js";
 import { authorityFiles, readAuthorityFile } from "../provision/authority-folder.js";
 import type { Output } from "./output.js";
@@ -18,12 +17,16 @@ export async function readBrokerTls(folder: string): Promise<BrokerTls> {
 	};
 }
 
-/** Takes up every change of the folder while the broker runs, until disposed. */
-export function followBrokerTls(folder: string, broker: Broker, output: Output): Disposable {
+/** Takes up every change of the folder until disposed. @param renewTls where the certificates are in use */
+export function followBrokerTls(
+	folder: string,
+	renewTls: (tls: BrokerTls) => Promise<void>,
+	output: Output,
+): Disposable {
 	const { revocationList, brokerCertificate } = authorityFiles(folder);
 	const renew = async () => {
 		try {
-			await broker.renewTls(await readBrokerTls(folder));
+			await renewTls(await readBrokerTls(folder));
 			output.event("certificates", { folder }, `Certificates and revocation list of ${folder} taken up`);
 		} catch (error) {
 			output.error(error);

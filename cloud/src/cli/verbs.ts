@@ -12,6 +12,7 @@ import { modelsVerbs } from "./commands/models.js";
 import { provisionVerbs } from "./commands/provision.js";
 import { replayVerb } from "./commands/replay.js";
 import { trailVerifyVerb } from "./commands/trail.js";
+import { usersVerbs } from "./commands/users.js";
 import type { Verb } from "./verb.js";
 
 /** Every verb, in the order of `psgl --help`. */
@@ -28,6 +29,7 @@ export const verbs: readonly Verb[] = [
 	replayVerb,
 	...modelsVerbs,
 	...provisionVerbs,
+	...usersVerbs,
 	trailVerifyVerb,
 	doctorVerb,
 ];

@@ -1,52 +1,72 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { listenError } from "../broker/listener.js";
 import { cloudLimits as limits } from "../limits.js";
 
-/** Whether the cloud does its work. */
-export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
-
-export interface OperationsServerOptions {
-	/** 0 takes a free one. */
-	readonly port: number;
-	/** Everything in Prometheus' text format. */
-	readonly metrics: () => Promise<string>;
-	readonly readiness: () => Readiness;
+/** What a server proves itself with, in PEM. */
+export interface ServerCertificate {
+	readonly certificate: string;
+	readonly key: string;
 }
 
-/**
- * Answers an operator's machines on loopback: `/metrics`, `/healthz` (this process answers) and `/readyz` (devices are served).
- * It knows no users and no TLS; a proxy that does stands in front of it where others than this machine are to read.
- */
+export interface OperationsServerOptions {
+	readonly host: string;
+	/** 0 takes a free one. */
+	readonly port: number;
+	/** Left out: plain HTTP. */
+	readonly tls?: ServerCertificate | undefined;
+	/** Open connections; further ones are closed. */
+	readonly connections: number;
+	readonly answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+}
+
+/** An HTTP port for people or machines who watch the cloud, with bounds on connections and time. */
 export class OperationsServer implements AsyncDisposable {
 	readonly #server: Server;
+	readonly #host: string;
+	readonly #scheme: "http" | "https";
 
-	private constructor(server: Server) {
+	private constructor(server: Server, host: string, scheme: "http" | "https") {
 		this.#server = server;
+		this.#host = host;
+		this.#scheme = scheme;
 	}
 
 	/** @throws ConnectionError `PSGL_PORT_IN_USE`, `PSGL_BROKER_LISTEN`. */
-	static async start(options: OperationsServerOptions): Promise<OperationsServer> {
+	static async start({ host, port, tls, connections, answer }: OperationsServerOptions): Promise<OperationsServer> {
 		const timeout = limits.operationsTimeoutMs;
-		const server = createServer({ headersTimeout: timeout, requestTimeout: timeout }, (request, response) => {
-			answer(options, request, response).catch(() => response.destroy());
-		});
-		server.maxConnections = limits.operationsConnections;
-		const host = "127.0.0.1";
+		const bounds = { headersTimeout: timeout, requestTimeout: timeout };
+		const listener = (request: IncomingMessage, response: ServerResponse) => {
+			answer(request, response).catch(() => response.destroy());
+		};
+		const server =
+			tls === undefined ? createServer(bounds, listener) : createTlsServer({ ...bounds, ...tlsOptions(tls) }, listener);
+		server.maxConnections = connections;
 		try {
 			await new Promise<void>((resolve, reject) => {
 				server.once("error", reject);
-				server.listen({ host, port: options.port }, resolve);
+				server.listen({ host, port }, resolve);
 			});
 		} catch (cause) {
-			throw listenError(host, options.port, cause as NodeJS.ErrnoException);
+			throw listenError(host, port, cause as NodeJS.ErrnoException);
 		}
-		return new OperationsServer(server);
+		return new OperationsServer(server, host, tls === undefined ? "http" : "https");
+	}
+
+	get port(): number {
+		return (this.#server.address() as AddressInfo).port;
 	}
 
 	/** For instance `http://127.0.0.1:9464`. */
 	get url(): string {
-		return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+		const host = this.#host.includes(":") ? `[${this.#host}]` : this.#host;
+		return `${this.#scheme}://${host}:${this.port}`;
+	}
+
+	/** Takes up another certificate for connections to come. */
+	renewTls(tls: ServerCertificate): void {
+		if (this.#server instanceof TlsServer) this.#server.setSecureContext(tlsOptions(tls));
 	}
 
 	async close(): Promise<void> {
@@ -60,33 +80,6 @@ export class OperationsServer implements AsyncDisposable {
 	}
 }
 
-async function answer(
-	{ metrics, readiness }: OperationsServerOptions,
-	request: IncomingMessage,
-	response: ServerResponse,
-): Promise<void> {
-	const send = (status: number, type: string, body: string) =>
-		response
-			.writeHead(status, { "Content-Type": type, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" })
-			.end(request.method === "HEAD" ? undefined : body);
-	if (request.method !== "GET" && request.method !== "HEAD") {
-		response.setHeader("Allow", "GET, HEAD");
-		send(405, "text/plain", "GET only\n");
-		return;
-	}
-	switch (request.url?.split("?")[0]) {
-		case "/metrics":
-			send(200, "text/plain; version=0.0.4; charset=utf-8", await metrics());
-			return;
-		case "/healthz":
-			send(200, "application/json", `${JSON.stringify({ status: "ok" })}\n`);
-			return;
-		case "/readyz": {
-			const state = readiness();
-			send(state.ready ? 200 : 503, "application/json", `${JSON.stringify(state)}\n`);
-			return;
-		}
-		default:
-			send(404, "text/plain", "Try /metrics, /healthz or /readyz\n");
-	}
+function tlsOptions({ certificate, key }: ServerCertificate) {
+	return { cert: certificate, key, minVersion: "TLSv1.3" } as const;
 }

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { AuditFiles } from "@psgl/cloud";
 import { encodeArtifact } from "@psgl/sdk/artifact";
 import test from "ava";
 import { runCli } from "../../helpers/run-cli.js";
@@ -60,6 +61,14 @@ test.serial(
 		t.is(record.leak, result.leak);
 		t.deepEqual(record.reconstructions, result.reconstructions);
 		t.like(record.origin as object, { seed: 1, budget: "quick", attacks: attacks.split(",") });
+		const shown = new AuditFiles(folder);
+		t.is((await shown.figures())?.content.leak, result.leak as number, "the operations page reads it");
+		const pictures = (await shown.pictures())?.content;
+		t.is(pictures?.sha256, (record.origin as { artifact: { sha256: string } }).artifact.sha256);
+		t.deepEqual(
+			pictures?.rows.map(({ kind, samples }) => `${kind} ${samples.length}`),
+			["original 8", "smashed 8", "rebuilt 8", "undefended 8"],
+		);
 		const html = await readFile(report, "utf8");
 		const images = [...html.matchAll(/<img [^>]*src="([^"]*)"/g)].map(([, source]) => source as string);
 		t.is(images.length, 4 * 8, "originals, what leaves, and one attack on both networks");

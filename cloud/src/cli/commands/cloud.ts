@@ -43,6 +43,16 @@ export const cloudVerb = defineVerb({
 			"port on loopback for /metrics (Prometheus), /healthz and /readyz; 0 for a free one (default: none)",
 			z.int().min(0).max(65_535).optional(),
 		),
+		webPort: option(
+			"N",
+			"port of the operations page and its HTTP API, with log-in; over TLS with --pki; 0 for a free one (default: none)",
+			z.int().min(0).max(65_535).optional(),
+		),
+		webHost: option(
+			"ADDRESS",
+			"address the operations page listens on; other than loopback only with --pki",
+			z.string().default("127.0.0.1"),
+		),
 		rounds: option("N", "rounds of training; 0 only answers requests", z.int().min(0).max(1_000_000).default(10)),
 		minDevices: option(
 			"N",
@@ -74,6 +84,10 @@ export const cloudVerb = defineVerb({
 		{
 			command: "psgl cloud --artifact chest.psgl --host 0.0.0.0 --pki psgl-pki --resume",
 			does: "go on after a stop, for devices on other machines that have a kit",
+		},
+		{
+			command: "psgl cloud --artifact chest.psgl --host 0.0.0.0 --pki psgl-pki --web-host 0.0.0.0 --web-port 8443",
+			does: "with the operations page; the first start prints a link that sets the first password",
 		},
 		{
 			command: "psgl cloud --artifact psgl-state/model.psgl --rounds 0",

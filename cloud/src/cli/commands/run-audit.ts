@@ -20,6 +20,7 @@ import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { type DataSplits, loadData } from "@psgl/sdk/sources";
 import { type AuditOrigin, auditRecord, describe } from "../../audit-report/audit-record.js";
 import { auditReport } from "../../audit-report/audit-report.js";
+import { auditPictureFile } from "../../audit-report/picture-rows.js";
 import { writeOutput } from "../../files/write-output.js";
 import { exceededThresholds } from "../audit-thresholds.js";
 import { defaultThreads } from "../common-options.js";
@@ -110,6 +111,10 @@ export async function runAuditVerb(options: AuditValues, { output, signal }: Ver
 	const recordFile = join(dirname(options.output), "audit.json");
 	await writeOutput(options.output, auditReport(result, origin, manifest.inputShape, sweep));
 	await writeOutput(recordFile, `${JSON.stringify(record, withoutNumber, "\t")}\n`);
+	const { sha256: digest } = origin.artifact;
+	const pictures = auditPictureFile(result, { shape: manifest.inputShape, classes: manifest.classes, sha256: digest });
+	const picturesFile = join(dirname(options.output), "audit-pictures.json");
+	await writeOutput(picturesFile, `${JSON.stringify(pictures)}\n`);
 	print(output, result);
 	for (const { bits, balancedAccuracy, leak, leakBeyondLabel } of sweep) {
 		const found = `leak ${leak.toFixed(2)}, leakBeyondLabel ${leakBeyondLabel.toFixed(2)}`;
@@ -120,8 +125,8 @@ export async function runAuditVerb(options: AuditValues, { output, signal }: Ver
 		const found = Number.isNaN(value) ? "could not be measured" : value.toFixed(3);
 		output.event("exceeded", { name, limit, value }, `${name} is above ${limit}: ${found}`);
 	}
-	output.print(`Written: ${options.output}, ${recordFile}`);
-	output.result({ ...record, report: options.output, record: recordFile, exceeded });
+	output.print(`Written: ${options.output}, ${recordFile}, ${picturesFile}`);
+	output.result({ ...record, report: options.output, record: recordFile, pictures: picturesFile, exceeded });
 	if (!result.complete) return interrupted;
 	return exceeded.length > 0 ? auditFailed : 0;
 }

@@ -6,6 +6,7 @@ import { Aggregator } from "../../aggregator/aggregator.js";
 import type { AggregatorEvent } from "../../aggregator/events.js";
 import { artifactDigest } from "../../aggregator/run-identity.js";
 import { type Broker, type BrokerEvent, startBroker, type WebSocketOptions } from "../../broker/broker.js";
+import type { BrokerTls } from "../../broker/tls.js";
 import { writeOutput } from "../../files/write-output.js";
 import { type FileJournal, type Fsync, openFileJournal } from "../../log/file-journal.js";
 import { createMemoryLog } from "../../log/memory-log.js";
@@ -36,6 +37,8 @@ interface CloudValues extends OptionValues<typeof trainingOptions> {
 	readonly webSocketPort?: number | undefined;
 	readonly metricsPort?: number | undefined;
 	readonly webSocketOrigins?: string | undefined;
+	readonly webPort?: number | undefined;
+	readonly webHost: string;
 	readonly rounds: number;
 	readonly minDevices: number;
 	readonly seed: number;
@@ -60,38 +63,44 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		psgl: version,
 	});
 	const { host, port, pki, plainOutsideLoopback } = options;
-	await using operations = await startOperations(options, output);
+	const tls = pki === undefined ? undefined : await readBrokerTls(pki);
+	await using operations = await startOperations(options, { output, artifact, trail, tls });
 	// Requests for decisions change nothing: a device asks again.
 	const log = options.rounds === 0 ? createMemoryLog() : await openJournal(files, artifact, options, output);
 	await using broker = await startBroker({
 		host,
 		port,
 		log,
-		tls: pki === undefined ? undefined : await readBrokerTls(pki),
+		tls,
 		plainOutsideLoopback,
 		webSocket: webSocketOptions(options),
 		onEvent: (event) => {
 			recorder.broker(event);
-			operations.metrics.broker(event);
+			operations.broker(event);
 			showBrokerEvent(output, event);
 		},
 	});
-	using _following = pki === undefined ? undefined : followBrokerTls(pki, broker, output);
+	const renewTls = async (renewed: BrokerTls) => {
+		await broker.renewTls(renewed);
+		operations.page?.renewTls(renewed);
+	};
+	using _following = pki === undefined ? undefined : followBrokerTls(pki, renewTls, output);
+	const checkpointFile = options.rounds === 0 ? undefined : files.checkpoint;
 	await using aggregator = await Aggregator.start({
 		artifact,
 		runtime: nodeRuntime,
 		broker,
 		settings: aggregatorSettings(options, options.minDevices),
-		checkpointFile: options.rounds === 0 ? undefined : files.checkpoint,
+		checkpointFile,
 		rolloutFolder: files.rollout,
 		threads: options.threads ?? defaultThreads(),
 		keepLog: options.journalKeep === "all",
 		signal,
 	});
-	operations.watch(broker.log);
+	operations.watch(broker.log, { aggregator, broker, checkpointFile });
 	void follow(aggregator, (event) => {
 		recorder.aggregator(event);
-		operations.metrics.aggregator(event);
+		operations.aggregator(event);
 	});
 	announce(output, broker, aggregator, options);
 	const { rollout } = aggregator;
@@ -134,11 +143,37 @@ async function follow(aggregator: Aggregator, onEvent: (event: AggregatorEvent) 
 	} catch {}
 }
 
-async function startOperations({ metricsPort }: CloudValues, output: Output): Promise<Operations> {
-	const operations = await Operations.start({ port: metricsPort, version });
+async function startOperations(
+	{ metricsPort, webPort, webHost, state }: CloudValues,
+	{ output, artifact, trail, tls }: OperationsParts,
+): Promise<Operations> {
+	const onError = (error: unknown) => output.error(error);
+	const page =
+		webPort === undefined
+			? undefined
+			: { host: webHost, port: webPort, tls, stateFolder: state, artifact, trail, onError };
+	const operations = await Operations.start({ port: metricsPort, version, page });
 	const { url } = operations;
 	if (url !== undefined) output.event("operations", { url }, `Metrics and health: ${url}`);
+	if (operations.page === undefined) return operations;
+	const { url: address } = operations.page;
+	output.event("page", { url: address }, `Operations page: ${address}`);
+	const first = await operations.page.firstLink();
+	if (first === undefined) return operations;
+	const { link, expires } = first;
+	output.event(
+		"first-log-in",
+		{ link, expires },
+		`Nobody has a password yet. Set the first operator's, once, at\n  ${link}`,
+	);
 	return operations;
+}
+
+interface OperationsParts {
+	readonly output: Output;
+	readonly artifact: Artifact;
+	readonly trail: AuditTrail;
+	readonly tls: BrokerTls | undefined;
 }
 
 /** A run that was stopped is not overwritten by accident. @throws ConfigError `PSGL_STATE_EXISTS`. */

@@ -1,0 +1,134 @@
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { PsglError } from "@psgl/sdk";
+import { cloudLimits as limits } from "../../limits.js";
+import type { Doorman } from "../access/doorman.js";
+import { ApiError, notFound } from "./api-error.js";
+import { apiPath } from "./openapi.js";
+import { checked, readBody } from "./read-body.js";
+import type { Call, Route } from "./route.js";
+
+/** Takes requests below `/api/v1` to their routes. */
+export class Router {
+	readonly #routes: readonly Route[];
+	readonly #doorman: Doorman;
+	#streams = 0;
+
+	constructor(routes: readonly Route[], doorman: Doorman) {
+		this.#routes = routes;
+		this.#doorman = doorman;
+	}
+
+	/** Answers; what is wrong with a request is an answer too. */
+	async answer(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+		try {
+			await this.#run(request, response, url);
+		} catch (error) {
+			if (response.headersSent) {
+				response.destroy();
+				return;
+			}
+			const [status, body] = errorOf(error);
+			// What is left of a body that is too long is not read.
+			if (status === 413) response.setHeader("Connection", "close");
+			sendJson(response, status, body);
+		}
+	}
+
+	async #run(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+		const { route, params } = this.#find(request.method ?? "", url.pathname.slice(apiPath.length));
+		const { user, token, peer } = await this.#doorman.admit(request, route);
+		const query = route.query && checked(Object.fromEntries(url.searchParams), route.query, "the query");
+		const body = route.body && (await readBody(request, route.body));
+		const setToken = (value: string | undefined) => response.setHeader("Set-Cookie", this.#doorman.cookie(value));
+		const call: Call = { params, query, body, user, token, peer, setToken };
+		if (route.stream === true) {
+			const stillIn = async () => (await this.#doorman.userOf(token)) !== undefined;
+			await this.#stream(response, route.run(call) as AsyncIterableIterator<unknown>, stillIn);
+		} else {
+			sendJson(response, 200, await route.run(call));
+		}
+	}
+
+	#find(method: string, path: string): { readonly route: Route; readonly params: Readonly<Record<string, string>> } {
+		const allowed: string[] = [];
+		for (const route of this.#routes) {
+			const params = match(route.path, path);
+			if (params === undefined) continue;
+			if (route.method === method) return { route, params };
+			allowed.push(route.method);
+		}
+		if (allowed.length === 0) throw notFound("there is no such path", `${apiPath}${path}`);
+		throw new ApiError(405, "PSGL_API_METHOD", {
+			what: "the path takes no such request",
+			got: method,
+			expected: allowed.join(", "),
+		});
+	}
+
+	/**
+	 * Sends events as they come (Server-Sent Events, HTML standard section 9.2). A browser that reads slowly is waited for, and the
+	 * source drops what it may.
+	 */
+	async #stream(
+		response: ServerResponse,
+		events: AsyncIterableIterator<unknown>,
+		stillIn: () => Promise<boolean>,
+	): Promise<void> {
+		if (this.#streams >= limits.eventStreams) {
+			await events.return?.();
+			throw new ApiError(429, "PSGL_API_STREAMS", {
+				what: "there are too many readers of events",
+				expected: `at most ${limits.eventStreams}`,
+				remedy: "Close pages that are open elsewhere",
+			});
+		}
+		this.#streams++;
+		try {
+			response.writeHead(200, { "Content-Type": "text/event-stream", ...commonHeaders });
+			response.write(": psgl\n\n");
+			for await (const event of events) {
+				if (response.destroyed || !(await stillIn())) break;
+				const free = response.write(`data: ${JSON.stringify(event, jsonNumber)}\n\n`);
+				if (!free) await Promise.race([once(response, "drain"), once(response, "close")]);
+			}
+		} finally {
+			this.#streams--;
+			response.end();
+		}
+	}
+}
+
+/** Values of a template's parameters; undefined when the path is another. */
+function match(template: string, path: string): Readonly<Record<string, string>> | undefined {
+	const [names, parts] = [template.split("/"), path.split("/")];
+	if (names.length !== parts.length) return undefined;
+	const params: Record<string, string> = {};
+	for (const [i, name] of names.entries()) {
+		const part = parts[i] as string;
+		if (name.startsWith("{")) params[name.slice(1, -1)] = part;
+		else if (name !== part) return undefined;
+	}
+	return params;
+}
+
+const commonHeaders = { "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" } as const;
+
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
+	response
+		.writeHead(status, { "Content-Type": "application/json", ...commonHeaders })
+		.end(`${JSON.stringify(body, jsonNumber)}\n`);
+}
+
+/** What a request gets to read of an error: those of psgl whole, others not at all. */
+function errorOf(error: unknown): readonly [number, unknown] {
+	if (!(error instanceof PsglError)) return [500, { code: "PSGL_INTERNAL", what: "a fault in psgl" }];
+	const { code, what, got, expected, remedy } = error;
+	if (error instanceof ApiError) return [error.status, { code, what, path: error.path, got, expected, remedy }];
+	return [error.exitCode === 2 ? 409 : 500, { code, what, got, expected, remedy }];
+}
+
+/** JSON has no infinity and no NaN. */
+function jsonNumber(_key: string, value: unknown): unknown {
+	return typeof value === "number" && !Number.isFinite(value) ? null : value;
+}

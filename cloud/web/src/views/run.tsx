@@ -1,0 +1,162 @@
+import { useState } from "preact/hooks";
+import type { RoundFigures, StepFigures } from "../../../src/operations/board/run-board.js";
+import { type Answers, act } from "../api.js";
+import { bytes, count, figure, percent, streamName } from "../format.js";
+import { useEvents } from "../live-feed.js";
+import { Card } from "../parts/card.js";
+import { ConfirmButton } from "../parts/confirm-button.js";
+import { Facts } from "../parts/facts.js";
+import { Failure } from "../parts/failure.js";
+import { LineChart } from "../parts/line-chart.js";
+import { Pill, type Tone } from "../parts/pill.js";
+import { Table } from "../parts/table.js";
+import { Tile, Tiles } from "../parts/tile.js";
+import type { ViewProps } from "../shell.js";
+import { useResource } from "../use-resource.js";
+import { bySteps, byStream, looks } from "./run-series.js";
+
+const stepsShown = 500;
+
+const states: Readonly<Record<Answers["/run"]["state"], readonly [Tone, string]>> = {
+	starting: ["busy", "Starting"],
+	waiting: ["warn", "Waiting for devices"],
+	training: ["busy", "Training"],
+	serving: ["good", "Answering requests"],
+};
+
+/** The training run, live. */
+export function Run({ user }: ViewProps) {
+	const { value: run, failure } = useResource("/run", ["run"]);
+	const { value: past } = useResource("/run/rounds", ["run"]);
+	const { value: before } = useResource("/run/steps");
+	const [steps, setSteps] = useState<readonly StepFigures[]>([]);
+	useEvents((event) => {
+		if (event.type === "step") setSteps((known) => [...known.slice(1 - stepsShown), event.step]);
+	});
+	if (run === undefined) return <Failure of={failure} />;
+	const rounds = past?.rounds ?? [];
+	const last = rounds.at(-1);
+	const best = rounds.findLast((round) => round.best);
+	const [tone, name] = states[run.state];
+	return (
+		<>
+			<div class="headline">
+				<Pill tone={tone}>{name}</Pill>
+				<span>
+					<b>{run.model}</b> <span class="muted">weights {run.weights}</span>
+				</span>
+				{run.state === "waiting" && (
+					<span class="muted">
+						{run.devicesOnline} of {run.devicesNeeded} devices are there
+					</span>
+				)}
+				{user.role === "operator" && (run.state === "training" || run.state === "waiting") && (
+					<ConfirmButton label="End training" title="End training?" danger act={() => act("POST", "/run/stop")}>
+						The step under way is finished; devices keep the best weights so far. It cannot be taken up again.
+					</ConfirmButton>
+				)}
+			</div>
+			<Tiles>
+				<Tile
+					name="Round"
+					value={`${run.round} / ${run.roundsPlanned}`}
+					note={run.endReason ?? undefined}
+					share={run.roundsPlanned === 0 ? undefined : run.round / run.roundsPlanned}
+				/>
+				<Tile
+					name="Accuracy of the decision"
+					value={percent(last?.validation.fused?.accuracy)}
+					note={best && `best ${percent(best.validation.fused?.accuracy)}, round ${best.round}`}
+				/>
+				<Tile
+					name="Training loss"
+					value={figure(last === undefined ? null : meanLoss(last))}
+					note={last && `learning rate ${last.learningRate.toPrecision(2)}`}
+				/>
+				<Tile name="Devices on line" value={count(run.devicesOnline)} note={last && `${last.devicesTrained} trained`} />
+				<Tile name="Data up" value={bytes(last?.bytesUp ?? 0)} note={`down ${bytes(last?.bytesDown ?? 0)}`} />
+			</Tiles>
+			<div class="grid">
+				<Card title="Accuracy on validation data">
+					<LineChart
+						label="Accuracy by stream"
+						series={byStream(rounds, ({ validation }) => mapped(validation, ({ accuracy }) => accuracy))}
+						xName="round"
+						format={(value) => `${(100 * value).toFixed(0)} %`}
+					/>
+				</Card>
+				<Card title="Loss by round">
+					<LineChart
+						label="Training loss by stream"
+						series={byStream(rounds, ({ losses }) => losses)}
+						xName="round"
+						format={(value) => value.toFixed(2)}
+					/>
+				</Card>
+				<Card
+					title="Loss, step by step"
+					wide
+					aside={run.state === "training" ? <Pill tone="busy">live</Pill> : undefined}
+				>
+					<LineChart
+						label="Loss of the last steps by stream"
+						series={bySteps([...(before?.steps ?? []), ...steps].slice(-stepsShown), run.streams)}
+						xName="step"
+						format={(value) => value.toFixed(2)}
+					/>
+				</Card>
+				<Card title="Rounds" wide>
+					<Rounds rounds={rounds} />
+				</Card>
+				<Card title="Settings" wide>
+					<Facts of={Object.entries(run.settings).map(([key, value]) => [key, shown(value)] as const)} />
+				</Card>
+			</div>
+		</>
+	);
+}
+
+function Rounds({ rounds }: { rounds: readonly RoundFigures[] }) {
+	const streams = Object.keys(rounds.at(-1)?.losses ?? {}).sort((a, b) => looks.indexOf(a) - looks.indexOf(b));
+	return (
+		<Table
+			label="Rounds"
+			rows={rounds.slice(-50).reverse()}
+			keyOf={({ round }) => round}
+			empty="No round is finished yet."
+			columns={[
+				{
+					title: "Round",
+					cell: ({ round, best }) => (
+						<>
+							{round} {best && <Pill tone="good">best</Pill>}
+						</>
+					),
+				},
+				...streams.map((stream) => ({
+					title: `Loss ${streamName(stream)}`,
+					number: true,
+					cell: ({ losses }: RoundFigures) => figure(losses[stream]),
+				})),
+				{ title: "Loss, local heads", number: true, cell: ({ localLoss }) => figure(localLoss) },
+				{ title: "Accuracy", number: true, cell: ({ validation }) => percent(validation.fused?.accuracy) },
+				{ title: "Balanced", number: true, cell: ({ validation }) => percent(validation.fused?.balancedAccuracy) },
+				{ title: "Samples", number: true, cell: ({ samples }) => count(samples) },
+				{ title: "Seconds", number: true, cell: ({ seconds }) => seconds.toFixed(1) },
+			]}
+		/>
+	);
+}
+
+function meanLoss({ losses, localLoss }: RoundFigures): number | null {
+	const known = Object.values(losses).filter((value) => value !== null);
+	return known.length === 0 ? localLoss : known.reduce((sum, value) => sum + value, 0) / known.length;
+}
+
+function mapped<T, U>(record: Readonly<Record<string, T>>, of: (value: T) => U): Readonly<Record<string, U>> {
+	return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, of(value)]));
+}
+
+function shown(value: unknown): string {
+	return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
+}

@@ -1,0 +1,177 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { RoundFile } from "@psgl/cloud";
+import { runFleet } from "@psgl/firmware-sim";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import test from "ava";
+import { ApiClient } from "../../helpers/api-client.js";
+import { auditSample } from "../../helpers/audit-sample.js";
+import { operationsCloud } from "../../helpers/operations-cloud.js";
+import { smallDataset } from "../../helpers/small-model.js";
+import { temporaryFolder } from "../../helpers/temporary-folder.js";
+
+interface Operation {
+	readonly operationId: string;
+	readonly responses: { readonly 200: { readonly content: Readonly<Record<string, { readonly schema: object }>> } };
+}
+
+interface Description {
+	readonly openapi: string;
+	readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+	readonly components: { readonly schemas: { readonly Error: object } };
+}
+
+const ajv = new Ajv2020({ strict: false, validateFormats: false });
+
+const data = {
+	name: "small",
+	synthetic: true,
+	train: smallDataset(48),
+	validation: smallDataset(24, 2),
+	test: smallDataset(2, 3),
+};
+
+test("every route of the description exists and answers by its schema", async (t) => {
+	const { folder, start, operator } = await operationsCloud(t);
+	const { audit, pictures } = auditSample();
+	await writeFile(join(folder, "audit.json"), JSON.stringify(audit));
+	await writeFile(join(folder, "audit-pictures.json"), JSON.stringify(pictures));
+	const cloud = await start();
+	const client = await operator();
+	const description = (await client.get("/openapi.json")).body as Description;
+	t.is(description.openapi, "3.1.0");
+	const left = new Map<string, Operation>(
+		Object.entries(description.paths).flatMap(([path, operations]) =>
+			Object.entries(operations).map(([method, operation]) => [`${method.toUpperCase()} ${path}`, operation] as const),
+		),
+	);
+	const schemaOf = (route: string, type = "application/json") => {
+		const operation = left.get(route);
+		if (operation === undefined) throw new Error(`${route} is not described`);
+		left.delete(route);
+		return ajv.compile(operation.responses[200].content[type]?.schema as object);
+	};
+	const check = async (method: string, template: string, path = template, body?: unknown) => {
+		const valid = schemaOf(`${method} /api/v1${template}`);
+		const answer = await client.call(method, path, body);
+		t.is(answer.status, 200, `${method} ${path}: ${JSON.stringify(answer.body)}`);
+		t.true(valid(answer.body), `${method} ${path}: ${ajv.errorsText(valid.errors)}`);
+		return answer.body;
+	};
+	const isEvent = schemaOf("GET /api/v1/events", "text/event-stream");
+	const seen = new Set<string>();
+	const following = (async () => {
+		for await (const event of client.events()) {
+			t.true(isEvent(event), ajv.errorsText(isEvent.errors));
+			seen.add(event.type);
+			if (event.type === "round" && seen.has("step")) return;
+		}
+	})();
+	const waiting = await check("GET", "/run");
+	t.like(waiting, { state: "waiting", devicesNeeded: 3, round: 0, roundsPlanned: 2 });
+	for await (const _ of runFleet({ url: cloud.url, devices: 3, data, seed: 5, runtime: nodeRuntime }));
+	const { validation, counts } = await cloud.aggregator.result;
+	await following;
+	t.deepEqual([...seen].sort(), ["changed", "round", "step", "tick"]);
+
+	const { rounds } = await check("GET", "/run/rounds");
+	t.deepEqual(
+		rounds.map(({ round }: { round: number }) => round),
+		[1, 2],
+	);
+	const accuracies = rounds.map(
+		({ validation: { fused } }: { validation: { fused: { accuracy: number } } }) => fused.accuracy,
+	);
+	t.is(Math.max(...accuracies), validation?.fused?.accuracy as number);
+	t.is((await client.get("/run/rounds?after=1")).body.rounds.length, 1);
+	const { steps } = await check("GET", "/run/steps");
+	t.deepEqual(Object.keys(steps[0].losses), ["A", "R", "F"]);
+	const { devices } = await check("GET", "/devices");
+	t.is(devices.length, 3);
+	const [first] = devices;
+	t.is(first.state, "left", "the fleet says good-bye");
+	t.true(first.bytesUp > 0 && first.bytesDown > 0 && first.localLoss > 0);
+	t.is(first.model.state, "sent");
+	t.deepEqual(await check("GET", "/devices/{id}", `/devices/${first.id}`), first);
+	const models = await check("GET", "/models");
+	t.is(models.current.name, "small");
+	t.is(models.current.clientDigest, first.model.digest);
+	t.is(models.current.signed, null);
+	t.deepEqual(models.onDevices, [{ digest: first.model.digest, state: "sent", devices: 3 }]);
+	t.is((await check("GET", "/privacy/audit")).audit.leak, audit.leak);
+	t.deepEqual((await check("GET", "/privacy/pictures")).pictures, pictures);
+	const storage = await check("GET", "/storage");
+	t.is(storage.log.end, cloud.broker.log.end);
+	t.is(storage.checkpoints[0].file, "training.checkpoint");
+	t.is((await check("POST", "/storage/checkpoints")).round, 2);
+	const { entries } = await check("GET", "/trail", "/trail?last=2");
+	t.like(entries[1], { event: "password-set", user: "ann", role: "operator" });
+	t.like(entries[0], { event: "checkpoint-asked", by: "ann", round: 2 });
+	t.true(counts.applied > 0);
+
+	await check("POST", "/users/invitations", "/users/invitations", { name: "bob", role: "viewer" });
+	const { token } = (await client.post("/users/invitations", { name: "bob", role: "viewer" })).body;
+	await check("POST", "/invitation", "/invitation", { token });
+	const bob = new ApiClient(client.origin);
+	const accepted = schemaOf("POST /api/v1/invitation/accept");
+	const answer = await bob.post("/invitation/accept", { token, name: "bob", password: "four words and one more" });
+	t.true(accepted(answer.body), JSON.stringify(answer.body));
+	t.is((await check("GET", "/users")).users.length, 2);
+	await check("DELETE", "/users/{name}", "/users/bob");
+	t.is((await bob.get("/run")).status, 401, "the sessions of who was removed end");
+	await check("GET", "/session");
+	await check("GET", "/openapi.json");
+	await check("DELETE", "/session");
+	await check("POST", "/session", "/session", { name: "ann", password: "horse battery staple violin" });
+	t.deepEqual([...left.keys()], ["POST /api/v1/run/stop"], "everything else was asked");
+	const refused = await client.post("/run/stop");
+	t.is(refused.status, 409);
+	t.true(ajv.validate(description.components.schemas.Error, refused.body), ajv.errorsText());
+});
+
+test("an operator ends training from the page", async (t) => {
+	const { start, operator } = await operationsCloud(t);
+	const cloud = await start();
+	const client = await operator();
+	t.is((await client.post("/run/stop")).status, 200);
+	t.is((await cloud.aggregator.result).reason, "stopped");
+	t.like((await client.get("/run")).body, { state: "serving", endReason: "stopped" });
+	t.like((await client.get("/trail")).body.entries[0], { event: "training-stopped", by: "ann" });
+});
+
+test("while the cloud replays its log the page says so, and is no less careful", async (t) => {
+	const { operator, url } = await operationsCloud(t);
+	const client = await operator();
+	const early = await client.get("/run");
+	t.is(early.status, 409);
+	t.is(early.body.code, "PSGL_API_CONFLICT");
+	t.is((await new ApiClient(url).get("/run")).status, 401);
+	t.is((await fetch(`${url}/readyz`)).status, 503);
+});
+
+test("rounds are there after a restart, and a line that a crash cut off is passed over", async (t) => {
+	const folder = await temporaryFolder(t);
+	const before = {
+		round: 1,
+		at: "2026-01-01T00:00:00.000Z",
+		losses: { A: 0.7, R: 0.6, F: 0.5 },
+		localLoss: null,
+		validation: {},
+		best: true,
+		learningRate: 0.001,
+		model: 1,
+		samples: 48,
+		steps: 8,
+		seconds: 1.5,
+		devicesTrained: 3,
+		bytesUp: 10,
+		bytesDown: 20,
+	};
+	const file = join(folder, "rounds.ndjson");
+	await writeFile(file, `${JSON.stringify(before)}\n{"round":2,"at":"20`);
+	t.deepEqual(await new RoundFile(file).read(), [before]);
+	const { start, operator } = await operationsCloud(t, { folder });
+	await start();
+	t.deepEqual((await (await operator()).get("/run/rounds")).body.rounds, [before]);
+});
