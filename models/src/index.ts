@@ -89,6 +89,7 @@ export {
 	type PrivacyMode,
 	presetCode,
 	presetDefinition,
+	presetTail,
 	privacyModes,
 	recordBits,
 } from "./compile/presets.js";

@@ -14,6 +14,7 @@ export type { ModelReport } from "./device/model-report.js";
 export type { Preview } from "./device/preview.js";
 export type { Source } from "./device/source.js";
 export { type CompleteKit, parseStartUpKit, type StartUpKit } from "./device/start-up-kit.js";
+export { figureLimits } from "./device/tail-validation.js";
 export {
 	ArtifactError,
 	ConfigError,

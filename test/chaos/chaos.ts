@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { AggregatorResult, AggregatorSettings } from "@psgl/cloud";
 import { FaultyLink, type LinkCounts, type LinkFaults } from "@psgl/firmware-sim";
 import { seededRandom, systemClock } from "@psgl/sdk";
+import type { Labels } from "../helpers/small-model.js";
 import type { CloudProcessOptions } from "./cloud-process.js";
 import { chaosDeviceName } from "./data.js";
 import type { DeviceProcessOptions } from "./device-process.js";
@@ -15,6 +16,8 @@ export interface ChaosOptions {
 	readonly devices: number;
 	/** Decides who is killed when, and what the links do. */
 	readonly seed: number;
+	/** Whether the devices send their labels. */
+	readonly labels: Labels;
 	/** Called with a line now and then. */
 	readonly onProgress?: ((line: string) => void) | undefined;
 }
@@ -142,6 +145,7 @@ class Chaos {
 				port,
 				folder: join(this.#folder, "cloud"),
 				settings: { ...settings, minDevices: this.#options.devices },
+				labels: this.#options.labels,
 			}),
 			signsOfLife: ["step", "round", "result"],
 			onMessage: (message) => {
@@ -204,7 +208,7 @@ class Chaos {
 
 	async #report(faultCounts: LinkCounts): Promise<ChaosResult> {
 		const { rounds, counts, weights } = this.#result as CloudResult;
-		const replay = await replayJournal(join(this.#folder, "cloud", "journal"), settings);
+		const replay = await replayJournal(join(this.#folder, "cloud", "journal"), settings, this.#options.labels);
 		const recovery = this.#all.flatMap((each) => each.recoverySeconds).sort((a, b) => a - b);
 		const missing = [...this.#answered.keys()].filter((batch) => !replay.steps.has(batch)).length;
 		const more = (times: ReadonlyMap<string, number>) => [...times.values()].filter((count) => count > 1).length;

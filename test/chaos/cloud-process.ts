@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { AggregatorSettings } from "@psgl/cloud";
 import { startCloud } from "../helpers/cloud.js";
-import { smallModel } from "../helpers/small-model.js";
+import { type Labels, smallModel } from "../helpers/small-model.js";
 import { weightsDigest } from "./weights-digest.js";
 
 /** What the cloud's process is told, as JSON. */
@@ -11,12 +11,13 @@ export interface CloudProcessOptions {
 	/** Of its journal and checkpoint. */
 	readonly folder: string;
 	readonly settings: AggregatorSettings;
+	readonly labels: Labels;
 }
 
 /** Broker and aggregator in a process of their own; any message from the parent ends training. */
 process.on("disconnect", () => process.exit());
-const { port, folder, settings } = JSON.parse(process.argv[2] ?? "{}") as CloudProcessOptions;
-const { joint } = await smallModel("robust");
+const { port, folder, settings, labels } = JSON.parse(process.argv[2] ?? "{}") as CloudProcessOptions;
+const { joint } = await smallModel("robust", { labels });
 await mkdir(folder, { recursive: true });
 {
 	await using cloud = await startCloud(joint, settings, {

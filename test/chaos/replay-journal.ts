@@ -1,6 +1,6 @@
 import { Aggregator, type AggregatorSettings, artifactDigest, decodeRecord, openFileJournal } from "@psgl/cloud";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
-import { smallModel } from "../helpers/small-model.js";
+import { type Labels, smallModel } from "../helpers/small-model.js";
 import { weightsDigest } from "./weights-digest.js";
 
 export interface Replay {
@@ -11,8 +11,8 @@ export interface Replay {
 }
 
 /** Makes a run again from its journal alone. */
-export async function replayJournal(folder: string, settings: AggregatorSettings): Promise<Replay> {
-	const { joint: artifact } = await smallModel("robust");
+export async function replayJournal(folder: string, settings: AggregatorSettings, labels: Labels): Promise<Replay> {
+	const { joint: artifact } = await smallModel("robust", { labels });
 	await using log = await openFileJournal({ folder, run: await artifactDigest(artifact) });
 	const steps = new Map<string, number>();
 	for await (const { position, bytes } of log.read(log.start)) {

@@ -15,7 +15,7 @@ import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test, { type ExecutionContext } from "ava";
 import { Child } from "../helpers/child.js";
 import { EventReader } from "../helpers/event-reader.js";
-import { smallDataset, smallModel } from "../helpers/small-model.js";
+import { type Labels, smallDataset, smallModel } from "../helpers/small-model.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
 
 const data = {
@@ -34,12 +34,19 @@ interface Result {
 }
 
 /** A run whose cloud is killed after some of the devices' steps; the devices live on. */
-async function train(t: ExecutionContext, settings: AggregatorSettings, kills: number, checkpoints: boolean) {
+async function train(
+	t: ExecutionContext,
+	settings: AggregatorSettings,
+	kills: number,
+	checkpoints: boolean,
+	labels: Labels,
+) {
 	const folder = await temporaryFolder(t);
 	const journal = join(folder, "journal");
 	const checkpoint = checkpoints ? join(folder, "checkpoint") : "";
 	const random = seededRandom(7);
-	const start = (port: string) => new Child("cloud-process.js", [port, checkpoint, JSON.stringify(settings), journal]);
+	const start = (port: string) =>
+		new Child("cloud-process.js", [port, checkpoint, JSON.stringify(settings), journal, labels]);
 	let cloud = start("0");
 	const { url } = await cloud.next<{ url: string }>("listening");
 	const fleet = new EventReader<FleetEvent>(runFleet({ url, devices: 3, data, seed: 5, runtime: nodeRuntime }));
@@ -70,8 +77,8 @@ async function train(t: ExecutionContext, settings: AggregatorSettings, kills: n
 }
 
 /** Makes a whole run again from its journal alone. */
-async function replay(folder: string, settings: AggregatorSettings) {
-	const { joint: artifact } = await smallModel();
+async function replay(folder: string, settings: AggregatorSettings, labels: Labels) {
+	const { joint: artifact } = await smallModel("none", { labels });
 	await using log = await openFileJournal({ folder, run: await artifactDigest(artifact) });
 	const broker = { log, maxMessageBytes: 1_000_000, send: async () => false };
 	const end = log.end;
@@ -88,14 +95,19 @@ async function replay(folder: string, settings: AggregatorSettings) {
 	return { digest: await sha256(trained), rounds, written: log.end - end };
 }
 
-for (const strategy of ["splitfed-v2", "splitfed-v1", "sequential"] satisfies Strategy[]) {
-	test(`${strategy}: killed in mid-round again and again, the cloud goes on in mid-round; the journal gives the same bits`, async (t) => {
+for (const [strategy, labels] of [
+	["splitfed-v2", "shared"],
+	["splitfed-v1", "shared"],
+	["sequential", "shared"],
+	["splitfed-v2", "device"],
+] satisfies [Strategy, Labels][]) {
+	test(`${strategy}, labels ${labels}: killed in mid-round again and again, the cloud goes on in mid-round; the journal gives the same bits`, async (t) => {
 		const settings = { rounds: 3, minDevices: 3, batchSize: 4, strategy } as const;
-		const undisturbed = await train(t, settings, 0, true);
-		const killed = await train(t, settings, 3, strategy !== "splitfed-v1");
+		const undisturbed = await train(t, settings, 0, true, labels);
+		const killed = await train(t, settings, 3, strategy !== "splitfed-v1", labels);
 		t.is(killed.result.digest, undisturbed.result.digest);
 		for (const { journal } of [undisturbed, killed]) {
-			const again = await replay(journal, settings);
+			const again = await replay(journal, settings, labels);
 			t.is(again.digest, undisturbed.result.digest);
 			t.deepEqual(
 				again.rounds.map(({ round, identical }) => [round, identical]),

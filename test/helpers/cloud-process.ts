@@ -1,16 +1,16 @@
 import type { AggregatorSettings } from "@psgl/cloud";
 import { sha256 } from "@psgl/sdk/artifact";
 import { startCloud } from "./cloud.js";
-import { smallModel } from "./small-model.js";
+import { type Labels, smallModel } from "./small-model.js";
 
 /**
  * Broker and aggregator in a process of their own, for tests that kill them: `fork(file, [port, checkpoint file, settings
- * as JSON, journal folder])`. Tells its parent the URL, the type of every event, and how training ended.
+ * as JSON, journal folder, where labels stay])`. Tells its parent the URL, the type of every event, and how training ended.
  */
 // Nobody is left to kill it when the test's own process is gone.
 process.on("disconnect", () => process.exit());
-const [port, checkpointFile = "", settings = "{}", journal] = process.argv.slice(2);
-const { joint } = await smallModel();
+const [port, checkpointFile = "", settings = "{}", journal, labels = "shared"] = process.argv.slice(2);
+const { joint } = await smallModel("none", { labels: labels as Labels });
 await using cloud = await startCloud(joint, JSON.parse(settings) as AggregatorSettings, {
 	port: Number(port),
 	...(checkpointFile !== "" && { checkpointFile }),

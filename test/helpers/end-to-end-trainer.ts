@@ -2,6 +2,7 @@ import {
 	binaryCrossEntropy,
 	bindSegment,
 	crossEntropy,
+	dense,
 	differentiate,
 	encodeModel,
 	GraphBuilder,
@@ -84,7 +85,12 @@ function endToEndGraph(definition: ModelDefinition) {
 	const [client, server] = halves as [(typeof halves)[0], (typeof halves)[0]];
 	const input = definition.packing === "none" ? x : packClientInput(g, x, undefined);
 	const cut = network.client(g, client.scope, input);
-	const logits = network.stream(g, server.scope.within("A"), cut, classes.length);
+	const { tail } = definition;
+	const outputs = network.stream(g, server.scope.within("A"), cut, tail?.features ?? classes.length);
+	const logits =
+		tail === null
+			? outputs
+			: dense(g, client.scope.within("tail").within("A"), g.add("Relu", [outputs]), classes.length);
 	const loss = (several ? binaryCrossEntropy : crossEntropy)(g, { logits, target });
 	const gradients = differentiate(g, [{ value: loss }], [...client.bound.values, ...server.bound.values]);
 	let taken = 0;

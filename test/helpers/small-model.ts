@@ -1,10 +1,13 @@
-import { clientHalf, compileModel, type PrivacyMode, presetDefinition, zooNetwork } from "@psgl/models";
+import { clientHalf, compileModel, type PrivacyMode, presetDefinition, presetTail, zooNetwork } from "@psgl/models";
 import { seededRandom } from "@psgl/sdk";
 import { type Artifact, decodeArtifact } from "@psgl/sdk/artifact";
 import { Dataset } from "@psgl/sdk/sources";
 
 /** Shape of the samples of the small model. */
 export const smallShape = [1, 8, 8] as const;
+
+/** Whether devices send their labels. */
+export type Labels = "shared" | "device";
 
 export interface SmallModel {
 	readonly joint: Artifact;
@@ -15,10 +18,11 @@ export interface SmallModel {
 /** A small compiled network for tests that need a real one: [1,8,8] pictures in two classes. */
 export async function smallModel(
 	mode: PrivacyMode = "none",
-	options: { readonly seed?: number; readonly network?: string } = {},
+	options: { readonly seed?: number; readonly network?: string; readonly labels?: Labels } = {},
 ): Promise<SmallModel> {
-	const { seed = 1, network = "lenet" } = options;
-	const definition = presetDefinition(mode, zooNetwork(network), smallShape, ["dark", "bright"]);
+	const { seed = 1, network = "lenet", labels = "shared" } = options;
+	const preset = presetDefinition(mode, zooNetwork(network), smallShape, ["dark", "bright"]);
+	const definition = labels === "shared" ? preset : { ...preset, tail: presetTail };
 	const bytes = await compileModel(definition, { name: "small", random: seededRandom(seed) });
 	const joint = await decodeArtifact(bytes);
 	return { joint, client: await clientHalf(joint) };

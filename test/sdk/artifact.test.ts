@@ -26,6 +26,7 @@ const draft: ManifestDraft = {
 	normalise: null,
 	smashedShape: [2, 4, 4],
 	code: null,
+	tail: null,
 	disclosure: { release: "every-epoch", budgetBits: null },
 	streams: ["A"],
 	cutGradient: "fused",

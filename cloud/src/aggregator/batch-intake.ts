@@ -1,5 +1,12 @@
 import { PsglError } from "@psgl/sdk";
-import { type BatchMessage, type GradientMessage, type RefusedMessage, refuse } from "@psgl/sdk/protocol";
+import {
+	type BatchMessage,
+	type FeaturesMessage,
+	type ForwardMessage,
+	type GradientMessage,
+	type RefusedMessage,
+	refuse,
+} from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import { AnswerCache } from "./answer-cache.js";
 import { type AuditResult, BatchAudit } from "./batch-audit.js";
@@ -7,7 +14,7 @@ import { Credits } from "./credits.js";
 import type { Downlink } from "./downlink.js";
 import type { AggregatorEvent } from "./events.js";
 import { type BatchIdentity, Ledger, type LedgerCounts } from "./ledger.js";
-import { batchMissing, intakeFull, roundOver } from "./refusals.js";
+import { batchMissing, intakeFull, labelsMisplaced, roundOver } from "./refusals.js";
 import type { Entries } from "./run-record.js";
 import type { DeviceBatch, ServerSegment } from "./server-segment.js";
 
@@ -113,16 +120,17 @@ export class BatchIntake {
 	}
 
 	/** The batch, if it is new and can be used; everything else is answered here. */
-	async take(message: BatchMessage, entries: Entries): Promise<ReadyBatch | undefined> {
-		const { device, epoch, seq, tensors } = message;
+	async take(message: BatchMessage | ForwardMessage, entries: Entries): Promise<ReadyBatch | undefined> {
+		const { type, device, epoch, seq, tensors } = message;
 		const identity = { device, epoch, seq };
 		if (this.isNew(identity) && !this.#credits.admit(device, seq)) {
-			this.#send(refuse(device, intakeFull(), { type: "batch", ...identity }, true));
+			this.#send(refuse(device, intakeFull(), { type, ...identity }, true));
 			return undefined;
 		}
 		const verdict = this.#ledger.offer(identity);
 		if (verdict !== "new") {
-			if (verdict !== "waiting") this.#answerAgain(identity, verdict === "answered");
+			if (type === "forward" && (verdict === "waiting" || verdict === "answered")) this.askedForFeatures(identity);
+			else if (verdict !== "waiting") this.#answerAgain(identity, verdict === "answered");
 			return undefined;
 		}
 		this.#audit.received(identity);
@@ -143,7 +151,7 @@ export class BatchIntake {
 	}
 
 	/** Takes a batch out of the log that had its effect before. */
-	async takeAgain(message: BatchMessage, entries: Entries): Promise<ReadyBatch> {
+	async takeAgain(message: BatchMessage | ForwardMessage, entries: Entries): Promise<ReadyBatch> {
 		const { device, epoch, seq, tensors } = message;
 		const identity = { device, epoch, seq };
 		this.#ledger.offer(identity);
@@ -154,8 +162,11 @@ export class BatchIntake {
 
 	/** A batch was refused before. */
 	refusedBefore(identity: BatchIdentity): void {
-		this.#ledger.offer(identity);
-		this.#audit.received(identity);
+		// Its features may have been sent before.
+		if (this.isNew(identity)) {
+			this.#ledger.offer(identity);
+			this.#audit.received(identity);
+		} else this.#waiting--;
 		this.#audit.refused(identity);
 		this.#ledger.answer(identity, "refused");
 		this.#credits.leave(identity.device);
@@ -178,6 +189,23 @@ export class BatchIntake {
 		this.#answers.keep(device, key(message), this.#options.downlink.send(answer));
 	}
 
+	/** Sends what the streams made of a batch whose labels stay on the device. It waits on, for the gradient. */
+	replyFeatures(message: FeaturesMessage): void {
+		this.#answers.keep(message.device, featuresKey(message), this.#options.downlink.send(message));
+	}
+
+	/** Whether a batch is here and has no answer, or only its features. */
+	isWaiting(identity: BatchIdentity): boolean {
+		return this.#ledger.look(identity) === "waiting";
+	}
+
+	/** A device asks for the features of a batch again; those that are being computed come by themselves. */
+	askedForFeatures(identity: BatchIdentity): void {
+		const envelopes = this.#answers.find(identity.device, featuresKey(identity));
+		if (envelopes !== undefined) this.#options.downlink.sendEnvelopes(identity.device, envelopes);
+		else this.#explain(identity);
+	}
+
 	/** Answers a batch that waits with a refusal. */
 	refuse(identity: BatchIdentity, error: PsglError): void {
 		this.#options.record(identity);
@@ -186,7 +214,7 @@ export class BatchIntake {
 		this.#waiting--;
 		// A device whose batch is not wanted ends its part of the round.
 		this.#credits.leave(identity.device);
-		const message = refuse(identity.device, error, { type: "batch", ...identity }, false);
+		const message = refuse(identity.device, error, { type: this.#batchType, ...identity }, false);
 		this.#answers.keep(identity.device, key(identity), this.#send(message));
 	}
 
@@ -197,8 +225,16 @@ export class BatchIntake {
 		else this.#explain(identity);
 	}
 
-	async #decode({ smashed, labels }: BatchMessage["tensors"]): Promise<DeviceBatch> {
-		return { smashed: await this.#options.server.decode(smashed), labels: this.#options.server.labels(labels) };
+	async #decode(tensors: (BatchMessage | ForwardMessage)["tensors"]): Promise<DeviceBatch> {
+		const { server } = this.#options;
+		const labels = "labels" in tensors ? server.labels(tensors.labels) : undefined;
+		if ((labels === undefined) !== (server.manifest.tail !== null)) throw labelsMisplaced(labels !== undefined);
+		return { smashed: await server.decode(tensors.smashed), labels };
+	}
+
+	/** Undefined where a device may wait for the answer to either of two messages. */
+	get #batchType(): "batch" | undefined {
+		return this.#options.server.manifest.tail === null ? "batch" : undefined;
 	}
 
 	#answerAgain(identity: BatchIdentity, expected: boolean): void {
@@ -211,7 +247,7 @@ export class BatchIntake {
 	#explain(identity: BatchIdentity): void {
 		const { device, epoch, seq } = identity;
 		const verdict = this.#ledger.look(identity);
-		const about = { type: "batch", epoch, seq } as const;
+		const about = { type: this.#batchType, epoch, seq } as const;
 		if (verdict === "closed") this.#send(refuse(device, roundOver(epoch), about, false));
 		else if (verdict === "ahead" || verdict === "new")
 			this.#send(refuse(device, batchMissing(epoch, seq), about, true));
@@ -221,6 +257,10 @@ export class BatchIntake {
 		this.#options.emit({ type: "refused", device: message.device, code: message.code, reason: message.what });
 		return this.#options.downlink.send(message);
 	}
+}
+
+function featuresKey(identity: Pick<BatchIdentity, "epoch" | "seq">): string {
+	return `features ${key(identity)}`;
 }
 
 function key({ epoch, seq }: Pick<BatchIdentity, "epoch" | "seq">): string {

@@ -40,6 +40,18 @@ export function concatenateBatches(parts: readonly Tensor<"float32">[]): Tensor<
 	return { dtype: "float32", dims: [count, ...first.dims.slice(1)], data };
 }
 
+/** The rows of a batch, `counts[0]` of them, then `counts[1]` and so on; views. */
+export function splitRows({ dims, data }: Tensor<"float32">, counts: readonly number[]): Tensor<"float32">[] {
+	const [rows = 1, ...shape] = dims;
+	const size = data.length / rows;
+	let at = 0;
+	return counts.map((count) => {
+		const part = data.subarray(at * size, (at + count) * size);
+		at += count;
+		return { dtype: "float32", dims: [count, ...shape], data: part };
+	});
+}
+
 /** Labels [B] or [B,K] one after the other. */
 export function concatenateLabels(parts: readonly Tensor<"int64">[]): Tensor<"int64"> {
 	const [first] = parts as [Tensor<"int64">, ...Tensor<"int64">[]];

@@ -25,16 +25,13 @@ export async function decide(
 			arrived === undefined
 				? await context.server.score(server, smashed)
 				: await context.server.scoreMasked(server, smashed, maskTensor(arrived.mask, smashed.dims), arrived.prior);
-		context.downlink.send({
-			type: "scores",
-			device,
-			seq,
-			session,
-			model,
-			streams: [...context.manifest.streams, "fused"],
-			arrived: mask === undefined ? 1 : mask.reduce((sum, one) => sum + one, 0) / mask.length,
-			tensors: { scores },
-		});
+		const share = mask === undefined ? 1 : mask.reduce((sum, one) => sum + one, 0) / mask.length;
+		const answer = { device, seq, session, model, arrived: share };
+		context.downlink.send(
+			context.manifest.tail === null
+				? { type: "scores", ...answer, streams: [...context.manifest.streams, "fused"], tensors: { scores } }
+				: { type: "features", task: "infer", epoch: 0, ...answer, tensors: { features: scores } },
+		);
 	} catch (error) {
 		if (!(error instanceof PsglError)) throw error;
 		context.emit({ type: "refused", device, code: error.code, reason: error.what });

@@ -24,7 +24,7 @@ export class Downlink {
 		return this.#bytes;
 	}
 
-	/** Of these in gradients. */
+	/** Of these in gradients, and in features where labels stay on the devices. */
 	get gradientBytes(): number {
 		return this.#gradientBytes;
 	}
@@ -34,7 +34,7 @@ export class Downlink {
 		const most = this.#roster.get(message.device)?.maxMessageBytes ?? protocolLimits.minMessageBytes;
 		const envelopes = splitIntoChunks(message, most);
 		this.sendEnvelopes(message.device, envelopes);
-		if (message.type === "gradient") {
+		if (message.type === "gradient" || message.type === "features") {
 			for (const envelope of envelopes) this.#gradientBytes += envelope.byteLength;
 		}
 		return envelopes;

@@ -64,6 +64,21 @@ export class FrontDesk implements UplinkHandler {
 				if (phase instanceof TrainingRound) await phase.onBatch(message, entries);
 				else await this.#context.intake.take(message, entries);
 				return;
+			case "forward":
+				if (message.task === "train") {
+					if (phase instanceof TrainingRound) await phase.onBatch(message, entries);
+					else await this.#context.intake.take(message, entries);
+				} else if (phase instanceof ValidationRound) await phase.onForward(message);
+				else this.onUnreadable(device.id, roundOver(message.epoch), message);
+				return;
+			case "backward":
+				if (phase instanceof TrainingRound) phase.onBackward(message, entries);
+				else this.#context.intake.askedFor(message);
+				return;
+			case "figures":
+				if (phase instanceof ValidationRound) phase.onFigures(message);
+				else this.onUnreadable(device.id, roundOver(message.epoch), message);
+				return;
 			case "evaluate":
 				if (phase instanceof ValidationRound) await phase.onEvaluate(message);
 				else this.onUnreadable(device.id, roundOver(message.epoch), message);
@@ -102,7 +117,9 @@ export class FrontDesk implements UplinkHandler {
 			await phase.onCodes(message, entries);
 		}
 		if (!(phase instanceof TrainingRound)) return;
-		if (message.type === "batch" && this.#context.intake.isNew(message)) await phase.onBatch(message, entries);
+		const isBatch = message.type === "batch" || (message.type === "forward" && message.task === "train");
+		if (isBatch && this.#context.intake.isNew(message)) await phase.onBatch(message, entries);
+		if (message.type === "backward" && phase.lacksGradient(message)) phase.onBackward(message, entries);
 		if (message.type === "weights" && phase.lacksWeights(message)) await phase.onWeights(message, entries);
 	}
 
@@ -171,16 +188,25 @@ export class FrontDesk implements UplinkHandler {
 			case "credit":
 				this.#context.intake.askedForCredit(device.id, epoch);
 				return;
+			case "features":
+				// Sent again, a validation batch gets its features.
+				if (this.#options.training.phase instanceof ValidationRound) this.#askToSendAgain(device.id, epoch, seq);
+				else this.#context.intake.askedForFeatures({ device: device.id, epoch, seq });
+				return;
 			case "gradient":
 				this.#context.intake.askedFor({ device: device.id, epoch, seq });
 				return;
 			case "received":
 				// Sent again, the message gets its answer: it has no effect twice.
-				this.#context.downlink.send({ ...refuse(device.id, batchMissing(epoch, seq), undefined, true), epoch, seq });
+				this.#askToSendAgain(device.id, epoch, seq);
 				return;
 			case "scores":
 				return;
 		}
+	}
+
+	#askToSendAgain(device: string, epoch: number, seq: number): void {
+		this.#context.downlink.send({ ...refuse(device, batchMissing(epoch, seq), undefined, true), epoch, seq });
 	}
 
 	#onBye({ device }: ByeMessage): void {

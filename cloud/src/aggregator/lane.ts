@@ -1,11 +1,14 @@
 import { PsglError } from "@psgl/sdk";
 import type { ReadyBatch } from "./batch-intake.js";
 import type { AggregatorContext } from "./context.js";
+import type { BatchIdentity } from "./ledger.js";
 import { isDone, type Member } from "./member.js";
 import { batchOutlier } from "./refusals.js";
 import type { LegHistory } from "./run-history.js";
+import type { Entries, LoggedBatch, RecordOf } from "./run-record.js";
 import type { ServerState, TrainResult } from "./server-segment.js";
 import type { GuardedBatch } from "./smashed-guard.js";
+import { awaitGradients, inputsAgain, type OpenStep, offerFeatures, openAgain } from "./tail-step.js";
 
 /** Sums over the server steps of a round. */
 export interface LaneTotals {
@@ -40,6 +43,8 @@ export class Lane {
 	#server: ServerState;
 	/** The state before, unless it is the one the lane started from, which others hold. */
 	#spare: ServerState | undefined;
+	/** A step between its halves that the log tells of. */
+	#open: OpenStep | undefined;
 
 	constructor(options: LaneOptions) {
 		this.#options = options;
@@ -48,32 +53,53 @@ export class Lane {
 
 	/** Makes the steps that the log tells of again. */
 	async replay(leg: LegHistory): Promise<void> {
-		const { context, groups } = this.#options;
+		const { context, groups, learningRate } = this.#options;
 		const members = new Map(groups.flat().map((member) => [member.device.id, member]));
 		const answers = new Map<string, () => Promise<void>>();
+		let open: OpenStep | undefined;
 		for (const outcome of leg.outcomes) {
 			if (outcome.type === "refused") {
-				if (members.has(outcome.device)) context.intake.refusedBefore(outcome);
+				if (members.has(outcome.device)) this.#refusedBefore(outcome, members);
 				continue;
 			}
-			const taken = outcome.batches.filter(({ device }) => members.has(device));
-			if (taken.length === 0) continue;
-			const batches: ReadyBatch[] = [];
-			for (const { device, entries } of taken) {
-				batches.push(await context.intake.takeAgain(await context.history.message("batch", device, entries), entries));
+			const logged = outcome.batches.filter(({ device }) => members.has(device));
+			if (logged.length === 0) continue;
+			if (outcome.type === "features") {
+				const batches = await this.#batchesAgain("forward", logged);
+				open = { members: logged.map(({ device }) => members.get(device) as Member), batches };
+				// A device may wait for the features of its last batch; of a leg that is over none does.
+				if (!leg.ended) await openAgain(context, open, { state: this.#server, model: this.#options.model });
+				continue;
 			}
-			const result = await context.server.train(this.#server, batches, this.#options.learningRate, this.#spare);
-			this.#apply(
-				taken.map(({ device }) => members.get(device) as Member),
-				batches,
-				result,
-			);
-			taken.forEach(({ device }, i) => {
-				answers.set(device, () => this.#reply(batches[i] as ReadyBatch, result, i));
-			});
+			const batches = open?.batches ?? (await this.#batchesAgain("batch", logged));
+			const inputs = open === undefined ? batches : await inputsAgain(context, open, outcome);
+			const result = await context.server.train(this.#server, inputs, learningRate, this.#spare);
+			const taken = logged.map(({ device }) => batches.findIndex(({ identity }) => identity.device === device));
+			this.#apply(open?.members ?? logged.map(({ device }) => members.get(device) as Member), batches, taken, result);
+			for (const i of taken) {
+				const batch = batches[i] as ReadyBatch;
+				answers.set(batch.identity.device, () => this.#reply(batch, result, i));
+			}
+			open = undefined;
 		}
 		// A device may wait for the answer to its last batch.
 		if (!leg.ended) for (const answer of answers.values()) await answer();
+		this.#open = open;
+	}
+
+	async #batchesAgain(type: "batch" | "forward", logged: readonly LoggedBatch[]): Promise<ReadyBatch[]> {
+		const { intake, history } = this.#options.context;
+		const batches: ReadyBatch[] = [];
+		for (const { device, entries } of logged) {
+			batches.push(await intake.takeAgain(await history.message(type, device, entries), entries));
+		}
+		return batches;
+	}
+
+	#refusedBefore(identity: BatchIdentity, members: ReadonlyMap<string, Member>): void {
+		this.#options.context.intake.refusedBefore(identity);
+		const member = members.get(identity.device);
+		if (member !== undefined) member.open = undefined;
 	}
 
 	get server(): ServerState {
@@ -85,6 +111,7 @@ export class Lane {
 		const { groups, context } = this.#options;
 		const members = groups.flat();
 		let giveUpAt: number | undefined;
+		if (this.#open !== undefined) await this.#close(this.#open);
 		while (!context.stopping.aborted) {
 			const open = members.filter((m) => !isDone(m));
 			if (open.length === 0) break;
@@ -160,12 +187,13 @@ export class Lane {
 	}
 
 	async #step(members: readonly Member[]): Promise<void> {
-		const { context, round, learningRate, totals } = this.#options;
+		const { context, learningRate } = this.#options;
 		const batches = members.map((member) => {
 			const batch = member.batch as ReadyBatch;
 			member.batch = undefined;
 			return batch;
 		});
+		if (context.manifest.tail !== null) return this.#openStep({ members, batches });
 		let result: TrainResult;
 		try {
 			result = await context.server.train(this.#server, batches, learningRate, this.#spare);
@@ -174,21 +202,77 @@ export class Lane {
 			for (const { identity } of batches) context.intake.refuse(identity, error);
 			return;
 		}
-		const recorded = context.history.append({
-			type: "step",
-			epoch: (batches[0] as ReadyBatch).identity.epoch,
-			batches: batches.map(({ identity, entries }) => ({ ...identity, entries })),
-		});
-		this.#apply(members, batches, result);
-		// Encoding, and writing the step down, overlap with the next step; no answer leaves before its step is safe.
-		for (const [i, batch] of batches.entries()) {
-			recorded.then(() => this.#reply(batch, result, i)).catch(context.fail);
+		const logged = batches.map(({ identity, entries }) => ({ ...identity, entries }));
+		this.#stepped(members, batches, { logged, taken: [...batches.keys()], result });
+	}
+
+	/** Both halves of a step whose labels stay on the devices. */
+	async #openStep(step: OpenStep): Promise<void> {
+		const { context, model } = this.#options;
+		try {
+			await offerFeatures(context, step, { state: this.#server, model });
+		} catch (error) {
+			if (!(error instanceof PsglError)) throw error;
+			for (const { identity } of step.batches) context.intake.refuse(identity, error);
+			return;
 		}
-		const devices = members.map((m) => m.device.id);
+		await this.#close(step);
+	}
+
+	/** The second half. */
+	async #close({ members, batches }: OpenStep): Promise<void> {
+		const { context, round, learningRate } = this.#options;
+		const closed = await awaitGradients(context, { members, batches }, round);
+		if (closed === undefined || closed.taken.length === 0) return;
+		const { inputs, taken, gradients } = closed;
+		let result: TrainResult;
+		try {
+			result = await context.server.train(this.#server, inputs, learningRate, this.#spare);
+		} catch (error) {
+			if (!(error instanceof PsglError)) throw error;
+			for (const i of taken) context.intake.refuse((batches[i] as ReadyBatch).identity, error);
+			return;
+		}
+		const logged = taken.map((i, n) => {
+			const { identity, entries } = batches[i] as ReadyBatch;
+			return { ...identity, entries, gradient: gradients[n] as Entries };
+		});
+		this.#stepped(members, batches, { logged, taken, result });
+	}
+
+	/** Writes a step down, takes it over, and answers the devices whose batches it was made with. */
+	#stepped(
+		members: readonly Member[],
+		batches: readonly ReadyBatch[],
+		{
+			logged,
+			taken,
+			result,
+		}: {
+			readonly logged: RecordOf<"step">["batches"];
+			/** Places of these batches. */
+			readonly taken: readonly number[];
+			readonly result: TrainResult;
+		},
+	): void {
+		const { context, round, totals } = this.#options;
+		const { epoch } = (batches[0] as ReadyBatch).identity;
+		const recorded = context.history.append({ type: "step", epoch, batches: logged });
+		this.#apply(members, batches, taken, result);
+		// Encoding, and writing the step down, overlap with the next step; no answer leaves before its step is safe.
+		for (const i of taken) {
+			recorded.then(() => this.#reply(batches[i] as ReadyBatch, result, i)).catch(context.fail);
+		}
+		const devices = taken.map((i) => (members[i] as Member).device.id);
 		context.emit({ type: "step", round, step: totals.steps, devices, losses: result.losses });
 	}
 
-	#apply(members: readonly Member[], batches: readonly ReadyBatch[], result: TrainResult): void {
+	#apply(
+		members: readonly Member[],
+		batches: readonly ReadyBatch[],
+		taken: readonly number[],
+		result: TrainResult,
+	): void {
 		const { context, totals, onApplied } = this.#options;
 		this.#spare = this.#server === this.#options.server ? undefined : this.#server;
 		this.#server = result.next;
@@ -197,10 +281,11 @@ export class Lane {
 		result.losses.forEach((loss, i) => {
 			totals.losses[i] = (totals.losses[i] ?? 0) + loss;
 		});
-		for (const [i, member] of members.entries()) {
+		for (const i of taken) {
+			const member = members[i] as Member;
 			const batch = batches[i] as ReadyBatch;
 			context.intake.applied(batch.identity);
-			member.samples += batch.labels.dims[0] as number;
+			member.samples += batch.smashed.dims[0] as number;
 			member.steps++;
 			onApplied(batch);
 		}

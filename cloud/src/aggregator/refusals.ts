@@ -37,6 +37,16 @@ export function intakeFull(): LimitError {
 	});
 }
 
+/** For labels that came where they are to stay on the device, and for smashed data without them elsewhere. */
+export function labelsMisplaced(came: boolean): ProtocolError {
+	return new ProtocolError("PSGL_BATCH_TAIL", {
+		what: came ? "labels came for a model that leaves them on the device" : "smashed data came without their labels",
+		got: came ? "a batch or evaluate message" : "a forward message",
+		expected: came ? "a forward message" : "a batch or evaluate message",
+		remedy: "Check that aggregator and device use the same artifact",
+	});
+}
+
 /** For a batch that the outlier guard left out. */
 export function batchOutlier(reason: string): NumericError {
 	return new NumericError("PSGL_BATCH_OUTLIER", {

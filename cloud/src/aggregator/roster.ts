@@ -1,6 +1,6 @@
 import { ConfigError, LimitError, type PsglError } from "@psgl/sdk";
 import type { Manifest } from "@psgl/sdk/artifact";
-import { type HelloMessage, type PauseReason, protocolVersions } from "@psgl/sdk/protocol";
+import { type HelloMessage, labelsOnDeviceVersion, type PauseReason, protocolVersions } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import type { ResolvedSettings } from "./settings.js";
 
@@ -143,6 +143,14 @@ export function unfit(hello: HelloMessage, manifest: Manifest, settings: Resolve
 			hello.protocols.join(", "),
 			`one of ${protocolVersions.join(", ")}`,
 			"Update the older side",
+		);
+	}
+	if (manifest.tail !== null && commonVersion(hello) < labelsOnDeviceVersion) {
+		return refusal(
+			"the device cannot keep its labels, as this model asks it to",
+			`protocol ${hello.protocols.join(", ")}`,
+			`protocol ${labelsOnDeviceVersion}`,
+			"Update psgl on the device",
 		);
 	}
 	for (const dtype of [settings.smashedDtype, settings.gradientDtype]) {

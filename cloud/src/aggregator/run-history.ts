@@ -8,8 +8,8 @@ import type { ResolvedSettings } from "./settings.js";
 
 /** What the log tells of one leg. */
 export interface LegHistory {
-	/** Steps and refusals, in order. */
-	readonly outcomes: (RecordOf<"step"> | RecordOf<"refused">)[];
+	/** Features, steps and refusals, in order. */
+	readonly outcomes: (RecordOf<"features"> | RecordOf<"step"> | RecordOf<"refused">)[];
 	readonly weights: RecordOf<"weights">[];
 	readonly codes: RecordOf<"codes">[];
 	ended: boolean;

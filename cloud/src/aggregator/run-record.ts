@@ -15,11 +15,13 @@ export type RunRecord =
 			readonly settings: ResolvedSettings;
 			readonly devices: readonly HelloMessage[];
 	  }
-	/** An optimiser step was made with these batches. */
+	/** These batches go through the streams together, and their features to the devices, whose labels stay there. */
+	| { readonly type: "features"; readonly epoch: number; readonly batches: readonly LoggedBatch[] }
+	/** An optimiser step was made with these batches; where labels stay on the devices, those of the features before it whose gradients came. */
 	| {
 			readonly type: "step";
 			readonly epoch: number;
-			readonly batches: readonly (BatchIdentity & { readonly entries: Entries })[];
+			readonly batches: readonly (LoggedBatch & { readonly gradient?: Entries | undefined })[];
 	  }
 	/** A batch was answered with a refusal. */
 	| ({ readonly type: "refused" } & BatchIdentity)
@@ -39,6 +41,9 @@ export type RunRecord =
 	  }
 	/** The round was stopped; what it learned is dropped. */
 	| { readonly type: "round-dropped"; readonly round: number };
+
+/** A batch and where it lies in the log. */
+export type LoggedBatch = BatchIdentity & { readonly entries: Entries };
 
 /** Positions of a message's envelopes in the log. */
 export type Entries = readonly number[];

@@ -1,5 +1,4 @@
 import {
-	elementCount,
 	NumericError,
 	type Runtime,
 	type Session,
@@ -19,7 +18,14 @@ import {
 } from "@psgl/sdk/artifact";
 import { type CodeTensor, type LabelTensor, requireFinite, type WireDType, type WireTensor } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
-import { concatenateBatches, concatenateLabels, mayOverflow, scaled, streamLosses } from "./batch-tensors.js";
+import {
+	concatenateBatches,
+	concatenateLabels,
+	mayOverflow,
+	scaled,
+	splitRows,
+	streamLosses,
+} from "./batch-tensors.js";
 import { graphLabels } from "./graph-labels.js";
 
 type Vector = Tensor<"float32">;
@@ -44,22 +50,24 @@ export interface ServerState extends ServerWeights {
 export interface DeviceBatch {
 	/** [B,Cs,...] */
 	readonly smashed: Vector;
-	/** [B] class indices, or [B,K] marks where several labels may apply to a sample. */
-	readonly labels: Tensor<"int64">;
+	/** [B] class indices, or [B,K] marks where several labels may apply to a sample; undefined where they stay on the device. */
+	readonly labels?: Tensor<"int64"> | undefined;
+	/** [B,streams,F] from the device's tail, of the mean loss of its own batch; without either, a batch only adds to the statistics. */
+	readonly featureGradient?: Vector | undefined;
 }
 
 /** What one device gets from a server step. */
 export interface DeviceResult {
 	/** Gradient of the mean loss of the device's own batch, shape of its smashed data. */
 	readonly cutGradient: Vector;
-	/** Cross-entropy of each stream on the device's batch. */
+	/** Cross-entropy of each stream on the device's batch; none where the labels stay on the device. */
 	readonly losses: readonly number[];
 }
 
 export interface TrainResult {
 	readonly next: ServerState;
 	readonly parts: readonly DeviceResult[];
-	/** Loss of the step: each stream's. */
+	/** Loss of the step: each stream's; none where the labels stay on the devices. */
 	readonly losses: readonly number[];
 }
 
@@ -98,6 +106,7 @@ export class ServerSegment {
 		const names = ["server/train", "server/infer"];
 		if (artifact.graphs.has("server/infer-masked")) names.push("server/infer-masked");
 		if (artifact.manifest.code !== null) names.push("wire/decode.code");
+		if (artifact.manifest.tail !== null) names.push("server/features");
 		for (const dtype of new Set(options.dtypes)) {
 			if (dtype !== "float32") names.push(`wire/encode.${dtype}`, `wire/decode.${dtype}`);
 		}
@@ -127,14 +136,13 @@ export class ServerSegment {
 		const smashed = concatenateBatches(batches.map((b) => b.smashed));
 		const feeds = {
 			smashed,
-			y: concatenateLabels(batches.map((b) => b.labels)),
+			...this.#targets(batches),
 			params: state.params,
 			stats: state.stats,
 			slots: state.slots,
 			learningRate: scalar(learningRate),
 			// Counted from 1, as Adam's bias correction needs it (Kingma and Ba, ICLR 2015, algorithm 1).
 			step: scalar(state.step + 1),
-			classWeights: this.#classWeights,
 		};
 		const out = await this.#run("server/train", feeds, spare && { next_params: spare.params, next_slots: spare.slots });
 		const next: ServerState = {
@@ -144,7 +152,7 @@ export class ServerSegment {
 			step: state.step + 1,
 		};
 		const cutGradient = out.cutGradient as Vector;
-		const losses = Array.from((out.losses as Vector).data);
+		const losses = Array.from((out.losses as Vector | undefined)?.data ?? []);
 		try {
 			requireFinite(cutGradient, "the gradient at the cut");
 			requireFinite(next.params, "a parameter after the step");
@@ -158,13 +166,30 @@ export class ServerSegment {
 				cause,
 			});
 		}
-		return { next, losses, parts: this.#split(batches, cutGradient, out.scores as Vector) };
+		return { next, losses, parts: this.#split(batches, cutGradient, out.scores as Vector | undefined) };
 	}
 
-	/** Probabilities [B,streams+1,K]; the last row is the decision. */
+	/**
+	 * What the streams make of the batches of one or more devices in training, [B,streams,F] for each: the first half of a step whose labels
+	 * stay on the devices. `train` with the same state and batches, and the gradients that came back, is the other half.
+	 */
+	async features(state: ServerState, batches: readonly DeviceBatch[]): Promise<readonly Vector[]> {
+		const smashed = concatenateBatches(batches.map((b) => b.smashed));
+		const { params, stats } = state;
+		const out = await this.#run("server/features", { smashed, params, stats, step: scalar(state.step + 1) });
+		const features = out.features as Vector;
+		requireFinite(features, "a feature");
+		return splitRows(
+			features,
+			batches.map((b) => b.smashed.dims[0] as number),
+		);
+	}
+
+	/** Probabilities [B,streams+1,K], the last row is the decision; features [B,streams,F] for the device's tail where it has one. */
 	async score(weights: ServerWeights, smashed: Vector): Promise<Vector> {
 		const { params, stats } = weights;
-		return (await this.#run("server/infer", { smashed, params, stats })).scores as Vector;
+		const { scores, features } = await this.#run("server/infer", { smashed, params, stats });
+		return (scores ?? features) as Vector;
 	}
 
 	/** As `score`, after the values where `mask` is 0 were filled in under the prior. */
@@ -172,7 +197,8 @@ export class ServerSegment {
 		const { params, stats } = weights;
 		const { mean: priorMean, basis: priorBasis, variance: priorVariance } = prior;
 		const feeds = { smashed, mask, params, stats, priorMean, priorBasis, priorVariance };
-		return (await this.#run("server/infer-masked", feeds)).scores as Vector;
+		const { scores, features } = await this.#run("server/infer-masked", feeds);
+		return (scores ?? features) as Vector;
 	}
 
 	/**
@@ -249,21 +275,45 @@ export class ServerSegment {
 		return session.run(feeds, undefined, into);
 	}
 
-	#split(batches: readonly DeviceBatch[], cutGradient: Vector, scores: Vector): DeviceResult[] {
-		const total = cutGradient.dims[0] as number;
-		const size = elementCount(this.manifest.smashedShape);
+	/** Labels of the batches, or the gradients from the devices' tails as that of the mean over all samples that have one. */
+	#targets(batches: readonly DeviceBatch[]): Tensors {
+		const { tail, streams } = this.manifest;
+		if (tail === null) {
+			return {
+				y: concatenateLabels(batches.map((b) => b.labels as Tensor<"int64">)),
+				classWeights: this.#classWeights,
+			};
+		}
+		const sizes = batches.map(({ smashed }) => smashed.dims[0] as number);
+		const total = batches.reduce(
+			(sum, { featureGradient }, i) => sum + (featureGradient ? (sizes[i] as number) : 0),
+			0,
+		);
+		const gradients = batches.map(({ featureGradient }, i): Vector => {
+			const count = sizes[i] as number;
+			const dims = [count, streams.length, tail.features];
+			if (featureGradient === undefined) return zeros("float32", dims);
+			return { dtype: "float32", dims, data: scaled(featureGradient.data, count / total) };
+		});
+		return { featureGradient: concatenateBatches(gradients) };
+	}
+
+	#split(batches: readonly DeviceBatch[], cutGradient: Vector, scores: Vector | undefined): DeviceResult[] {
 		const streams = this.manifest.streams.length;
 		const classes = this.manifest.classes.length;
+		const counts = batches.map(({ smashed }) => smashed.dims[0] as number);
+		const taking = batches.map(({ labels, featureGradient }) => labels !== undefined || featureGradient !== undefined);
+		const total = counts.reduce((sum, count, i) => sum + (taking[i] ? count : 0), 0);
+		const gradients = splitRows(cutGradient, counts);
 		let first = 0;
-		return batches.map(({ smashed, labels }) => {
-			const count = smashed.dims[0] as number;
-			const data = cutGradient.data.subarray(first * size, (first + count) * size);
-			const losses = streamLosses(scores.data, labels, { first, streams, classes });
+		return batches.map(({ labels }, i) => {
+			const count = counts[i] as number;
+			const own = gradients[i] as Vector;
+			const losses = scores && labels ? streamLosses(scores.data, labels, { first, streams, classes }) : [];
 			first += count;
-			if (count === total) return { cutGradient, losses };
+			if (count === total) return { cutGradient: own, losses };
 			// The step's loss is the mean over all devices' samples; a device needs that over its own.
-			const factor = total / count;
-			return { cutGradient: { dtype: "float32", dims: smashed.dims, data: scaled(data, factor) }, losses };
+			return { cutGradient: { ...own, data: scaled(own.data, total / count) }, losses };
 		});
 	}
 }

@@ -111,6 +111,9 @@ export function resolveSettings(settings: AggregatorSettings, manifest: Manifest
 	if (parsed.data.classWeights.length !== classes) {
 		throw unusable(`${parsed.data.classWeights.length} class weights`, `${classes}, one for each class`);
 	}
+	if (manifest.tail !== null && parsed.data.classWeights.some((weight) => weight !== 1)) {
+		throw unusable("class weights, where the labels and the loss are on the devices", "none, or all 1");
+	}
 	return parsed.data;
 }
 

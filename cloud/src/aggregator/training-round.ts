@@ -1,4 +1,12 @@
-import { type BatchMessage, type ClientWeights, refuse, type WeightsMessage } from "@psgl/sdk/protocol";
+import { PsglError } from "@psgl/sdk";
+import {
+	type BackwardMessage,
+	type BatchMessage,
+	type ClientWeights,
+	type ForwardMessage,
+	refuse,
+	type WeightsMessage,
+} from "@psgl/sdk/protocol";
 import { weightedAverage } from "./averaging.js";
 import type { AggregatorContext } from "./context.js";
 import { Lane, type LaneTotals } from "./lane.js";
@@ -13,6 +21,7 @@ import { sendRound } from "./round-message.js";
 import type { LegHistory } from "./run-history.js";
 import type { Entries } from "./run-record.js";
 import type { ServerState } from "./server-segment.js";
+import { readGradient } from "./tail-step.js";
 import { misfit } from "./weights-misfit.js";
 
 export interface TrainingRoundOptions {
@@ -88,7 +97,7 @@ export class TrainingRound {
 		}
 	}
 
-	async onBatch(message: BatchMessage, entries: Entries): Promise<void> {
+	async onBatch(message: BatchMessage | ForwardMessage, entries: Entries): Promise<void> {
 		const { context } = this.#options;
 		const member = this.#members.get(message.device);
 		const taking = context.intake.take(message, entries);
@@ -98,6 +107,33 @@ export class TrainingRound {
 		if (member === undefined || isDone(member)) context.intake.refuse(batch.identity, roundOver(this.epoch));
 		else member.batch = batch;
 		context.changed.notify();
+	}
+
+	/** The second half of a step whose labels stay on the devices. */
+	onBackward(message: BackwardMessage, entries: Entries): void {
+		const { context } = this.#options;
+		const { device, epoch, seq } = message;
+		const member = this.#members.get(device);
+		const open = member?.open;
+		if (member === undefined || open === undefined || epoch !== this.epoch || open.identity.seq !== seq) {
+			context.intake.askedFor({ device, epoch, seq });
+			return;
+		}
+		if (member.gradient !== undefined) return;
+		try {
+			member.gradient = { featureGradient: readGradient(context, open, message), entries };
+		} catch (error) {
+			if (!(error instanceof PsglError)) throw error;
+			member.open = undefined;
+			context.intake.refuse(open.identity, error);
+		}
+		context.changed.notify();
+	}
+
+	/** Whether the gradient of a device's open batch would be taken. */
+	lacksGradient({ device, epoch, seq }: BackwardMessage): boolean {
+		const { open, gradient } = this.#members.get(device) ?? {};
+		return epoch === this.epoch && open?.identity.seq === seq && gradient === undefined;
 	}
 
 	/** Whether a device's weights would be taken. */
@@ -231,7 +267,7 @@ export class TrainingRound {
 		if (this.#leg === undefined || this.#leg.ended) return this.#leg !== undefined;
 		const later = new Set(members.slice(index + 1).map((member) => member.device.id));
 		return this.#leg.outcomes.some((outcome) =>
-			(outcome.type === "step" ? outcome.batches : [outcome]).some(({ device }) => later.has(device)),
+			("batches" in outcome ? outcome.batches : [outcome]).some(({ device }) => later.has(device)),
 		);
 	}
 
@@ -288,6 +324,8 @@ export class TrainingRound {
 			member.gone = true;
 			if (member.batch !== undefined) this.#options.context.intake.refuse(member.batch.identity, roundOver(this.epoch));
 			member.batch = undefined;
+			if (member.open !== undefined) this.#options.context.intake.refuse(member.open.identity, roundOver(this.epoch));
+			member.open = undefined;
 		}
 		await Promise.allSettled(this.#taking);
 	}

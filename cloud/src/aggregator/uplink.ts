@@ -42,6 +42,9 @@ export interface UplinkOptions {
 	readonly onRead: (position: number) => void;
 }
 
+/** What a device sends of a training batch. */
+const batchTypes: ReadonlySet<string> = new Set(["batch", "forward", "backward"]);
+
 interface DeviceInput {
 	readonly assembler: ChunkAssembler<"device">;
 	/** Bytes since the last whole message. */
@@ -139,7 +142,7 @@ export class Uplink {
 			return;
 		}
 		if (received === undefined) return;
-		if (received.message.type === "batch") this.#batchBytes += input.bytes;
+		if (batchTypes.has(received.message.type)) this.#batchBytes += input.bytes;
 		input.bytes = 0;
 		await this.#handle(input, received, input.entries, fail);
 	}

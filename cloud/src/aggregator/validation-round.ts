@@ -1,9 +1,16 @@
 import { PsglError } from "@psgl/sdk";
-import { type EvaluateMessage, refuse } from "@psgl/sdk/protocol";
+import {
+	type EvaluateMessage,
+	type FiguresMessage,
+	type ForwardMessage,
+	type MessageIdentity,
+	refuse,
+} from "@psgl/sdk/protocol";
 import type { AggregatorContext } from "./context.js";
 import type { Validation } from "./events.js";
 import { measureDecisions } from "./measure-decisions.js";
-import { batchMissing, roundOver } from "./refusals.js";
+import { pooledFigures } from "./pooled-figures.js";
+import { batchMissing, labelsMisplaced, roundOver } from "./refusals.js";
 import type { Reservoir } from "./reservoir.js";
 import type { RosterDevice } from "./roster.js";
 import { sendRound, type VersionedWeights } from "./round-message.js";
@@ -16,6 +23,8 @@ interface Validator {
 	readonly scores: Float32Array[];
 	/** Class indices, or marks row by row where several labels may apply to a sample. */
 	readonly labels: number[];
+	/** What a device tells whose labels stay on it. */
+	figures: FiguresMessage | undefined;
 	done: boolean;
 }
 
@@ -45,7 +54,7 @@ export class ValidationRound {
 		this.#validators = new Map(
 			options.devices.map((device) => {
 				const done = device.hello.samples.validation === 0;
-				return [device.id, { device, next: 0, scores: [], labels: [], done }];
+				return [device.id, { device, next: 0, scores: [], labels: [], figures: undefined, done }];
 			}),
 		);
 	}
@@ -69,6 +78,7 @@ export class ValidationRound {
 			}
 			break;
 		}
+		if (context.manifest.tail !== null) return pooledFigures(validators.flatMap(({ figures }) => figures ?? []));
 		const chunks = validators.flatMap((v) => v.scores);
 		return measureDecisions(
 			context.manifest,
@@ -94,6 +104,7 @@ export class ValidationRound {
 		}
 		try {
 			if (tensors !== undefined) {
+				if (context.manifest.tail !== null) throw labelsMisplaced(true);
 				const smashed = await context.server.decode(tensors.smashed);
 				const labels = context.server.labels(tensors.labels);
 				const scores = await context.server.score(server, smashed);
@@ -110,6 +121,52 @@ export class ValidationRound {
 			validator.done = true;
 		}
 		context.changed.notify();
+	}
+
+	/** A batch whose labels stay on the device: its features go back. Sent again it has no effect twice. */
+	async onForward({ device, epoch, seq, model, tensors }: ForwardMessage): Promise<void> {
+		const { context, server, reservoir } = this.#options;
+		const validator = this.#validators.get(device);
+		const about = { type: "forward", epoch, seq } as const;
+		if (validator === undefined || validator.done || epoch !== this.epoch) {
+			this.#refuse(device, roundOver(epoch), about);
+			return;
+		}
+		try {
+			if (context.manifest.tail === null) throw labelsMisplaced(false);
+			const smashed = await context.server.decode(tensors.smashed);
+			const features = await context.server.score(server, smashed);
+			context.downlink.send({ type: "features", task: "validate", device, epoch, seq, model, tensors: { features } });
+			// A device leaves out numbers of batches of which it may release nothing.
+			if (seq >= validator.next) reservoir?.add(device, smashed);
+			validator.next = Math.max(validator.next, seq + 1);
+		} catch (error) {
+			if (!(error instanceof PsglError)) throw error;
+			this.#refuse(device, error, about);
+			validator.done = true;
+		}
+		context.changed.notify();
+	}
+
+	/** What a device whose labels stay on it tells at the end. */
+	onFigures(message: FiguresMessage): void {
+		const { context } = this.#options;
+		const { device, epoch } = message;
+		const validator = this.#validators.get(device);
+		if (validator === undefined || epoch !== this.epoch) {
+			this.#refuse(device, roundOver(epoch), { type: "figures", epoch });
+			return;
+		}
+		validator.figures ??= message;
+		validator.done = true;
+		context.downlink.send({ type: "received", device, of: "figures", epoch, seq: 0 });
+		context.changed.notify();
+	}
+
+	#refuse(device: string, error: PsglError, about: MessageIdentity): void {
+		const { context } = this.#options;
+		context.emit({ type: "refused", device, code: error.code, reason: error.what });
+		context.downlink.send(refuse(device, error, about, false));
 	}
 
 	/** A device left, or forgot what it was doing. */

@@ -2,6 +2,7 @@ import {
 	type ModelDefinition,
 	type PrivacyMode,
 	presetDefinition,
+	presetTail,
 	privacyModes,
 	recordBits,
 	type SplitNetwork,
@@ -46,6 +47,11 @@ export const settingOptions = {
 		z.int().min(1).max(4096).optional(),
 	),
 	codeBits: option("B", "with privacy shield: bits of each of these numbers", z.int().min(1).max(8).optional()),
+	labels: option(
+		"WHERE",
+		"shared: devices send their labels in training; device: they stay there, and the last layer with them (docs/privacy.md)",
+		z.enum(["shared", "device"]).default("shared"),
+	),
 	...learningOptions,
 } as const;
 
@@ -64,6 +70,7 @@ export function definitionFrom(
 	const preset = {
 		...presetDefinition(privacy, network, inputShape, classes, trainingSamples),
 		...learningSettings(settings),
+		tail: settings.labels === "device" ? presetTail : null,
 	};
 	const code = Object.entries({ codeNumbers, codeBits }).find(([, value]) => value !== undefined);
 	if (privacy !== "shield" && code !== undefined) throw conflict(privacy, code[0]);

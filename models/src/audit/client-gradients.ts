@@ -7,7 +7,7 @@ import { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { encodeModel } from "../onnx/write.js";
 import type { AuditTarget } from "./audit-target.js";
-import { cutGradients } from "./cut-gradients.js";
+import { exchangedGradients } from "./exchanged-gradients.js";
 import { straightThroughConstants } from "./straight-through.js";
 
 /** What training shows of one sample. */
@@ -56,7 +56,7 @@ export async function clientGradients(
 ): Promise<readonly SampleGradients[]> {
 	await using session = await loadClientGradient(target, options);
 	const found: SampleGradients[] = [];
-	for (const [n, at] of (await cutGradients(target, data, options)).slice(0, count).entries()) {
+	for (const [n, at] of (await exchangedGradients(target, data, options)).slice(0, count).entries()) {
 		options.signal?.throwIfAborted();
 		const cut = tensor("float32", [1, ...target.manifest.smashedShape], at);
 		const out = await session.run({ x: data.batch([n]).x, cut });

@@ -2,7 +2,7 @@ import type { Runtime } from "@psgl/sdk";
 import type { Dataset } from "@psgl/sdk/sources";
 import { areaUnderCurve } from "../evaluation/area-under-curve.js";
 import type { AuditTarget } from "./audit-target.js";
-import { cutGradients } from "./cut-gradients.js";
+import { exchangedGradients } from "./exchanged-gradients.js";
 
 export interface LabelInferenceResult {
 	/** Area under the ROC curve, mean over the classes, of the better of the two attacks; 0.5 for guessing. */
@@ -14,8 +14,8 @@ export interface LabelInferenceResult {
 }
 
 /**
- * Reads the labels of victims off the gradients at the cut that the aggregator sends back to their device. The attacker
- * is a device too and knows its own samples' gradients and labels. `victims` and `own`: samples with one label each.
+ * Reads the labels of victims off the gradients at the cut that the aggregator sends back to their device, or those at the features
+ * that a device with a tail sends. The attacker is a device too and knows its own samples' gradients and labels. `victims` and `own`: samples with one label each.
  * The aggregator's half has to be there; undefined where a class is missing on either side.
  */
 export async function labelInference(
@@ -27,8 +27,8 @@ export async function labelInference(
 	const classes = target.manifest.classes.length;
 	const present = (data: Dataset) => new Set(data.labels).size === classes;
 	if (!present(victims) || !present(own)) return undefined;
-	const known = directions(await cutGradients(target, own, options), own.labels, classes);
-	const seen = await cutGradients(target, victims, options);
+	const known = directions(await exchangedGradients(target, own, options), own.labels, classes);
+	const seen = await exchangedGradients(target, victims, options);
 	const score = (n: number, label: number) => dot(unit(seen[n] as Float32Array), known[label] as Float32Array);
 	const rest = (n: number, label: number) =>
 		known.reduce((sum, _, other) => (other === label ? sum : sum + score(n, other)), 0) / (classes - 1);

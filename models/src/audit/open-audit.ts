@@ -198,7 +198,7 @@ export class OpenAudit implements AsyncDisposable {
 	async #reconstruct(name: ReconstructionName): Promise<void> {
 		const { onEvent } = this.#in.options;
 		const attack: ReconstructionAttack = reconstructionAttacks[name];
-		const why = hindrance(attack, [this.#in.target, this.#in.undefended]);
+		const why = hindrance({ ...attack, rebuilds: true }, [this.#in.target, this.#in.undefended]);
 		if (why !== undefined) {
 			const skipped = { name, why };
 			this.#skipped.push(skipped);

@@ -24,17 +24,21 @@ export class Recogniser implements AsyncDisposable {
 	readonly #artifact: Artifact;
 	readonly #client: Session;
 	readonly #server: Session;
+	/** Of a device that has a tail. */
+	readonly #decide: Session | undefined;
 
-	private constructor(artifact: Artifact, client: Session, server: Session) {
+	private constructor(artifact: Artifact, client: Session, server: Session, decide: Session | undefined) {
 		this.#artifact = artifact;
 		this.#client = client;
 		this.#server = server;
+		this.#decide = decide;
 	}
 
 	/** @throws ArtifactError `PSGL_ARTIFACT_MEMBER` when `artifact` is not joint. */
 	static async load(artifact: Artifact, runtime: Runtime, threads = 1): Promise<Recogniser> {
 		const load = (name: string) => runtime.load(artifactGraph(artifact, name), { threads });
-		return new Recogniser(artifact, await load("client/infer"), await load("server/infer"));
+		const decide = artifact.manifest.tail === null ? undefined : await load("client/decide");
+		return new Recogniser(artifact, await load("client/infer"), await load("server/infer"), decide);
 	}
 
 	/** Samples [N, ...shape]. */
@@ -54,11 +58,13 @@ export class Recogniser implements AsyncDisposable {
 				head: weights("client/head"),
 				budget: scalar(this.#artifact.manifest.map?.budget ?? 0),
 			});
-			const { scores } = await this.#server.run({
+			const answer = await this.#server.run({
 				smashed: smashed as Tensor,
 				params: weights("server/params"),
 				stats: weights("server/stats"),
 			});
+			const { scores } =
+				(await this.#decide?.run({ features: answer.features as Tensor, params: weights("client/params") })) ?? answer;
 			const data = (scores as Real).data;
 			const width = data.length / (part.dims[0] as number);
 			for (let b = 0; b < (part.dims[0] as number); b++) {
@@ -80,6 +86,7 @@ export class Recogniser implements AsyncDisposable {
 	async close(): Promise<void> {
 		await this.#client.close();
 		await this.#server.close();
+		await this.#decide?.close();
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

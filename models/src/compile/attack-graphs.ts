@@ -11,6 +11,7 @@ import { crossEntropy } from "../losses/cross-entropy.js";
 import { targetShape } from "../losses/loss.js";
 import { clientInput } from "./client-context.js";
 import { clientSegment } from "./client-segment.js";
+import { stack, tailLogits } from "./device-tail.js";
 import { batchDim, type ModelDefinition, type ModelLayout } from "./model-definition.js";
 import { fusedScores, recover, sharedInputs, streamLogits } from "./server-streams.js";
 
@@ -49,14 +50,11 @@ function wholeSystem(
 		vector("serverStats", layout.server.stats.length),
 	);
 	const map = definition.map === null ? undefined : g.input("map", "float32", [batchDim, ...definition.inputShape]);
-	const { smashed, constants: rounding } = clientSegment(
-		g,
-		definition,
-		client.scope(false),
-		clientInput(g, definition, x, map),
-	);
+	const scope = client.scope(false);
+	const { smashed, constants: rounding } = clientSegment(g, definition, scope, clientInput(g, definition, x, map));
 	const { recovered, constants } = recover(g, definition, smashed, through);
-	const logits = streamLogits(g, definition, server.scope(false), sharedInputs(smashed, recovered));
+	const outputs = streamLogits(g, definition, server.scope(false), sharedInputs(smashed, recovered));
+	const logits = definition.tail === null ? outputs : tailLogits(g, definition, scope, stack(g, outputs));
 	return { g, x, logits, decision: fusedScores(g, definition, logits), constants: [...rounding, ...constants] };
 }
 

@@ -8,7 +8,9 @@ import { TrainedParameters } from "../layers/trained-parameters.js";
 import { lossOf, probabilitiesOf, targetShape } from "../losses/loss.js";
 import { type ClientContext, clientContext, clientInput, dropoutSeed } from "./client-context.js";
 import { clientSegment } from "./client-segment.js";
+import { featuresInput } from "./device-tail.js";
 import { batchDim, localHead, type ModelDefinition, type ModelLayout } from "./model-definition.js";
+import { tailLosses } from "./tail-graphs.js";
 import { updateParameters } from "./update-parameters.js";
 
 /** `client/forward`: robust perturbation, saliency map and client segment, with the statistics of the batch. */
@@ -36,7 +38,8 @@ export function clientInferGraph(definition: ModelDefinition, layout: ModelLayou
 
 /**
  * `client/train`: recomputes the forward pass, takes it back with the gradient that came from the
- * aggregator, and makes one optimiser step on the client segment and one on the local head.
+ * aggregator, and makes one optimiser step on the client segment and one on the local head. A tail is stepped with the client
+ * segment, by the gradient of its own losses on the features that the aggregator sent.
  * Recomputing costs one forward pass and saves keeping the activations of every batch in flight.
  */
 export function clientTrainGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
@@ -53,7 +56,10 @@ export function clientTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	const scope = client.scope(true, dropoutSeed(g));
 	const { smashed, constants } = clientSegment(g, definition, scope, clientInput(g, definition, x, map));
 	const robust = definition.robustBudget > 0;
-	const seeds = [{ value: smashed, gradient: cutGradient }];
+	const { tail } = definition;
+	const features = tail === null ? undefined : featuresInput(g, definition, tail);
+	const ownLosses = features === undefined ? [] : tailLosses(g, definition, { features, target: y, scope });
+	const seeds = [{ value: smashed, gradient: cutGradient }, ...ownLosses.map((value) => ({ value }))];
 	const trained = new TrainedParameters("client", layout.client.params, definition.frozen);
 	const wrt = trained.select(client.values);
 	const gradients = differentiate(g, seeds, robust ? [...wrt, x] : wrt, constants);

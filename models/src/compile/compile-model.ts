@@ -16,6 +16,7 @@ import { withDerivativeAdvice } from "./derivative-advice.js";
 import { batchDim, layOut, type ModelDefinition, type ModelLayout } from "./model-definition.js";
 import { serverInferGraph, serverInferMaskedGraph, serverTrainGraph } from "./server-graphs.js";
 import { sharedInputs, streamLogits } from "./server-streams.js";
+import { tailGraphs } from "./tail-graphs.js";
 import { trainingMemory } from "./training-memory.js";
 
 /** Shapes and layouts of a definition. @throws ConfigError `PSGL_MODEL_INPUT`, `PSGL_MODEL_FROZEN`. */
@@ -66,6 +67,7 @@ function modelGraphs(definition: ModelDefinition, layout: ModelLayout): readonly
 		...wireGraphs([batchDim, ...layout.smashedShape]),
 	];
 	if (definition.code !== null) graphs.push(...codeGraphs(definition, layout, definition.code));
+	if (definition.tail !== null) graphs.push(...tailGraphs(definition, layout, definition.tail).map(batchProducts));
 	if (definition.recovery.kind === "masked") {
 		graphs.push(serverInferMaskedGraph(definition, layout, maskedRank(definition.recovery.rank, layout)));
 	}
@@ -92,6 +94,7 @@ function manifestDraft(definition: ModelDefinition, layout: ModelLayout, name: s
 		normalise: normaliseEntry(definition.network),
 		smashedShape: [...layout.smashedShape],
 		code: definition.code,
+		tail: definition.tail,
 		disclosure: definition.disclosure,
 		streams: [...definition.streams],
 		cutGradient: definition.cutGradient,

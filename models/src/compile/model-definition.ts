@@ -8,6 +8,7 @@ import type {
 	MapSettings,
 	OptimiserSettings,
 	RecoverySettings,
+	TailSettings,
 } from "@psgl/sdk/artifact";
 import type { Augmentation } from "../blocks/augmentation.js";
 import { codeHead } from "../blocks/code-numbers.js";
@@ -18,6 +19,7 @@ import { declareSegment, type ParameterScope, type SegmentLayout } from "../laye
 import { flatten, globalAverage } from "../layers/pooling.js";
 import type { SplitNetwork } from "../zoo/split-network.js";
 import { clientSegment } from "./client-segment.js";
+import { featuresInput, tailLogits } from "./device-tail.js";
 
 /** Everything that fixes the graphs of an artifact. */
 export interface ModelDefinition {
@@ -42,6 +44,8 @@ export interface ModelDefinition {
 	readonly frozen: readonly string[];
 	/** Null: the cut is real numbers. */
 	readonly code: CodeSettings | null;
+	/** Null: devices send their labels. */
+	readonly tail: TailSettings | null;
 	readonly disclosure: DisclosureSettings;
 	/** What `client/local` does to samples, at random; null: nothing. */
 	readonly augmentation: Augmentation | null;
@@ -51,6 +55,7 @@ export interface ModelDefinition {
 export interface ModelLayout {
 	/** [Cs,Hs,Ws] or [Cs,Ls]; [k] of a code */
 	readonly smashedShape: readonly number[];
+	/** Client segment, and where there is one the tail. */
 	readonly client: SegmentLayout;
 	readonly head: SegmentLayout;
 	/** Streams and fusion together. */
@@ -84,6 +89,7 @@ export function localHead(g: GraphBuilder, scope: ParameterScope, smashed: Value
 export function layOut(definition: ModelDefinition, buildServer: ServerBuilder): ModelLayout {
 	const { network, inputShape } = definition;
 	if (network.imported !== undefined) requireImported(network.imported, definition);
+	if (definition.tail !== null) requireCuttable(definition);
 	if (inputShape.length !== network.spatialAxes + 1) {
 		throw new ConfigError("PSGL_MODEL_INPUT", {
 			what: `${network.name} cannot take this input`,
@@ -98,6 +104,17 @@ export function layOut(definition: ModelDefinition, buildServer: ServerBuilder):
 		if (!(cause instanceof ShapeError)) throw cause;
 		throw tooSmall(network, cause.message, cause);
 	}
+}
+
+/** The streams of an imported network end in the file's class scores, and a code leaves its labels with the local head. */
+function requireCuttable({ network, code }: ModelDefinition): void {
+	if (network.imported === undefined && code === null) return;
+	throw new ConfigError("PSGL_MODEL_TAIL", {
+		what: "this model cannot be cut a second time, so its labels cannot stay on the devices",
+		got: code === null ? `${network.name}, imported from a file` : "a model whose cut is a code",
+		expected: "a zoo model in privacy mode robust, paper or none",
+		remedy: "Leave --labels device away, or choose such a model",
+	});
 }
 
 /** A file fixes shape and classes, and its first layer the channels. */
@@ -129,6 +146,7 @@ function declareModel(definition: ModelDefinition, buildServer: ServerBuilder): 
 	const client = declareSegment(g, (scope) => {
 		const x = g.input("x", "float32", [batchDim, ...clientInputShape(definition)]);
 		smashed = clientSegment(g, definition, scope, x).smashed;
+		if (definition.tail !== null) tailLogits(g, definition, scope, featuresInput(g, definition, definition.tail));
 	});
 	const cut = requireSmashed(network, smashed);
 	const head = declareSegment(g, (scope) => localHead(g, scope, cut, classes.length));

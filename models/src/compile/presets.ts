@@ -1,4 +1,4 @@
-import type { CodeSettings, OptimiserSettings } from "@psgl/sdk/artifact";
+import type { CodeSettings, OptimiserSettings, TailSettings } from "@psgl/sdk/artifact";
 import type { SplitNetwork } from "../zoo/split-network.js";
 import type { ModelDefinition } from "./model-definition.js";
 
@@ -57,6 +57,7 @@ export function presetDefinition(
 		accumulationSteps: 1,
 		frozen: [],
 		code: null,
+		tail: null,
 		disclosure: { release: "every-epoch", budgetBits: null },
 		augmentation: null,
 	} as const;
@@ -110,6 +111,9 @@ export function presetDefinition(
 		}
 	}
 }
+
+/** Numbers that go to and fro for each stream where labels stay on the devices. */
+export const presetTail = { features: 32 } as const satisfies TailSettings;
 
 /** Numbers and bits of the code for so many classes, chosen on validation data (docs/privacy.md). */
 export function presetCode(classes: number): CodeSettings {

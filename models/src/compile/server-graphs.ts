@@ -8,6 +8,7 @@ import { type BoundSegment, bindSegment, bindTensors, packStatistics, unpack } f
 import { TrainedParameters } from "../layers/trained-parameters.js";
 import { lossOf, targetShape } from "../losses/loss.js";
 import { castTo } from "../operators/constants.js";
+import { stack, unstack } from "./device-tail.js";
 import { batchDim, type ModelDefinition, type ModelLayout } from "./model-definition.js";
 import { recover, sharedInputs, stackedScores, streamLogits } from "./server-streams.js";
 import { updatePieces } from "./update-parameters.js";
@@ -30,7 +31,8 @@ function serverContext(name: string, layout: ModelLayout): ServerContext {
 /**
  * `server/train`: all streams forward, the loss of each, one optimiser step on the sum of the
  * losses, and the gradient at the cut. In the paper's form that is the fused stream's alone: the
- * other streams learn, but do not steer the device.
+ * other streams learn, but do not steer the device. Where the device has a tail, the gradient at each stream's features stands for
+ * its loss.
  */
 export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
 	const g = new GraphBuilder("server/train");
@@ -42,10 +44,8 @@ export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	const tensors = trained.pieces.flatMap(({ entries }, i) => unpack(g, entries, params[i] as Value));
 	const stats = g.input("stats", "float32", [layout.server.stats.length]);
 	const server = bindTensors(g, layout.server, tensors, stats);
-	const target = g.input("y", "int64", targetShape(definition.loss, batchDim, definition.classes.length));
 	const learningRate = g.input("learningRate", "float32", []);
 	const step = g.input("step", "float32", []);
-	const classWeights = g.input("classWeights", "float32", [definition.classes.length]);
 
 	const { recovered, constants } = recover(g, definition, smashed, "straight-through");
 	const onlyFused = definition.cutGradient === "fused" && definition.streams.length > 1;
@@ -58,25 +58,15 @@ export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayou
 		fusedAttacked: smashed,
 		fusedRecovered: recovered,
 	});
-	const losses = logits.map((z) => lossOf(g, definition.loss, { logits: z, target, classWeights }));
-	const seeds = losses.map((value) => ({ value }));
+	const seeds = streamSeeds(g, definition, logits);
 	const stopped = onlyFused ? [...constants, detached.attacked, detached.recovered] : constants;
 	const gradients = differentiate(g, seeds, [...trained.select(server.values), smashed], stopped);
 
 	const cutGradient = gradients.at(-1) as Value;
 	g.output(
 		"cutGradient",
-		onlyFused || losses.length === 1 ? cutGradient : g.add("Mul", [cutGradient, g.scalar(1 / losses.length)]),
+		onlyFused || seeds.length === 1 ? cutGradient : g.add("Mul", [cutGradient, g.scalar(1 / seeds.length)]),
 	);
-	g.output(
-		"losses",
-		g.add(
-			"Concat",
-			losses.map((l) => g.add("Unsqueeze", [l, g.ints([0])])),
-			{ axis: int(0) },
-		),
-	);
-	g.output("scores", stackedScores(g, definition, logits));
 
 	const names = { slots: "slots", params: "params" };
 	updatePieces(g, definition, trained, { params, gradients, learningRate, step }, names);
@@ -84,14 +74,42 @@ export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	return g.build();
 }
 
-/** `server/infer`: probabilities of the streams and of the decision, [B,streams+1,K], and the streams' logits [B,streams,K]. */
+/** Where the backward pass begins: the loss of each stream, or the gradients that came from the device's tail. */
+function streamSeeds(
+	g: GraphBuilder,
+	definition: ModelDefinition,
+	outputs: readonly Value[],
+): readonly { readonly value: Value; readonly gradient?: Value }[] {
+	const { tail, streams, loss, classes } = definition;
+	if (tail !== null) {
+		const gradients = unstack(g, g.input("featureGradient", "float32", [batchDim, streams.length, tail.features]));
+		return outputs.map((value, i) => ({ value, gradient: gradients[i] as Value }));
+	}
+	const target = g.input("y", "int64", targetShape(loss, batchDim, classes.length));
+	const classWeights = g.input("classWeights", "float32", [classes.length]);
+	const losses = outputs.map((logits) => lossOf(g, loss, { logits, target, classWeights }));
+	const rows = losses.map((value) => g.add("Unsqueeze", [value, g.ints([0])]));
+	g.output("losses", g.add("Concat", rows, { axis: int(0) }));
+	g.output("scores", stackedScores(g, definition, outputs));
+	return losses.map((value) => ({ value }));
+}
+
+/** Scores, or where the device has a tail the features it makes them from. */
+function outputDecisions(g: GraphBuilder, definition: ModelDefinition, outputs: readonly Value[]): void {
+	if (definition.tail === null) g.output("scores", stackedScores(g, definition, outputs));
+	else g.output("features", stack(g, outputs));
+}
+
+/**
+ * `server/infer`: probabilities of the streams and of the decision, [B,streams+1,K], and the streams' logits [B,streams,K]; where
+ * the device has a tail, features [B,streams,F].
+ */
 export function serverInferGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
 	const { g, server, smashed } = serverContext("server/infer", layout);
 	const { recovered } = recover(g, definition, smashed, "straight-through");
 	const logits = streamLogits(g, definition, server.scope(false), sharedInputs(smashed, recovered));
-	g.output("scores", stackedScores(g, definition, logits));
-	const rows = logits.map((z) => g.add("Unsqueeze", [z, g.ints([1])]));
-	g.output("logits", g.add("Concat", rows, { axis: int(1) }));
+	outputDecisions(g, definition, logits);
+	if (definition.tail === null) g.output("logits", stack(g, logits));
 	return g.build();
 }
 
@@ -111,6 +129,6 @@ export function serverInferMaskedGraph(definition: ModelDefinition, layout: Mode
 	};
 	const filled = recoverMasked(g, data, { nonNegative: definition.network.rectified });
 	const logits = streamLogits(g, definition, server.scope(false), sharedInputs(filled, filled));
-	g.output("scores", stackedScores(g, definition, logits));
+	outputDecisions(g, definition, logits);
 	return g.build();
 }

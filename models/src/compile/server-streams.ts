@@ -46,18 +46,19 @@ export function recover(
 	}
 }
 
-/** Logits [B,K] of each stream, in the order of `definition.streams`. */
+/** Logits [B,K] of each stream, in the order of `definition.streams`; where the device has a tail, features [B,F]. */
 export function streamLogits(
 	g: GraphBuilder,
 	definition: ModelDefinition,
 	scope: ParameterScope,
 	inputs: StreamInputs,
 ): readonly Value[] {
-	const { network, classes, streams, code } = definition;
+	const { network, classes, streams, code, tail } = definition;
+	const outputs = tail?.features ?? classes.length;
 	return streams.map((name) => {
 		const own = scope.within(name);
 		const input = streamInput(g, own, name, inputs);
-		return code === null ? network.stream(g, own, input, classes.length) : codeHead(g, own, input, classes.length);
+		return code === null ? network.stream(g, own, input, outputs) : codeHead(g, own, input, outputs);
 	});
 }
 

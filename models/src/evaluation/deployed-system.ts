@@ -28,13 +28,21 @@ export class DeployedSystem implements AsyncDisposable {
 	readonly #artifact: Artifact;
 	readonly #clientInfer: Session;
 	readonly #serverInfer: Session;
+	/** What the device makes of features; undefined where it has no tail. */
+	readonly #clientDecide: Session | undefined;
 	readonly #gradients: ReadonlyMap<string, Session>;
 	readonly #jsma: readonly Session[];
 
 	private constructor(
 		artifact: Artifact,
 		forms: readonly RecoveryGradient[],
-		sessions: { client: Session; server: Session; gradients: ReadonlyMap<string, Session>; jsma: readonly Session[] },
+		sessions: {
+			client: Session;
+			server: Session;
+			decide: Session | undefined;
+			gradients: ReadonlyMap<string, Session>;
+			jsma: readonly Session[];
+		},
 	) {
 		this.#artifact = artifact;
 		this.rows = [...artifact.manifest.streams, "fused"];
@@ -42,6 +50,7 @@ export class DeployedSystem implements AsyncDisposable {
 		this.gradientForms = forms;
 		this.#clientInfer = sessions.client;
 		this.#serverInfer = sessions.server;
+		this.#clientDecide = sessions.decide;
 		this.#gradients = sessions.gradients;
 		this.#jsma = sessions.jsma;
 	}
@@ -67,6 +76,7 @@ export class DeployedSystem implements AsyncDisposable {
 		return new DeployedSystem(artifact, forms, {
 			client: await load(artifactGraph(artifact, "client/infer")),
 			server: await load(artifactGraph(artifact, "server/infer")),
+			decide: definition.tail === null ? undefined : await load(artifactGraph(artifact, "client/decide")),
 			gradients,
 			jsma: await Promise.all(forms.map((form) => load(encodeModel(attackJsmaGraph(definition, layout, form))))),
 		});
@@ -85,14 +95,21 @@ export class DeployedSystem implements AsyncDisposable {
 		return { smashed: out.smashed as Vector, map: out.map as Vector | undefined };
 	}
 
-	/** The aggregator's part: probabilities [B,rows,K]. */
+	/** The aggregator's part, and the tail's where the device has one: probabilities [B,rows,K]. */
 	async aggregator(smashed: Vector): Promise<Vector> {
 		const out = await this.#serverInfer.run({
 			smashed,
 			params: artifactTensor(this.#artifact, "server/params"),
 			stats: artifactTensor(this.#artifact, "server/stats"),
 		});
-		return out.scores as Vector;
+		return this.decided(out);
+	}
+
+	/** Probabilities [B,rows,K] in what a graph of the aggregator puts out, or that the device's tail makes of its features. */
+	async decided({ scores, features }: Readonly<Record<string, Tensor>>): Promise<Vector> {
+		if (this.#clientDecide === undefined) return scores as Vector;
+		const params = artifactTensor(this.#artifact, "client/params");
+		return (await this.#clientDecide.run({ features: features as Vector, params })).scores as Vector;
 	}
 
 	/** Probabilities [B,rows,K] of pictures [B,C,...] as deployed. */
@@ -120,7 +137,8 @@ export class DeployedSystem implements AsyncDisposable {
 	}
 
 	async close(): Promise<void> {
-		const sessions = [this.#clientInfer, this.#serverInfer, ...this.#gradients.values(), ...this.#jsma];
+		const decide = this.#clientDecide === undefined ? [] : [this.#clientDecide];
+		const sessions = [this.#clientInfer, this.#serverInfer, ...decide, ...this.#gradients.values(), ...this.#jsma];
 		await Promise.all(sessions.map((s) => s.close()));
 	}
 

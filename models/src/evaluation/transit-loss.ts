@@ -60,7 +60,7 @@ export async function transitLoss(
 			priorBasis: prior.basis,
 			priorVariance: scalar(prior.variance),
 		});
-		fused.recovered.push(...decisions(out.scores as Vector));
+		fused.recovered.push(...decisions(await system.decided(out)));
 	}
 	await masked.close();
 	const metrics = (scores: number[]) => metricsOn(data, Float32Array.from(scores));

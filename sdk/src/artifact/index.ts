@@ -21,6 +21,7 @@ export {
 	manifestSchema,
 	type OptimiserSettings,
 	type RecoverySettings,
+	type TailSettings,
 } from "./manifest.js";
 export { optimiserStateLength } from "./optimiser-state-length.js";
 export { flipProbability, levelShrink } from "./randomised-response.js";

@@ -67,6 +67,9 @@ const code = z.strictObject({
 	bits: z.int().min(1).max(8),
 });
 
+/** The device's own end of the network, so that labels stay on it: what follows the `features` numbers of each stream. */
+const tail = z.strictObject({ features: z.int().positive().max(4096) });
+
 /** What a device may disclose of each record, and how often it codes one (docs/privacy.md). */
 const disclosure = z
 	.strictObject({
@@ -130,6 +133,8 @@ const manifestFields = z.strictObject({
 	smashedShape: shape,
 	/** Null: smashed data are real numbers. */
 	code: code.nullable().default(null),
+	/** Null: devices send their labels to the aggregator, which holds all of the streams. */
+	tail: tail.nullable().default(null),
 	/** Artifacts made before there was a choice release in every epoch, without a budget. */
 	disclosure: disclosure.default({ release: "every-epoch", budgetBits: null }),
 	streams: z
@@ -178,13 +183,18 @@ export const manifestSchema = manifestFields
 		({ code, disclosure: { release, randomisedResponse } }) =>
 			code !== null || (release === "every-epoch" && randomisedResponse === undefined),
 		{ message: "only a code can be released once, be refreshed or be randomised", path: ["disclosure"] },
-	);
+	)
+	.refine(({ code, tail }) => code === null || tail === null, {
+		message: "a model whose cut is a code has no tail on the device",
+		path: ["tail"],
+	});
 
 export type Manifest = z.infer<typeof manifestSchema>;
 export type MapSettings = z.infer<typeof map>;
 export type RecoverySettings = z.infer<typeof recovery>;
 export type OptimiserSettings = z.infer<typeof optimiser>;
 export type LossSettings = z.infer<typeof loss>;
+export type TailSettings = z.infer<typeof tail>;
 export type CodeSettings = z.infer<typeof code>;
 export type DisclosureSettings = z.infer<typeof disclosure>;
 export type GradientClipping = z.infer<typeof gradientClipping>;

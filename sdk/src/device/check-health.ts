@@ -22,7 +22,7 @@ export async function checkHealth(
 	const x = samples === undefined ? blank(manifest.inputShape) : lastSamples(samples).x;
 	try {
 		if (data?.train !== undefined) {
-			const graphs = ["client/forward", "client/train"] as const;
+			const graphs = ["client/forward", "client/tail", "client/train", "client/decide"] as const;
 			await model.segment.compile(graphs.filter((name) => model.segment.artifact.graphs.has(name)));
 		}
 		const coded = manifest.code !== null;

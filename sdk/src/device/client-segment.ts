@@ -11,6 +11,10 @@ export type ClientGraph =
 	| "client/infer"
 	/** One optimiser step of client segment and local head without the aggregator; only where the cut is a code. */
 	| "client/local"
+	/** Loss of each stream by the device's labels, and its gradient at the features; only where the device has a tail. */
+	| "client/tail"
+	/** Probabilities of the streams and the decision from features; only where the device has a tail. */
+	| "client/decide"
 	/** Level indices of a code [B,k] and the local head's answer; only where the cut is a code. */
 	| "client/code"
 	| `wire/encode.${Exclude<WireDType, "float32">}`

@@ -118,6 +118,17 @@ export function rowsOf<T extends "float32" | "int64">(
 	return { dtype: batch.dtype, dims: [positions.length, ...shape], data: data as Tensor<T>["data"] };
 }
 
+/** One row [B,K] of scores [B,rows,K]. */
+export function scoresOfRow({ dims, data }: Tensor<"float32">, row: number): Tensor<"float32"> {
+	const [count = 0, rows = 0, classes = 0] = dims;
+	const scores = new Float32Array(count * classes);
+	for (let b = 0; b < count; b++) {
+		const from = (b * rows + row) * classes;
+		scores.set(data.subarray(from, from + classes), b * classes);
+	}
+	return { dtype: "float32", dims: [count, classes], data: scores };
+}
+
 /** Index of the largest of `classes` scores in each row of the last axis. */
 export function decide(scores: Float32Array, classes: number): Int32Array {
 	const decisions = new Int32Array(scores.length / classes);

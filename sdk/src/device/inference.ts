@@ -4,6 +4,7 @@ import { recordDigests } from "../ledger/record-digest.js";
 import {
 	type CodeTensor,
 	creditVersion,
+	type FeaturesMessage,
 	protocolLimits,
 	type RefusedMessage,
 	type ScoresMessage,
@@ -13,9 +14,17 @@ import { elementCount, type Tensor } from "../tensor.js";
 import type { AggregatorLink } from "./aggregator-link.js";
 import { requireFiniteOutputs, unhealthy } from "./check-health.js";
 import type { ClientModel } from "./client-model.js";
-import { applying, type DeployedRelease, decide, localScoresOf, releaseDeployed } from "./deployed-forward.js";
+import {
+	applying,
+	type DeployedRelease,
+	decide,
+	localScoresOf,
+	releaseDeployed,
+	scoresOfRow,
+} from "./deployed-forward.js";
 import { requireFiniteValues, shapeMisfit } from "./device-data.js";
 import type { DeviceSettings } from "./device-options.js";
+import { requireFeatures, tailScores } from "./device-tail.js";
 import type { Enrolment } from "./enrolment.js";
 import { leftOutError } from "./left-out.js";
 
@@ -48,7 +57,10 @@ export interface InferOptions {
 /** What may leave for a decision. */
 type Released = Omit<DeployedRelease, "permit"> & { readonly withheld: LimitError | undefined };
 
-type Answer = ScoresMessage | RefusedMessage | "late";
+/** The decision's rows as they came, or as the device's tail made them from features. */
+type Scored = Pick<ScoresMessage, "type" | "streams" | "arrived" | "model" | "tensors">;
+
+type Answer = ScoresMessage | FeaturesMessage | RefusedMessage | "late";
 
 /** Decisions of the whole system, with the local head to fall back on. */
 export class Inference {
@@ -68,9 +80,9 @@ export class Inference {
 	}
 
 	/** True when the message was an answer to a request, waited for or not. */
-	take(message: ScoresMessage | RefusedMessage): boolean {
+	take(message: ScoresMessage | FeaturesMessage | RefusedMessage): boolean {
 		if (message.type === "refused" && message.of !== "infer") return false;
-		if (message.type === "scores" && message.session !== this.#session) return true;
+		if (message.type !== "refused" && message.session !== this.#session) return true;
 		if (message.seq !== undefined) this.#waiting.get(message.seq)?.(message);
 		return true;
 	}
@@ -82,6 +94,8 @@ export class Inference {
 		const { manifest } = model.segment.artifact;
 		const count = requireSamples(manifest, samples);
 		const version = model.state.version;
+		// Training may go on until the answer comes.
+		const { params } = model.state.weights;
 		// The aggregator has the other half of the agreed model only.
 		const agreed = this.#enrolment.model === model;
 		let released: Released | undefined;
@@ -101,8 +115,10 @@ export class Inference {
 		const answer = released?.smashed ? await this.#ask(model, released.smashed, allowPartial, signal) : "late";
 		const size = [count, manifest.classes.length] as const;
 		const several = isMultiLabel(manifest.loss);
-		if (answer !== "late" && answer.type === "scores") {
-			const decision = fromScores(answer, size, several);
+		const scored =
+			answer !== "late" && answer.type === "features" ? await byTail(model, params, answer, count) : answer;
+		if (scored !== "late" && scored.type === "scores") {
+			const decision = fromScores(scored, size, several);
 			if (decision !== undefined) return decision;
 		}
 		return {
@@ -184,24 +200,36 @@ export function requireSamples(manifest: Manifest, samples: Tensor<"float32">): 
 	return count;
 }
 
+/** What the device's tail decides; late when what came are no features of the request. */
+async function byTail(
+	model: ClientModel,
+	params: Tensor<"float32">,
+	answer: FeaturesMessage,
+	count: number,
+): Promise<Scored | "late"> {
+	let features: Tensor<"float32">;
+	try {
+		features = requireFeatures(model, answer, count);
+	} catch (error) {
+		if (error instanceof ShapeError) return "late";
+		throw error;
+	}
+	const scores = await tailScores(model, params, features);
+	const streams = [...model.segment.artifact.manifest.streams, "fused"];
+	return { type: "scores", streams, arrived: answer.arrived ?? 1, model: answer.model, tensors: { scores } };
+}
+
 /** Undefined when the answer does not fit the request: it is none then. */
 function fromScores(
-	answer: ScoresMessage,
+	answer: Scored,
 	[count, classes]: readonly [number, number],
 	several: boolean,
 ): Decision | undefined {
 	const { streams: names, arrived, model, tensors } = answer;
-	const { dims, data } = tensors.scores as Tensor<"float32">;
-	if (dims.join() !== [count, names.length, classes].join()) return undefined;
+	const table = tensors.scores as Tensor<"float32">;
+	if (table.dims.join() !== [count, names.length, classes].join()) return undefined;
 	const streams: Record<string, Tensor<"float32">> = {};
-	for (const [row, name] of names.entries()) {
-		const scores = new Float32Array(count * classes);
-		for (let b = 0; b < count; b++) {
-			const from = (b * names.length + row) * classes;
-			scores.set(data.subarray(from, from + classes), b * classes);
-		}
-		streams[name] = { dtype: "float32", dims: [count, classes], data: scores };
-	}
+	for (const [row, name] of names.entries()) streams[name] = scoresOfRow(table, row);
 	const scores = streams[names.at(-1) as string] as Tensor<"float32">;
 	return { source: "aggregator", ...decided(scores.data, classes, several), scores, streams, arrived, model };
 }

@@ -2,18 +2,28 @@ import { LimitError } from "../errors.js";
 import type { Clock } from "../ports/clock.js";
 import type { DeviceStore, StoreChange } from "../ports/device-store.js";
 import {
+	type BackwardMessage,
 	type BatchMessage,
 	type CodesMessage,
 	decodeEnvelope,
 	type EvaluateMessage,
 	encodeEnvelope,
+	type FiguresMessage,
+	type ForwardMessage,
 	protocolLimits,
 	type WeightsMessage,
 } from "../protocol/index.js";
 import { readRecord, writeRecord } from "../store/record.js";
 
 /** Messages that take effect on the aggregator's weights or measurements, each exactly once. */
-export type KeptMessage = BatchMessage | EvaluateMessage | CodesMessage | WeightsMessage;
+export type KeptMessage =
+	| BatchMessage
+	| EvaluateMessage
+	| CodesMessage
+	| ForwardMessage
+	| BackwardMessage
+	| FiguresMessage
+	| WeightsMessage;
 
 /** A message in the outbox. */
 export interface OutboxEntry {
@@ -169,6 +179,9 @@ function seqOf({ seq = 0 }: MessageName): number {
 	return seq;
 }
 
-function tensorBytesOf({ tensors }: KeptMessage): number {
-	return Object.values(tensors ?? {}).reduce((total: number, { data }) => total + data.byteLength, 0);
+function tensorBytesOf(message: KeptMessage): number {
+	return Object.values(("tensors" in message && message.tensors) || {}).reduce(
+		(total: number, { data }) => total + data.byteLength,
+		0,
+	);
 }

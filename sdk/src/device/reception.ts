@@ -138,6 +138,12 @@ export class Reception {
 			case "scores":
 				this.#inference.take(message);
 				return;
+			case "features":
+				if (message.task === "infer") {
+					this.#inference.take(message);
+					return;
+				}
+				break;
 			case "refused":
 				if (this.#inference.take(message)) return;
 				if (message.of === "hello" && !message.retry) throw refusalError(message);

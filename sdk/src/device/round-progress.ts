@@ -18,6 +18,8 @@ export interface RoundProgress {
 	readonly lossSum: number;
 	/** Samples the local head got right (validation); shares of a sample where several labels may apply to one. */
 	readonly right: number;
+	/** What the whole system made of them (validation whose labels stay on the device). */
+	readonly decided?: { readonly samples: number; readonly right: number; readonly lossSum: number } | undefined;
 	/** The aggregator has everything of this round, or wants no more. */
 	readonly done: boolean;
 }

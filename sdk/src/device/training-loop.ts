@@ -8,6 +8,7 @@ import type { DeviceEvent } from "./device-event.js";
 import { isCopy, nextItem, post, type Training, welcomeEvent } from "./exchange.js";
 import { localRound } from "./local-round.js";
 import { compareRounds, type RoundProgress, startOfRound } from "./round-progress.js";
+import { tailValidation } from "./tail-validation.js";
 import { sendWeights, trainingRound, weightsMessage } from "./training-round.js";
 import { validationRound } from "./validation-round.js";
 
@@ -141,7 +142,8 @@ async function* doRound(
 			await training.enrolment.records.settle({ progress: { ...progress, done: true } });
 			return;
 		}
-		yield* rounds[task](training, { progress, model, data: part });
+		const tail = task === "validate" && model.segment.artifact.manifest.tail !== null;
+		yield* (tail ? tailValidation : rounds[task])(training, { progress, model, data: part });
 	}
 	training.link.announce();
 }

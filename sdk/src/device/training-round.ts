@@ -16,6 +16,7 @@ import { fitBatches, holdWork, rest } from "./hold-work.js";
 import { leftOutEvent } from "./left-out.js";
 import type { KeptRelease } from "./outbox.js";
 import type { RoundProgress } from "./round-progress.js";
+import { type BatchAnswer, type LeavingBatch, tailStep } from "./tail-step.js";
 import { decodeReal, encodeReal, wireLabels } from "./wire-codec.js";
 
 /** The device's part of one round: its batches, one in flight, then its weights. */
@@ -92,7 +93,7 @@ export async function* sendRoundWeights(
 	await training.enrolment.records.settle({ progress: ended });
 	const { steps, samples, round } = progress;
 	const { epoch, pass = epoch } = round;
-	const { localLoss } = message;
+	const localLoss = meanLocalLoss(progress);
 	if (answered !== "refused") yield { type: "trained", epoch, pass, passDone, steps, samples, localLoss };
 	return ended;
 }
@@ -100,12 +101,18 @@ export async function* sendRoundWeights(
 /** What a device tells at the end of a round. */
 export function weightsMessage(
 	device: string,
-	{ round, samples, lossSum }: RoundProgress,
-	{ state }: ClientModel,
+	progress: RoundProgress,
+	{ state, segment }: ClientModel,
 ): WeightsMessage {
+	const { round, samples } = progress;
 	const { epoch, model } = round;
-	const localLoss = samples > 0 ? lossSum / samples : undefined;
+	// A mean over a few samples, all of whose scores the aggregator can work out, would tell their labels.
+	const localLoss = segment.artifact.manifest.tail === null ? meanLocalLoss(progress) : undefined;
 	return { type: "weights", device, epoch, model, samples, localLoss, tensors: state.weights };
+}
+
+function meanLocalLoss({ samples, lossSum }: RoundProgress): number | undefined {
+	return samples > 0 ? lossSum / samples : undefined;
 }
 
 /** Sends the weights of a round until the aggregator has them. */
@@ -144,15 +151,15 @@ async function* trainingStep(
 ): AsyncGenerator<DeviceEvent, Step | Unanswered | "left-out"> {
 	const { round } = part;
 	const { records } = training.enrolment;
+	const { manifest } = model.segment.artifact;
 	// A message that was kept was counted; it holds what was allowed then.
-	const kept = records.outbox.find({ type: "batch", epoch: round.epoch, seq });
+	const kept = records.outbox.find({ type: manifest.tail === null ? "batch" : "forward", epoch: round.epoch, seq });
 	if (kept !== undefined) {
 		const samples = kept.samples ?? [...batch.keys()];
 		return yield* batchStep(training, { progress: part, model, data }, seq, pick(batch, samples), undefined);
 	}
 	const whole = data.batch(batch);
 	const digests = await training.digests.of(data, batch, whole.x);
-	const { manifest } = model.segment.artifact;
 	using permit = await records.ledger.admit(disclosuresOf(manifest, model.welcome.smashedDtype, digests, whole.y));
 	yield* leftOutEvent(permit, round);
 	const samples = permit.admitted;
@@ -190,33 +197,15 @@ async function* batchStep(
 	const { smashed, map } = await segment.run("client/forward", inputs);
 	const forwardMs = clock.now() - started;
 	const cut = smashed as Tensor<"float32">;
-	const answered = yield* exchange(training, {
-		message: {
-			type: "batch",
-			device: training.id,
-			epoch: round.epoch,
-			seq,
-			model: round.model,
-			tensors: {
-				smashed: await encodeSmashed(model, cut, training.noise),
-				labels: wireLabels(y, manifest.classes.length),
-			},
-		},
-		release,
-		awaiting: "gradient",
-		part,
-		answer: async (message) => {
-			if (!isGradient(message, round.epoch, seq)) return undefined;
-			const { losses } = message;
-			return { losses, cutGradient: await decodeReal(segment, message.tensors.cutGradient, cut.dims, "gradient") };
-		},
-	});
+	const leaving = { part, seq, cut, y, release, smashed: await encodeSmashed(model, cut, training.noise) };
+	const answered = yield* (manifest.tail === null ? sendBatch : tailStep)(training, model, leaving);
 	if (typeof answered === "string") return answered;
 	yield* alarm(model, answered.cutGradient, y, { epoch: round.epoch, seq });
 	const resumed = clock.now();
 	const outputs = await segment.run("client/train", {
 		...inputs,
 		...(map !== undefined && { map }),
+		...(answered.features && { features: answered.features }),
 		y,
 		cutGradient: answered.cutGradient,
 		learningRate: scalar(round.learningRate),
@@ -242,6 +231,27 @@ async function encodeSmashed(
 	const { manifest } = segment.artifact;
 	if (manifest.code === null) return encodeReal(segment, cut, welcome.smashedDtype);
 	return randomised(levelIndices(cut, manifest.code), flipProbability(manifest), noise);
+}
+
+/** Sends smashed data with their labels and waits for the gradient at the cut. */
+async function* sendBatch(
+	training: Training,
+	{ segment }: ClientModel,
+	{ part, seq, cut, smashed, y, release }: LeavingBatch,
+): AsyncGenerator<DeviceEvent, BatchAnswer | Unanswered> {
+	const { epoch, model } = part.round;
+	const labels = wireLabels(y, segment.artifact.manifest.classes.length);
+	return yield* exchange(training, {
+		message: { type: "batch", device: training.id, epoch, seq, model, tensors: { smashed, labels } },
+		release,
+		awaiting: "gradient",
+		part,
+		answer: async (message) => {
+			if (!isGradient(message, epoch, seq)) return undefined;
+			const { losses } = message;
+			return { losses, cutGradient: await decodeReal(segment, message.tensors.cutGradient, cut.dims, "gradient") };
+		},
+	});
 }
 
 /** Tells when gradients have begun to have nothing to do with the labels; not where several labels may apply. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ProtocolError } from "../errors.js";
 import { protocolLimits as limits } from "./limits.js";
+import { deviceMessageTypes } from "./message-types.js";
 import type { Message, MessageType } from "./messages.js";
 import { wireDTypes } from "./tensors.js";
 import { deviceIdPattern } from "./topics.js";
@@ -131,6 +132,32 @@ const schemas = {
 		last: z.boolean(),
 		tensors: tensors.optional(),
 	}),
+	forward: z.strictObject({
+		...envelope,
+		type: z.literal("forward"),
+		task: z.enum(["train", "validate"]),
+		epoch: counter,
+		seq: counter,
+		model: counter,
+		tensors,
+	}),
+	backward: z.strictObject({
+		...envelope,
+		type: z.literal("backward"),
+		epoch: counter,
+		seq: counter,
+		model: counter,
+		tensors,
+	}),
+	figures: z.strictObject({
+		...envelope,
+		type: z.literal("figures"),
+		epoch: counter,
+		model: counter,
+		samples: counter,
+		accuracy: z.number().min(0).max(1).optional(),
+		loss: z.number().min(0).optional(),
+	}),
 	weights: z.strictObject({
 		...envelope,
 		type: z.literal("weights"),
@@ -153,7 +180,7 @@ const schemas = {
 	resume: z.strictObject({
 		...envelope,
 		type: z.literal("resume"),
-		awaiting: z.enum(["artifact", "round", "credit", "gradient", "received", "scores"]),
+		awaiting: z.enum(["artifact", "round", "credit", "features", "gradient", "received", "scores"]),
 		epoch: counter,
 		seq: counter,
 	}),
@@ -210,6 +237,17 @@ const schemas = {
 		credit: counter.optional(),
 		tensors,
 	}),
+	features: z.strictObject({
+		...envelope,
+		type: z.literal("features"),
+		task: z.enum(["train", "validate", "infer"]),
+		epoch: counter,
+		seq: counter,
+		session: counter.optional(),
+		model: counter,
+		arrived: z.number().min(0).max(1).optional(),
+		tensors,
+	}),
 	credit: z.strictObject({ ...envelope, type: z.literal("credit"), epoch: counter, upTo: counter }),
 	scores: z.strictObject({
 		...envelope,
@@ -224,14 +262,14 @@ const schemas = {
 	received: z.strictObject({
 		...envelope,
 		type: z.literal("received"),
-		of: z.enum(["weights", "evaluate", "codes"]),
+		of: z.enum(["weights", "evaluate", "codes", "figures"]),
 		epoch: counter,
 		seq: counter,
 	}),
 	refused: z.strictObject({
 		...envelope,
 		type: z.literal("refused"),
-		of: z.enum(["hello", "batch", "evaluate", "codes", "weights", "infer", "resume", "health", "bye"]).optional(),
+		of: z.enum(deviceMessageTypes).optional(),
 		code: errorCode,
 		what: text,
 		got: text.optional(),

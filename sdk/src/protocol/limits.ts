@@ -7,8 +7,11 @@ export const protocolVersion = 1;
 /** Version that adds credit and reports of models to version 1; its envelopes are the same. */
 export const creditVersion = 2;
 
+/** Version that adds steps whose labels stay on the device. */
+export const labelsOnDeviceVersion = 3;
+
 /** Versions this code speaks, the oldest first. */
-export const protocolVersions: readonly number[] = [protocolVersion, creditVersion];
+export const protocolVersions: readonly number[] = [protocolVersion, creditVersion, labelsOnDeviceVersion];
 
 /** Every bound of the wire protocol. What goes over one is refused before memory is set aside for it. */
 export const protocolLimits = {

@@ -74,6 +74,48 @@ export interface CodesMessage extends Addressed {
 	readonly tensors?: { readonly smashed: CodeTensor; readonly labels: LabelTensor } | undefined;
 }
 
+/**
+ * Smashed data of a batch whose labels stay on the device: of training, or of validation. Answered by `features` or `refused`.
+ * Since version 3.
+ */
+export interface ForwardMessage extends Addressed {
+	readonly type: "forward";
+	readonly task: "train" | "validate";
+	readonly epoch: number;
+	/** Place of the batch in the round, from 0. Of training, (device, epoch, seq) takes effect exactly once. */
+	readonly seq: number;
+	/** Version of the weights the round started from. */
+	readonly model: number;
+	readonly tensors: {
+		/** [B,Cs,Hs,Ws] or [B,Cs,Ls] */
+		readonly smashed: WireTensor;
+	};
+}
+
+/** What the device's tail makes of the features of a training batch. Answered by `gradient` or `refused`. Since version 3. */
+export interface BackwardMessage extends Addressed {
+	readonly type: "backward";
+	readonly epoch: number;
+	readonly seq: number;
+	readonly model: number;
+	readonly tensors: {
+		/** [B,streams,F] gradient of the mean loss of the device's own batch. */
+		readonly featureGradient: WireTensor;
+	};
+}
+
+/** The end of a validation whose labels stay on the device. Answered by `received` or `refused`. Since version 3. */
+export interface FiguresMessage extends Addressed {
+	readonly type: "figures";
+	readonly epoch: number;
+	readonly model: number;
+	/** Validation samples the device decided on. */
+	readonly samples: number;
+	/** Of the decision, both rounded to hundredths; absent where the samples are too few to hide a label in. */
+	readonly accuracy?: number | undefined;
+	readonly loss?: number | undefined;
+}
+
 /** The device's client segment after its last step of a round. Answered by `received` or `refused`. */
 export interface WeightsMessage extends Addressed {
 	readonly type: "weights";
@@ -102,7 +144,7 @@ export interface InferMessage extends Addressed {
 }
 
 /** What a device that lost its place waits for. */
-export type Awaiting = "artifact" | "round" | "credit" | "gradient" | "received" | "scores";
+export type Awaiting = "artifact" | "round" | "credit" | "features" | "gradient" | "received" | "scores";
 
 /** Asks for an answer again, after a reconnect or when it did not come. */
 export interface ResumeMessage extends Addressed {
@@ -213,19 +255,41 @@ export interface RoundMessage extends Addressed {
 	readonly tensors?: ClientWeights | undefined;
 }
 
-/** Answer to `batch`: dL_F/dS. */
+/** Answer to `batch` and `backward`: dL_F/dS. */
 export interface GradientMessage extends Addressed {
 	readonly type: "gradient";
 	readonly epoch: number;
 	readonly seq: number;
 	readonly model: number;
-	/** Cross-entropy of each stream on this device's part of the step, in the order of the artifact's streams. */
+	/** Cross-entropy of each stream on this device's part of the step, in the order of the artifact's streams; none where the labels stay on the device. */
 	readonly losses: readonly number[];
 	/** As `credit.upTo`. Since version 2; absent: no more than before. */
 	readonly credit?: number | undefined;
 	readonly tensors: {
 		/** Shape of the batch's smashed data. */
 		readonly cutGradient: WireTensor;
+	};
+}
+
+/**
+ * Answer to `forward`, and to `infer` where labels stay on the device: what the streams make of smashed data. The device's
+ * tail does the rest. Since version 3.
+ */
+export interface FeaturesMessage extends Addressed {
+	readonly type: "features";
+	readonly task: "train" | "validate" | "infer";
+	/** Of the `forward`; 0 for `infer`. */
+	readonly epoch: number;
+	readonly seq: number;
+	/** Of the `infer`. */
+	readonly session?: number | undefined;
+	/** Of `forward`: its own. Of `infer`: version of the weights that answered. */
+	readonly model: number;
+	/** Of `infer`: fraction of the smashed data that arrived. */
+	readonly arrived?: number | undefined;
+	readonly tensors: {
+		/** [B,streams,F] */
+		readonly features: WireTensor;
 	};
 }
 
@@ -256,12 +320,12 @@ export interface ScoresMessage extends Addressed {
 	};
 }
 
-/** Acknowledges `weights`, `evaluate` or `codes`. */
+/** Acknowledges `weights`, `evaluate`, `codes` or `figures`. */
 export interface ReceivedMessage extends Addressed {
 	readonly type: "received";
-	readonly of: "weights" | "evaluate" | "codes";
+	readonly of: "weights" | "evaluate" | "codes" | "figures";
 	readonly epoch: number;
-	/** Of the `evaluate` or `codes` message; 0 for `weights`. */
+	/** Of the `evaluate` or `codes` message; 0 for the others. */
 	readonly seq: number;
 }
 
@@ -332,6 +396,9 @@ export type DeviceMessage =
 	| BatchMessage
 	| EvaluateMessage
 	| CodesMessage
+	| ForwardMessage
+	| BackwardMessage
+	| FiguresMessage
 	| WeightsMessage
 	| InferMessage
 	| ResumeMessage
@@ -344,6 +411,7 @@ export type AggregatorMessage =
 	| ArtifactMessage
 	| RoundMessage
 	| GradientMessage
+	| FeaturesMessage
 	| CreditMessage
 	| ScoresMessage
 	| ReceivedMessage

@@ -1,7 +1,7 @@
 import { ProtocolError, type PsglError } from "../errors.js";
 import type { MessageIdentity } from "./identity.js";
 import { protocolLimits } from "./limits.js";
-import type { RefusedMessage } from "./messages.js";
+import type { MessageType, RefusedMessage } from "./messages.js";
 
 /** Refusals after which the same message, sent again, can succeed: it was damaged on its way, or had to make room. */
 const passing: ReadonlySet<string> = new Set([
@@ -15,7 +15,7 @@ const passing: ReadonlySet<string> = new Set([
 export function refuse(
 	device: string,
 	error: PsglError,
-	about?: MessageIdentity,
+	about?: Omit<MessageIdentity, "type"> & { readonly type?: MessageType | undefined },
 	retry: boolean = passing.has(error.code),
 ): RefusedMessage {
 	return {

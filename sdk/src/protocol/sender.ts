@@ -1,31 +1,8 @@
 import { ProtocolError } from "../errors.js";
 import type { Header } from "./headers.js";
-import type { AggregatorMessageType, DeviceMessageType } from "./messages.js";
+import { aggregatorMessageTypes, deviceMessageTypes } from "./message-types.js";
 
-const types = {
-	device: [
-		"hello",
-		"batch",
-		"evaluate",
-		"codes",
-		"weights",
-		"infer",
-		"resume",
-		"health",
-		"bye",
-	] satisfies DeviceMessageType[],
-	aggregator: [
-		"welcome",
-		"artifact",
-		"round",
-		"gradient",
-		"credit",
-		"scores",
-		"received",
-		"refused",
-		"end",
-	] satisfies AggregatorMessageType[],
-} as const;
+const types = { device: deviceMessageTypes, aggregator: aggregatorMessageTypes } as const;
 
 /**
  * Checks that a message is one its sender may send, on the topic of the device it names: the broker guards topics,

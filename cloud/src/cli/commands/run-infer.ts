@@ -70,12 +70,19 @@ async function decideOffline(artifact: Artifact, x: Tensor<"float32">, runtime: 
 		return { source: "local-head", scores: data, arrived: 0, model: manifest.version };
 	}
 	await using server = await runtime.load(artifactGraph(artifact, "server/infer"));
-	const { scores } = await server.run({
+	const answer = await server.run({
 		smashed: smashed as Tensor,
 		params: artifactTensor(artifact, "server/params"),
 		stats: artifactTensor(artifact, "server/stats"),
 	});
+	const { scores } = manifest.tail === null ? answer : await decideByTail(artifact, answer.features as Tensor, runtime);
 	return { source: "artifact", scores: fusedRow(scores as Tensor<"float32">), arrived: 1, model: manifest.version };
+}
+
+/** The device's end of the network. */
+async function decideByTail(artifact: Artifact, features: Tensor, runtime: Runtime) {
+	await using tail = await runtime.load(artifactGraph(artifact, "client/decide"));
+	return tail.run({ features, params: artifactTensor(artifact, "client/params") });
 }
 
 /** The decision's row of scores [B,rows,K]. */

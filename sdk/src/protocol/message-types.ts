@@ -1,0 +1,31 @@
+import type { AggregatorMessageType, DeviceMessageType } from "./messages.js";
+
+/** What a device sends. */
+export const deviceMessageTypes = [
+	"hello",
+	"batch",
+	"evaluate",
+	"codes",
+	"forward",
+	"backward",
+	"figures",
+	"weights",
+	"infer",
+	"resume",
+	"health",
+	"bye",
+] as const satisfies readonly DeviceMessageType[];
+
+/** What the aggregator sends. */
+export const aggregatorMessageTypes = [
+	"welcome",
+	"artifact",
+	"round",
+	"gradient",
+	"features",
+	"credit",
+	"scores",
+	"received",
+	"refused",
+	"end",
+] as const satisfies readonly AggregatorMessageType[];
