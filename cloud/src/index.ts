@@ -24,7 +24,7 @@ export {
 } from "./aggregator/robust-averaging.js";
 export { Roster, type RosterDevice } from "./aggregator/roster.js";
 export { artifactDigest } from "./aggregator/run-identity.js";
-export { decodeRecord, type RunRecord } from "./aggregator/run-record.js";
+export { decodeRecord, encodeRecordEntries, RecordReader, type RunRecord } from "./aggregator/run-record.js";
 export { type AggregatorSettings, type ResolvedSettings, resolveSettings } from "./aggregator/settings.js";
 export { type GuardedBatch, SmashedGuard, smashedGuardLimits } from "./aggregator/smashed-guard.js";
 export { averagesWeights, extendAverage, type WeightAverage } from "./aggregator/weight-average.js";
@@ -82,6 +82,11 @@ export {
 export { RolloutFolder } from "./rollout/rollout-folder.js";
 export { isInGroup } from "./rollout/rollout-group.js";
 export { rolloutLimits } from "./rollout/rollout-limits.js";
+export { type Ingress, type IngressOptions, startIngress } from "./scale/ingress.js";
+export type { OwnPartitionOptions } from "./scale/own-partition.js";
+export { type OwnPartitionsOptions, ownPartitions } from "./scale/own-partitions.js";
+export { partitionOf } from "./scale/partitions.js";
+export { RunStore, type RunStoreOptions } from "./scale/run-store.js";
 export { type JetStreamBlobStoreOptions, openJetStreamBlobStore } from "./store/jetstream-blob-store.js";
 export { type JetStreamLeasesOptions, openJetStreamLeases } from "./store/jetstream-leases.js";
 export { type JetStreamLogOptions, openJetStreamLog } from "./store/jetstream-log.js";

@@ -65,6 +65,10 @@ export const cloudLimits = {
 	/** Milliseconds between attempts to connect again, and between pings that notice a dead link. */
 	storeReconnectMs: 250,
 	storePingMs: 2_000,
+	/** Milliseconds an ingress may take to hand a message on before the aggregator gives it up: the device asks again. */
+	storeSendMs: 5_000,
+	/** Milliseconds between two notices of who owns a partition. */
+	ownerNoticeMs: 500,
 	/** Milliseconds after which a lease nobody renews is free, between renewals, and between attempts of those who stand by. */
 	leaseMs: 6_000,
 	leaseRenewMs: 1_500,

@@ -1,6 +1,7 @@
 import type { Clock, Runtime } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
 import type { Broker } from "../broker/broker.js";
+import type { CheckpointStore } from "./checkpoint-store.js";
 import type { EndReason, Traffic, Validation } from "./events.js";
 import type { AggregatorSettings } from "./settings.js";
 
@@ -14,6 +15,8 @@ export interface AggregatorOptions {
 	readonly settings?: AggregatorSettings | undefined;
 	/** Written after every round; when it exists, training goes on from it. Default: none. */
 	readonly checkpointFile?: string | undefined;
+	/** Instead of `checkpointFile`, where checkpoints lie somewhere else. */
+	readonly checkpoints?: CheckpointStore | undefined;
 	/**
 	 * Where staged roll-outs are kept. Only where the artifact is served and not trained (`rounds` 0); then `Aggregator.rollout` takes
 	 * orders. Default: none.

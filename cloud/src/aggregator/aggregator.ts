@@ -5,8 +5,8 @@ import type { Rollout } from "../rollout/rollout.js";
 import type { AggregatorOptions, AggregatorResult } from "./aggregator-options.js";
 import { BatchIntake } from "./batch-intake.js";
 import { Changed } from "./changed.js";
-import { readNewestCheckpoint } from "./checkpoint.js";
 import { CheckpointKeeper } from "./checkpoint-keeper.js";
+import { type CheckpointStore, readNewestCheckpoint } from "./checkpoint-store.js";
 import type { AggregatorContext } from "./context.js";
 import type { DecisionWeights } from "./decisions.js";
 import { DeviceTelemetry, type KnownDevice } from "./device-telemetry.js";
@@ -14,6 +14,7 @@ import { Downlink } from "./downlink.js";
 import { type ClientArtifact, clientArtifact } from "./enrolment.js";
 import { EventBuffer } from "./event-buffer.js";
 import type { AggregatorEvent, RoundReport, Traffic } from "./events.js";
+import { fileCheckpoints } from "./file-checkpoints.js";
 import { artifactPrior, fitPrior, trainedArtifact } from "./final-artifact.js";
 import { ReleaseDesk } from "./release-desk.js";
 import { Roster } from "./roster.js";
@@ -169,15 +170,13 @@ export class Aggregator implements AsyncDisposable {
 	 * as `Rollout.open`.
 	 */
 	static async start(options: AggregatorOptions): Promise<Aggregator> {
-		const { artifact, runtime, checkpointFile } = options;
+		const { artifact, runtime } = options;
 		const settings = resolveSettings(options.settings ?? {}, artifact.manifest);
 		const { classWeights, smashedDtype, gradientDtype } = settings;
 		const client = await clientArtifact(artifact);
 		const run = { artifact: await artifactDigest(artifact), runtime: engineOf(options) };
-		const newest =
-			checkpointFile === undefined
-				? undefined
-				: await readNewestCheckpoint(checkpointFile, (bytes) => decodeState(bytes, run));
+		const checkpoints = checkpointsOf(options);
+		const newest = checkpoints && (await readNewestCheckpoint(checkpoints, (bytes) => decodeState(bytes, run)));
 		const resumed = newest?.checkpoint;
 		const dtypes = [smashedDtype, gradientDtype];
 		const server = await ServerSegment.load(artifact, runtime, { threads: options.threads ?? 1, classWeights, dtypes });
@@ -233,13 +232,14 @@ export class Aggregator implements AsyncDisposable {
 	}
 
 	/**
-	 * Writes the state after the last finished round to `file`, whole or not at all.
+	 * Writes the state after the last finished round to a file or another place, whole or not at all.
 	 * @throws DataError `PSGL_CHECKPOINT_WRITE`.
 	 */
-	async checkpoint(file: string): Promise<void> {
+	async checkpoint(to: string | CheckpointStore): Promise<void> {
 		const { state } = this.#training;
-		await this.#checkpoints.write(file, state);
-		this.#emit({ type: "checkpoint", file, round: state.round });
+		const store = typeof to === "string" ? fileCheckpoints(to) : to;
+		await this.#checkpoints.write(store, state);
+		this.#emit({ type: "checkpoint", file: store.name, round: state.round });
 	}
 
 	/** Stops training and answering. The broker stays. */
@@ -289,10 +289,10 @@ export class Aggregator implements AsyncDisposable {
 	async #onState(state: TrainingState): Promise<void> {
 		const { model, server } = deployedWeights(state);
 		this.#decisions = { model, server, prior: this.#decisions.prior };
-		const { checkpointFile, broker } = this.#options;
-		if (checkpointFile === undefined || !this.#context.history.isLive) return;
-		const { end } = broker.log;
-		await this.checkpoint(checkpointFile);
+		const checkpoints = checkpointsOf(this.#options);
+		if (checkpoints === undefined || !this.#context.history.isLive) return;
+		const { end } = this.#options.broker.log;
+		await this.checkpoint(checkpoints);
 		this.#checkpoints.wrote(end);
 	}
 
@@ -319,6 +319,10 @@ export class Aggregator implements AsyncDisposable {
 		this.#closing.abort();
 		this.#context.history.live();
 	}
+}
+
+function checkpointsOf({ checkpoints, checkpointFile }: AggregatorOptions): CheckpointStore | undefined {
+	return checkpoints ?? (checkpointFile === undefined ? undefined : fileCheckpoints(checkpointFile));
 }
 
 /** Batches whose smashed data, read, fit in the bytes set aside for them; at least one. */

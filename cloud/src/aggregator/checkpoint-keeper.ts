@@ -1,7 +1,7 @@
-import { DataError } from "@psgl/sdk";
+import { DataError, PsglError } from "@psgl/sdk";
 import { cloudLimits } from "../limits.js";
 import type { Log } from "../log/log.js";
-import { writeCheckpoint } from "./checkpoint.js";
+import type { CheckpointStore } from "./checkpoint-store.js";
 import { encodeState, type RunIdentity, type TrainingState } from "./training-state.js";
 
 export interface CheckpointKeeperOptions {
@@ -21,14 +21,15 @@ export class CheckpointKeeper {
 		this.#options = options;
 	}
 
-	/** Writes the state to `file`, whole or not at all. @throws DataError `PSGL_CHECKPOINT_WRITE`. */
-	async write(file: string, state: TrainingState): Promise<void> {
+	/** Writes the state, whole or not at all. @throws DataError `PSGL_CHECKPOINT_WRITE`; ConfigError `PSGL_BLOB_FENCED`. */
+	async write(to: CheckpointStore, state: TrainingState): Promise<void> {
 		const { log, run } = this.#options;
 		try {
-			await writeCheckpoint(file, encodeState(state, run, { id: log.id, position: log.durable ? log.end : 0 }));
+			await to.write(encodeState(state, run, { id: log.id, position: log.durable ? log.end : 0 }));
 		} catch (cause) {
+			if (cause instanceof PsglError) throw cause;
 			throw new DataError("PSGL_CHECKPOINT_WRITE", {
-				what: `cannot write the checkpoint ${file}`,
+				what: `cannot write the checkpoint ${to.name}`,
 				got: (cause as Error).message,
 				remedy: "Check the folder's rights and free space",
 				cause,

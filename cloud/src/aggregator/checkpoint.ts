@@ -1,11 +1,6 @@
 import { createHash } from "node:crypto";
-import { readFile, rename } from "node:fs/promises";
-import { dirname } from "node:path";
 import { DataError, type Tensor, tensorBytes, tensorFromBytes } from "@psgl/sdk";
 import { z } from "zod";
-import { syncFolder } from "../files/sync-folder.js";
-import { writeAtomically } from "../files/write-atomically.js";
-import { cloudLimits } from "../limits.js";
 
 type Vector = Tensor<"float32">;
 
@@ -68,64 +63,6 @@ function parseHeader(json: Buffer): unknown {
 		return JSON.parse(json.toString());
 	} catch (cause) {
 		throw wrongFormat(`a header that is no JSON: ${(cause as Error).message}`);
-	}
-}
-
-/** A checkpoint's file and the ones before it, newest first. */
-export function checkpointFiles(file: string): readonly string[] {
-	return Array.from({ length: cloudLimits.checkpointsKept }, (_, age) => (age === 0 ? file : `${file}.${age}`));
-}
-
-/** As `writeAtomically`; the files of the last checkpoints stay beside it, as `.1`, `.2`. */
-export async function writeCheckpoint(file: string, bytes: Uint8Array): Promise<void> {
-	const next = `${file}.next`;
-	await writeAtomically(next, bytes);
-	const files = checkpointFiles(file);
-	for (let age = files.length - 1; age > 0; age--) {
-		await rename(files[age - 1] as string, files[age] as string).catch((error: NodeJS.ErrnoException) => {
-			if (error.code !== "ENOENT") throw error;
-		});
-	}
-	await rename(next, file);
-	await syncFolder(dirname(file));
-}
-
-/**
- * The newest checkpoint that `decode` takes: one that is damaged is passed over for the one before it.
- * @returns undefined when there is none.
- * @throws what `decode` throws; DataError `PSGL_CHECKPOINT_DAMAGED` when all are, `PSGL_CHECKPOINT_READ`.
- */
-export async function readNewestCheckpoint<T>(
-	file: string,
-	decode: (bytes: Uint8Array) => T,
-): Promise<{ readonly checkpoint: T; readonly damaged: number } | undefined> {
-	const faults: unknown[] = [];
-	for (const each of checkpointFiles(file)) {
-		const bytes = await readIfPresent(each);
-		if (bytes === undefined) continue;
-		try {
-			return { checkpoint: decode(bytes), damaged: faults.length };
-		} catch (error) {
-			if (!(error instanceof DataError) || error.code !== "PSGL_CHECKPOINT_DAMAGED") throw error;
-			faults.push(error);
-		}
-	}
-	if (faults.length > 0) throw faults[0];
-	return undefined;
-}
-
-/** The bytes of a file, or undefined when there is none. @throws DataError `PSGL_CHECKPOINT_READ`. */
-async function readIfPresent(file: string): Promise<Uint8Array | undefined> {
-	try {
-		return await readFile(file);
-	} catch (cause) {
-		if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-		throw new DataError("PSGL_CHECKPOINT_READ", {
-			what: `cannot read the checkpoint ${file}`,
-			got: (cause as Error).message,
-			remedy: "Check the file's rights, or name another one",
-			cause,
-		});
 	}
 }
 

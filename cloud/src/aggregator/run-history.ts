@@ -3,7 +3,7 @@ import { ChunkAssembler, type DeviceMessage, defaultReceiveLimits } from "@psgl/
 import { cloudLimits } from "../limits.js";
 import { decodeEntry } from "../log/entry.js";
 import type { Log } from "../log/log.js";
-import { decodeRecord, type Entries, encodeRecord, type RecordOf, type RunRecord } from "./run-record.js";
+import { type Entries, encodeRecordEntries, type RecordOf, RecordReader, type RunRecord } from "./run-record.js";
 import type { ResolvedSettings } from "./settings.js";
 
 /** What the log tells of one leg. */
@@ -42,6 +42,8 @@ export class RunHistory {
 	readonly #rounds = new Map<number, RoundHistory>();
 	#resumeAt: number;
 	#live = false;
+	/** A long record that is being written, and those after it. */
+	#writing: Promise<void> | undefined;
 	#session = crypto.getRandomValues(new Uint32Array(1))[0] as number;
 	#resolve: () => void = () => undefined;
 	/** Resolves when everything the log tells has been done again. */
@@ -62,8 +64,9 @@ export class RunHistory {
 		const history = new RunHistory(options);
 		const { log } = options;
 		if (from >= log.openedAt) return history;
+		const records = new RecordReader();
 		for await (const { position, bytes } of log.read(from)) {
-			const record = decodeRecord(bytes);
+			const record = records.take(bytes);
 			if (record !== undefined) history.#take(record, position);
 			if (position === log.openedAt - 1) break;
 		}
@@ -122,14 +125,31 @@ export class RunHistory {
 		this.#resolve();
 	}
 
-	/** Writes a record; resolves when it is safe. While the disk is full, tries again. */
-	async append(record: RunRecord): Promise<void> {
-		const { log, clock, readOnly } = this.#options;
-		if (!log.durable || readOnly) return;
-		const bytes = encodeRecord(record);
+	/** Writes a record; resolves when it is safe. While the disk is full, tries again. @throws ConnectionError `PSGL_LEASE_LOST`. */
+	append(record: RunRecord): Promise<void> {
+		const { log, readOnly } = this.#options;
+		if (!log.durable || readOnly) return Promise.resolve();
+		const entries = encodeRecordEntries(record);
+		const [first] = entries as [Uint8Array];
+		// A long record's parts follow one another: the next record waits.
+		if (entries.length === 1 && this.#writing === undefined) return this.#write(first);
+		const written = (this.#writing ?? Promise.resolve()).then(async () => {
+			for (const entry of entries) await this.#write(entry);
+		});
+		const done = written
+			.catch(() => undefined)
+			.then(() => {
+				if (this.#writing === done) this.#writing = undefined;
+			});
+		this.#writing = done;
+		return written;
+	}
+
+	async #write(entry: Uint8Array): Promise<void> {
+		const { log, clock } = this.#options;
 		for (;;) {
 			try {
-				await log.append(bytes);
+				await log.append(entry, { asOwner: true });
 				return;
 			} catch (error) {
 				if (!(error instanceof PsglError) || error.code !== "PSGL_JOURNAL_FULL") throw error;
@@ -164,6 +184,8 @@ export class RunHistory {
 
 	#take(record: RunRecord, position: number): void {
 		switch (record.type) {
+			case "owner":
+				return;
 			case "round":
 				this.#rounds.set(record.round, { start: record, position, legs: new Map(), end: undefined });
 				return;
@@ -191,8 +213,9 @@ export class RunHistory {
 /** The settings the first round in a log began with; undefined when it tells of none. */
 export async function recordedSettings(log: Log): Promise<ResolvedSettings | undefined> {
 	if (log.start >= log.openedAt) return undefined;
+	const records = new RecordReader();
 	for await (const { position, bytes } of log.read(log.start)) {
-		const record = decodeRecord(bytes);
+		const record = records.take(bytes);
 		if (record?.type === "round") return record.settings;
 		if (position === log.openedAt - 1) break;
 	}

@@ -15,7 +15,7 @@ import {
 import { cloudLimits } from "../limits.js";
 import { decodeEntry } from "../log/entry.js";
 import type { Log, LogEntry } from "../log/log.js";
-import type { Entries } from "./run-record.js";
+import { type Entries, isRecordEntry } from "./run-record.js";
 import { Slots } from "./slots.js";
 
 /** What reads the devices' messages. Those of one device come one at a time, in order. */
@@ -87,7 +87,7 @@ export class Uplink {
 		try {
 			for await (const { position, bytes } of log.read(from, { signal: stop })) {
 				// The others the aggregator itself wrote.
-				if (bytes[0] !== 0) await this.#entry({ position, bytes }, (error) => failed.abort(error));
+				if (!isRecordEntry(bytes)) await this.#entry({ position, bytes }, (error) => failed.abort(error));
 				this.#options.onRead(position);
 			}
 		} catch (error) {

@@ -56,6 +56,15 @@ export function replaced(client: string, peer: string): ConnectionError {
 	});
 }
 
+/** The cloud ends a connection itself. */
+export function asked(client: string, why: string): ConnectionError {
+	return new ConnectionError("PSGL_BROKER_MOVED", {
+		what: `client ${client} has to connect again`,
+		got: why,
+		remedy: "Nothing: the device comes back by itself",
+	});
+}
+
 /** The client id names no device. Answered with return code 2 (MQTT 3.1.1 section 3.2.2.3). */
 export function badClientId(client: string): AuthenticateError {
 	return refusal(

@@ -3,9 +3,9 @@ import { defaultReceiveLimits, deviceTopic, encodeEnvelope, identify, refuse } f
 import type { Client, PublishPacket } from "aedes";
 import { cloudLimits as limits } from "../limits.js";
 import { encodeEntry } from "../log/entry.js";
-import type { Log } from "../log/log.js";
+import type { Log, LogInlet } from "../log/log.js";
 import { createMemoryLog } from "../log/memory-log.js";
-import { replaced, slowClient, tooManySessions } from "./broker-errors.js";
+import { asked, replaced, slowClient, tooManySessions } from "./broker-errors.js";
 import { flood } from "./byte-guard.js";
 import { type Introduction, MqttServer } from "./mqtt-server.js";
 import { publishChannel } from "./publish-rules.js";
@@ -27,7 +27,7 @@ export interface WebSocketOptions {
 	readonly origins: readonly string[];
 }
 
-export interface BrokerOptions {
+export interface BrokerOptions<L extends LogInlet = Log> {
 	/** Default 127.0.0.1. */
 	readonly host?: string;
 	/** Default 1883, 8883 with `tls`; 0 takes a free one. */
@@ -39,7 +39,7 @@ export interface BrokerOptions {
 	/** Lets everyone who reaches the address in, unencrypted. Only for a network that is closed by other means. */
 	readonly plainOutsideLoopback?: boolean | undefined;
 	/** What devices publish is appended here before it is acknowledged. Default: a log in memory. Closed with the broker. */
-	readonly log?: Log;
+	readonly log?: L;
 	/** Longest payload taken from a device, bytes. Default 1,000,000. */
 	readonly maxMessageBytes?: number;
 	/** Open connections. Default 4096. */
@@ -51,14 +51,14 @@ export interface BrokerOptions {
 }
 
 /** An MQTT 3.1.1 broker for psgl's topics. */
-export interface Broker extends AsyncDisposable {
+export interface Broker<L extends LogInlet = Log> extends AsyncDisposable {
 	readonly host: string;
 	readonly port: number;
 	/** For clients on this machine, for instance `mqtt://127.0.0.1:1883`, `mqtts://` with TLS. */
 	readonly url: string;
 	/** For browsers, for instance `ws://127.0.0.1:8083/mqtt`; undefined without `webSocket`. */
 	readonly webSocketUrl: string | undefined;
-	readonly log: Log;
+	readonly log: L;
 	readonly maxMessageBytes: number;
 	/** Whether a client of this id is connected. */
 	isConnected(device: string): boolean;
@@ -67,6 +67,8 @@ export interface Broker extends AsyncDisposable {
 	 * is not connected, or was disconnected because it acknowledges nothing.
 	 */
 	send(device: string, payload: Uint8Array): Promise<boolean>;
+	/** Ends a device's connection, if it has one; it may come back at once. */
+	disconnect(device: string, why: string): void;
 	/**
 	 * Takes up renewed certificates and another revocation list; devices whose certificate is revoked now are disconnected.
 	 * @throws ConfigError `PSGL_TLS_FILES`, and the old ones stay in force.
@@ -81,7 +83,9 @@ export interface Broker extends AsyncDisposable {
  * @throws ConfigError `PSGL_PLAIN_OUTSIDE_LOOPBACK`, `PSGL_TLS_FILES`; ConnectionError `PSGL_PORT_IN_USE`,
  * `PSGL_BROKER_LISTEN`.
  */
-export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
+export function startBroker<L extends LogInlet>(options: BrokerOptions<L> & { readonly log: L }): Promise<Broker<L>>;
+export function startBroker(options?: BrokerOptions): Promise<Broker>;
+export async function startBroker(options: BrokerOptions<LogInlet> = {}): Promise<Broker<LogInlet>> {
 	const { host = "127.0.0.1", tls } = options;
 	if (tls === undefined && !isLoopback(host) && options.plainOutsideLoopback !== true) throw plainOutsideLoopback(host);
 	const broker = new DeviceBroker(options, tls && (await checkTls(tls)));
@@ -93,8 +97,8 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
 /** Messages a device may publish. */
 const messageRate = { perSecond: limits.messagesPerSecond, burst: limits.messageBurst };
 
-class DeviceBroker implements Broker {
-	readonly log: Log;
+class DeviceBroker implements Broker<LogInlet> {
+	readonly log: LogInlet;
 	readonly maxMessageBytes: number;
 	readonly #server: MqttServer;
 	readonly #clock: Clock;
@@ -103,7 +107,7 @@ class DeviceBroker implements Broker {
 	readonly #maxSessions: number;
 	readonly #messages: TokenBuckets;
 
-	constructor(options: BrokerOptions, tls: CheckedTls | undefined) {
+	constructor(options: BrokerOptions<LogInlet>, tls: CheckedTls | undefined) {
 		this.log = options.log ?? createMemoryLog();
 		this.maxMessageBytes = options.maxMessageBytes ?? limits.maxMessageBytes;
 		this.#maxSessions = options.maxSessions ?? limits.maxSessions;
@@ -169,6 +173,11 @@ class DeviceBroker implements Broker {
 			this.#server.disconnect(client, slowClient(`no acknowledgement for ${limits.acknowledgeTimeoutMs} ms`));
 		}
 		return false;
+	}
+
+	disconnect(device: string, why: string): void {
+		const { client } = this.#windows.get(device) ?? {};
+		if (client !== undefined) this.#server.disconnect(client, asked(device, why));
 	}
 
 	async renewTls(tls: BrokerTls): Promise<void> {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { Aggregator } from "../../aggregator/aggregator.js";
-import { checkpointFiles } from "../../aggregator/checkpoint.js";
+import { checkpointFiles } from "../../aggregator/file-checkpoints.js";
 import { recordedSettings } from "../../aggregator/run-history.js";
 import { artifactDigest } from "../../aggregator/run-identity.js";
 import { cloudLimits } from "../../limits.js";

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { z } from "zod";
-import { checkpointFiles } from "../../../aggregator/checkpoint.js";
+import { checkpointFiles } from "../../../aggregator/file-checkpoints.js";
 import { cloudLimits as limits } from "../../../limits.js";
 import { trailFiles } from "../../../trail/audit-trail.js";
 import { readEnd } from "../../board/round-file.js";

@@ -1,0 +1,61 @@
+import { systemClock } from "@psgl/sdk";
+import { Aggregator } from "../aggregator/aggregator.js";
+import type { AggregatorOptions } from "../aggregator/aggregator-options.js";
+import type { Lease } from "../lease/lease.js";
+import { cloudLimits } from "../limits.js";
+import { aborted } from "./aborted.js";
+import { blobCheckpoints } from "./blob-checkpoints.js";
+import { announceOwner } from "./notices.js";
+import type { RunStore } from "./run-store.js";
+import { StoreDownlink } from "./store-downlink.js";
+
+export interface OwnPartitionOptions {
+	readonly store: RunStore;
+	readonly partition: number;
+	/** Makes this process the owner. */
+	readonly lease: Lease;
+	readonly aggregator: Omit<AggregatorOptions, "broker" | "checkpointFile" | "checkpoints" | "signal">;
+	readonly onOwned?: ((aggregator: Aggregator) => void) | undefined;
+	/** Aborting it gives the partition up, as it is: whoever takes it goes on in the middle of the round. */
+	readonly signal: AbortSignal;
+}
+
+/**
+ * Aggregates a partition from its checkpoint and its log on, until it is given up.
+ * @throws what ends an aggregator; ConnectionError `PSGL_LEASE_LOST` and ConfigError `PSGL_BLOB_FENCED` when another has the partition.
+ */
+export async function ownPartition(options: OwnPartitionOptions): Promise<void> {
+	const { store, partition, lease, aggregator: more, onOwned, signal } = options;
+	const { clock = systemClock } = more;
+	const { epoch, lost } = lease;
+	const checkpoints = await blobCheckpoints({ blobs: store.blobs, prefix: `p${partition}`, epoch });
+	const log = await store.openLog(partition, epoch);
+	const downlink = new StoreDownlink(store.link, store.name);
+	const ended = new AbortController();
+	const over = AbortSignal.any([lost, signal, ended.signal]);
+	await using aggregator = await Aggregator.start({
+		...more,
+		broker: {
+			log,
+			maxMessageBytes: cloudLimits.storeEntryBytes - cloudLimits.packetOverheadBytes,
+			send: (device, payload) => downlink.send(device, payload),
+		},
+		checkpoints,
+	});
+	onOwned?.(aggregator);
+	void announceOwner(store.link, store.name, { partition, epoch, clock, signal: over });
+	try {
+		await Promise.race([aborted(over), failed(aggregator.result)]);
+	} finally {
+		ended.abort();
+		// Before the aggregator stops: it would write down that its round is dropped, which the next owner goes on with.
+		await log.close();
+	}
+	lost.throwIfAborted();
+}
+
+/** Rejects when `result` does, and never resolves: an aggregator that has trained answers until it is closed. */
+async function failed(result: Promise<unknown>): Promise<never> {
+	await result;
+	return new Promise(() => undefined);
+}

@@ -1,0 +1,115 @@
+import { PsglError, systemClock } from "@psgl/sdk";
+import type { Aggregator } from "../aggregator/aggregator.js";
+import type { Lease } from "../lease/lease.js";
+import { cloudLimits } from "../limits.js";
+import { announceShare, followShares } from "./notices.js";
+import { type OwnPartitionOptions, ownPartition } from "./own-partition.js";
+
+export interface OwnPartitionsOptions extends Pick<OwnPartitionOptions, "store"> {
+	/** What each partition's aggregator is started with. */
+	readonly aggregator: (partition: number) => OwnPartitionOptions["aggregator"];
+	/** This process owns a partition from now on. */
+	readonly onOwned?: ((partition: number, aggregator: Aggregator, lease: Lease) => void) | undefined;
+	/** It does so no longer: another took over, or it gave the partition to one that has none. It stands by for it again. */
+	readonly onLost?: ((partition: number, error: PsglError | undefined) => void) | undefined;
+	/** Aborting it gives everything up. */
+	readonly signal: AbortSignal;
+}
+
+const takenOver = new Set(["PSGL_LEASE_LOST", "PSGL_BLOB_FENCED"]);
+
+/**
+ * Stands by for every partition of a run and aggregates those it gets, until `signal` aborts. Whoever has partitions waits
+ * longer before it takes another, and gives one up for a process that has none: aggregators share them evenly.
+ * @throws what ends an aggregator but for the loss of its lease.
+ */
+export async function ownPartitions(options: OwnPartitionsOptions): Promise<void> {
+	const { store, signal } = options;
+	const { partitions, link, name } = store;
+	const failed = new AbortController();
+	const stop = AbortSignal.any([signal, failed.signal]);
+	const owner = new PartitionsOwner(options, stop);
+	void announceShare(link, name, { share: () => owner.share, clock: systemClock, signal: stop });
+	using _shares = followShares(link, name, (share) => {
+		if (share === 0) owner.giveOne();
+	});
+	const loops = Array.from({ length: partitions }, (_, partition) =>
+		owner.run(partition).catch((error: unknown) => {
+			failed.abort();
+			throw error;
+		}),
+	);
+	const outcomes = await Promise.allSettled(loops);
+	for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+}
+
+class PartitionsOwner {
+	readonly #options: OwnPartitionsOptions;
+	readonly #stop: AbortSignal;
+	readonly #owned = new Map<number, AbortController>();
+	#gaveAt = Number.NEGATIVE_INFINITY;
+
+	constructor(options: OwnPartitionsOptions, stop: AbortSignal) {
+		this.#options = options;
+		this.#stop = stop;
+	}
+
+	/** Partitions this process owns. */
+	get share(): number {
+		return this.#owned.size;
+	}
+
+	/** Another process has no partition: it gets the one taken last, where this one has several. */
+	giveOne(): void {
+		const now = performance.now();
+		if (this.share < 2 || now - this.#gaveAt < cloudLimits.leaseMs) return;
+		this.#gaveAt = now;
+		[...this.#owned.values()].at(-1)?.abort();
+	}
+
+	async run(partition: number): Promise<void> {
+		const { store } = this.#options;
+		const stop = this.#stop;
+		const name = `partition-${partition}`;
+		while (!stop.aborted) {
+			try {
+				await using lease = await store.leases.acquire(name, { signal: stop });
+				await this.#own(partition, lease);
+			} catch (error) {
+				if (stop.aborted) return;
+				if (!(error instanceof PsglError)) throw error;
+				if (error.code === "PSGL_LEASE_HELD") {
+					await this.#standBy();
+					continue;
+				}
+				if (!takenOver.has(error.code)) throw error;
+				this.#options.onLost?.(partition, error);
+			}
+			await this.#standBy();
+		}
+	}
+
+	async #own(partition: number, lease: Lease): Promise<void> {
+		const { store, aggregator, onOwned, onLost } = this.#options;
+		const given = new AbortController();
+		this.#owned.set(partition, given);
+		try {
+			await ownPartition({
+				store,
+				partition,
+				lease,
+				aggregator: aggregator(partition),
+				onOwned: (started) => onOwned?.(partition, started, lease),
+				signal: AbortSignal.any([this.#stop, given.signal]),
+			});
+		} finally {
+			this.#owned.delete(partition);
+		}
+		if (!this.#stop.aborted) onLost?.(partition, undefined);
+	}
+
+	async #standBy(): Promise<void> {
+		const pauseMs = cloudLimits.leasePollMs * (1 + 2 * this.share);
+		await systemClock.sleep(pauseMs, this.#stop).catch(() => undefined);
+	}
+}

@@ -1,0 +1,105 @@
+import { ConfigError } from "@psgl/sdk";
+import { encodeRecord } from "../aggregator/run-record.js";
+import type { BlobStore } from "../blobs/blob-store.js";
+import type { Leases } from "../lease/lease.js";
+import type { Log } from "../log/log.js";
+import { openJetStreamBlobStore } from "../store/jetstream-blob-store.js";
+import { openJetStreamLeases } from "../store/jetstream-leases.js";
+import { openJetStreamLog } from "../store/jetstream-log.js";
+import { NatsLink } from "../store/nats-link.js";
+
+export interface RunStoreOptions {
+	/** Addresses of NATS servers: `nats://…`, `tls://…`. */
+	readonly servers: readonly string[];
+	/** Of the run: everything of it in the store has a name that starts with this. Default `psgl`. */
+	readonly name?: string | undefined;
+	/** SHA-256 (hex) of the artifact the run started from. */
+	readonly artifact: string;
+	/** Parts of the fleet, each with an aggregator of its own. Default 1. */
+	readonly partitions?: number | undefined;
+	/** Servers that keep each thing. Default 3 where three servers or more are named, else 1. */
+	readonly replicas?: number | undefined;
+	/** Folder with `ca.pem`, `cert.pem`, `key.pem`. */
+	readonly tlsFolder?: string | undefined;
+	readonly signal?: AbortSignal | undefined;
+}
+
+/** Everything of one run that lies on NATS: a log for each partition, leases, blobs, and the way to devices. */
+export class RunStore implements AsyncDisposable {
+	readonly link: NatsLink;
+	readonly leases: Leases;
+	readonly blobs: BlobStore;
+	readonly partitions: number;
+	readonly name: string;
+	readonly #options: RunStoreOptions;
+	readonly #replicas: number;
+
+	private constructor(options: RunStoreOptions, link: NatsLink, parts: { leases: Leases; blobs: BlobStore }) {
+		this.#options = options;
+		this.link = link;
+		this.leases = parts.leases;
+		this.blobs = parts.blobs;
+		this.partitions = options.partitions ?? 1;
+		this.name = options.name ?? "psgl";
+		this.#replicas = replicasOf(options);
+	}
+
+	/**
+	 * Connects with a run's store.
+	 * @throws ConnectionError `PSGL_STORE_UNREACHABLE`, `PSGL_STORE_TIMEOUT`; ConfigError `PSGL_STORE_VERSION`,
+	 * `PSGL_STORE_CONFIG`, `PSGL_STORE_REFUSED`, `PSGL_STORE_NAME`.
+	 */
+	static async open(options: RunStoreOptions): Promise<RunStore> {
+		const { servers, name = "psgl", tlsFolder, signal } = options;
+		if (!/^[a-z0-9-]{1,32}$/.test(name)) throw badName(name);
+		const link = await NatsLink.open({ servers, client: `psgl ${name}`, tlsFolder, signal });
+		try {
+			const common = { link, name, replicas: replicasOf(options), signal };
+			return new RunStore(options, link, {
+				leases: await openJetStreamLeases(common),
+				blobs: await openJetStreamBlobStore(common),
+			});
+		} catch (error) {
+			await link.close();
+			throw error;
+		}
+	}
+
+	/**
+	 * The log of a partition.
+	 * @param epoch of the lease that makes this process its owner; left out, it only appends what devices send, or reads
+	 * @throws ConfigError `PSGL_STORE_CONFIG`, `PSGL_STORE_REFUSED`, `PSGL_JOURNAL_OTHER_RUN`; ConnectionError `PSGL_STORE_TIMEOUT`.
+	 */
+	openLog(partition: number, epoch?: number): Promise<Log> {
+		const { artifact, signal } = this.#options;
+		return openJetStreamLog({
+			link: this.link,
+			name: `${this.name}-p${partition}`,
+			run: `${artifact} partition ${partition} of ${this.partitions}`,
+			replicas: this.#replicas,
+			claim: epoch === undefined ? undefined : encodeRecord({ type: "owner", epoch }),
+			signal,
+		});
+	}
+
+	async close(): Promise<void> {
+		await this.leases.close();
+		await this.link.close();
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.close();
+	}
+}
+
+function replicasOf({ replicas, servers }: RunStoreOptions): number {
+	return replicas ?? (servers.length >= 3 ? 3 : 1);
+}
+
+function badName(name: string): ConfigError {
+	return new ConfigError("PSGL_STORE_NAME", {
+		what: "this cannot name a run in the store",
+		got: JSON.stringify(name.slice(0, 100)),
+		expected: "1 to 32 small letters, digits and -",
+	});
+}

@@ -1,0 +1,86 @@
+import type { Subscription } from "@nats-io/transport-node";
+import type { Broker } from "../broker/broker.js";
+import { cloudLimits } from "../limits.js";
+import type { NatsLink } from "../store/nats-link.js";
+
+const delivered = new Uint8Array([1]);
+const notThere = new Uint8Array([0]);
+
+/** Sends to devices through whichever ingress holds them: each listens on a subject of every device that is connected to it. */
+export class StoreDownlink implements Pick<Broker, "send"> {
+	readonly #link: NatsLink;
+	readonly #run: string;
+
+	constructor(link: NatsLink, run: string) {
+		this.#link = link;
+		this.#run = run;
+	}
+
+	/** Resolves with false when no ingress holds the device, or does not say in time that it took the message. */
+	async send(device: string, payload: Uint8Array): Promise<boolean> {
+		try {
+			await this.#link.ready(AbortSignal.timeout(cloudLimits.storeSendMs));
+			const ask = () =>
+				this.#link.connection.request(downSubject(this.#run, device), payload, { timeout: cloudLimits.storeSendMs });
+			const { data } = await this.#link.call(ask);
+			return data[0] === delivered[0];
+		} catch {
+			// The device asks for what it misses.
+			return false;
+		}
+	}
+}
+
+/** The ingress's side: takes messages for the devices that are connected here, and lets another ingress know when one of its devices came over. */
+export class StoreDelivery {
+	readonly #link: NatsLink;
+	readonly #run: string;
+	readonly #broker: Pick<Broker, "send" | "disconnect">;
+	readonly #id = crypto.randomUUID();
+	readonly #devices = new Map<string, Subscription>();
+	readonly #arrivals: Subscription;
+
+	constructor(link: NatsLink, run: string, broker: Pick<Broker, "send" | "disconnect">) {
+		this.#link = link;
+		this.#run = run;
+		this.#broker = broker;
+		this.#arrivals = link.connection.subscribe(`psgl.${run}.arrived.*`, {
+			callback: (error, message) => {
+				if (error !== null || message.string() === this.#id) return;
+				const device = message.subject.split(".").at(-1) as string;
+				if (this.#devices.has(device)) this.#broker.disconnect(device, "connected to another ingress");
+			},
+		});
+	}
+
+	/** A device is connected here. */
+	connected(device: string): void {
+		this.disconnected(device);
+		const subscription = this.#link.connection.subscribe(downSubject(this.#run, device), {
+			callback: (error, message) => {
+				if (error !== null) return;
+				const { data } = message;
+				this.#broker.send(device, data).then(
+					(taken) => message.respond(taken ? delivered : notThere),
+					() => message.respond(notThere),
+				);
+			},
+		});
+		this.#devices.set(device, subscription);
+		this.#link.connection.publish(`psgl.${this.#run}.arrived.${device}`, this.#id);
+	}
+
+	disconnected(device: string): void {
+		this.#devices.get(device)?.unsubscribe();
+		this.#devices.delete(device);
+	}
+
+	close(): void {
+		for (const device of [...this.#devices.keys()]) this.disconnected(device);
+		this.#arrivals.unsubscribe();
+	}
+}
+
+function downSubject(run: string, device: string): string {
+	return `psgl.${run}.down.${device}`;
+}

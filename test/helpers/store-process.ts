@@ -1,0 +1,62 @@
+import {
+	type Aggregator,
+	type AggregatorSettings,
+	artifactDigest,
+	ownPartitions,
+	RunStore,
+	startIngress,
+} from "@psgl/cloud";
+import { sha256 } from "@psgl/sdk/artifact";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { smallModel } from "./small-model.js";
+
+/** What the process is told, as JSON. */
+export interface StoreProcessOptions {
+	readonly role: "ingress" | "aggregator";
+	readonly servers: readonly string[];
+	/** Of the ingress. */
+	readonly port?: number;
+	readonly partitions?: number;
+	readonly settings?: AggregatorSettings;
+}
+
+/**
+ * One role of a cloud on NATS in a process of its own, for tests that kill it. Tells its parent of every event, with the partition.
+ */
+process.on("disconnect", () => process.exit());
+const options = JSON.parse(process.argv[2] ?? "{}") as StoreProcessOptions;
+const { role, servers, port = 0, partitions = 1, settings = {} } = options;
+const { joint: artifact } = await smallModel();
+const store = await RunStore.open({ servers, artifact: await artifactDigest(artifact), partitions });
+const tell = (message: object) => process.send?.(message);
+if (role === "ingress") {
+	const { broker } = await startIngress({
+		store,
+		port,
+		onOwner: (partition, epoch) => tell({ type: "owner", partition, epoch }),
+	});
+	tell({ type: "listening", url: broker.url });
+} else {
+	const stop = new AbortController();
+	await ownPartitions({
+		store,
+		aggregator: () => ({ artifact, runtime: nodeRuntime, settings, keepLog: true }),
+		onOwned: (partition, aggregator, { epoch }) => void follow(aggregator, partition, epoch),
+		onLost: (partition, error) => tell({ type: "lost", partition, code: error?.code }),
+		signal: stop.signal,
+	});
+}
+
+async function follow(aggregator: Aggregator, partition: number, epoch: number): Promise<void> {
+	tell({ type: "owned", partition, epoch });
+	try {
+		for await (const event of aggregator.events()) {
+			tell({ type: event.type, partition });
+			if (event.type === "end") break;
+		}
+		const { rounds, reason, counts, artifact: trained } = await aggregator.result;
+		tell({ type: "result", partition, rounds, reason, counts, digest: await sha256(trained) });
+	} catch {
+		// What took the partition away is told by `onLost`.
+	}
+}
