@@ -35,6 +35,13 @@ export { isWeak, type Leak, type LeakAnchors, leakOf } from "./audit/leak.js";
 export { type LinkageResult, linkage } from "./audit/linkage.js";
 export { membershipInference } from "./audit/membership-inference.js";
 export { openScene, releasesOf, type SceneData, type SceneOptions } from "./audit/open-scene.js";
+export {
+	type QuickLeak,
+	type QuickLeakOptions,
+	quickLeak,
+	quickLeakBudget,
+	type RebuiltSamples,
+} from "./audit/quick-leak.js";
 export { perceptualDistance, type Recognised, Recogniser } from "./audit/recogniser.js";
 export { type Quality, ReconstructionQuality } from "./audit/reconstruction-quality.js";
 export { runAudit } from "./audit/run-audit.js";
@@ -165,6 +172,7 @@ export {
 export { type SgdSettings, sgd, sgdSlotsPerParameter } from "./optimisers/sgd.js";
 export { fitMaskedPrior, type MaskedPrior } from "./recovery/fit-masked-prior.js";
 export { JointTrainer, type JointTrainerOptions, type StepResult } from "./training/joint-trainer.js";
+export { type BriefTrainingOptions, trainBriefly } from "./training/train-briefly.js";
 export { type CodeTrainingOptions, trainOnce } from "./training/train-once.js";
 export { zoo, zooNetwork } from "./zoo/index.js";
 export type { SplitNetwork } from "./zoo/split-network.js";

@@ -11,6 +11,9 @@ const byRow = z.strictObject({ A: fraction, R: fraction, F: fraction, fused: fra
 const attacks = <T extends z.ZodType>(value: T) =>
 	z.strictObject({ fgsm: value, pgd2: value, pgd8: value, jsma: value });
 
+const positive = z.number().positive();
+const leak = z.strictObject({ leak: z.number().max(1.1), leakBeyondLabel: z.number().max(1.1) });
+
 /** The last line of `psgl demo --json`, as the documentation promises it. */
 const result = z.strictObject({
 	type: z.literal("result"),
@@ -34,7 +37,8 @@ const result = z.strictObject({
 	stepsPerSecond: z.number().positive(),
 	bytesUpPerSample: z.number().positive(),
 	bytesDownPerSample: z.number().positive(),
-	bitsPerRecord: z.strictObject({ robust: z.number().positive(), vanilla: z.number().positive() }),
+	leak: z.strictObject({ robust: leak, paper: leak, shield: leak }),
+	bitsPerRecord: z.strictObject({ robust: positive, vanilla: positive, paper: positive, shield: positive }),
 	lost: z.literal(0),
 	doubled: z.literal(0),
 	wallSeconds: z.number().positive(),
@@ -51,6 +55,11 @@ test.serial("the whole demo on embedded data learns, loses nothing and writes wh
 	t.like(last, { devices: 4, rounds: 5, seed: 1 });
 	t.regex(last.data, /^synthetic chest phantom/);
 	t.true(last.accuracy.fused >= last.majority + 0.1, `fused ${last.accuracy.fused}, majority ${last.majority}`);
+
+	t.true(last.leak.paper.leak > 0.5 && last.leak.robust.leak > 0.5, "neither hides pictures");
+	t.true(last.leak.shield.leakBeyondLabel < 0.5 * last.leak.paper.leakBeyondLabel, JSON.stringify(last.leak));
+	t.is(last.bitsPerRecord.shield, 5);
+	t.is(last.bitsPerRecord.paper, last.bitsPerRecord.vanilla, "each record once in each round");
 
 	const { manifest } = await decodeArtifact(await readFile(join(out, "model.psgl")));
 	t.like(manifest, { part: "joint", version: 1, streams: ["A", "R", "F"] });

@@ -1,6 +1,14 @@
-import { type AttackName, attackNames, type RowAccuracy, type RowMetrics, type TransitLoss } from "@psgl/models";
+import {
+	type AttackName,
+	attackNames,
+	type Leak,
+	type RowAccuracy,
+	type RowMetrics,
+	type TransitLoss,
+} from "@psgl/models";
 import type { DataSplits, Dataset } from "@psgl/sdk/sources";
 import type { Evaluation } from "./evaluate-system.js";
+import type { LeakMeasurement, ModeLeak } from "./measure-leak.js";
 import { type SeveralLabels, severalLabels } from "./several-labels.js";
 import type { TrainingRun } from "./training-run.js";
 
@@ -33,7 +41,9 @@ export interface DemoResult {
 	/** All payloads of its training, weights and validation included, over the samples trained on. */
 	readonly bytesUpPerSample: number;
 	readonly bytesDownPerSample: number;
-	/** Bits that training released of one record at most, label included, by privacy mode. */
+	/** What a quick attack rebuilds from what devices send, by privacy mode; null when nothing was attacked, or it could not be measured. */
+	readonly leak: Readonly<Record<string, Leak>> | null;
+	/** Bits that training releases of one record at most, label included, by privacy mode. */
 	readonly bitsPerRecord: Readonly<Record<string, number>>;
 	readonly lost: number;
 	readonly doubled: number;
@@ -61,6 +71,7 @@ export function demoResult(
 	settings: DemoSettings,
 	psgl: Trained,
 	vanilla: Trained,
+	leak: LeakMeasurement | undefined,
 	wallSeconds: number,
 ): DemoResult {
 	const { deployed, withoutMap, attacked } = psgl.evaluation;
@@ -90,11 +101,20 @@ export function demoResult(
 		stepsPerSecond: counts.applied / seconds,
 		bytesUpPerSample: traffic.bytesUp / counts.samples,
 		bytesDownPerSample: traffic.bytesDown / counts.samples,
-		bitsPerRecord: { [settings.privacy]: psgl.run.bitsPerRecord, vanilla: vanilla.run.bitsPerRecord },
+		leak: leak === undefined ? null : byMode(leak, ({ leak, leakBeyondLabel }) => ({ leak, leakBeyondLabel })),
+		bitsPerRecord: {
+			...(leak && byMode(leak, ({ bitsPerRecord }) => bitsPerRecord)),
+			[settings.privacy]: psgl.run.bitsPerRecord,
+			vanilla: vanilla.run.bitsPerRecord,
+		},
 		lost: counts.lost + other.lost,
 		doubled: counts.doubled + other.doubled,
 		wallSeconds,
 	};
+}
+
+function byMode<T>({ modes }: LeakMeasurement, take: (leak: ModeLeak) => T): Readonly<Record<string, T>> {
+	return Object.fromEntries(Object.entries(modes).map(([mode, leak]) => [mode, take(leak)]));
 }
 
 /** One metric of each row. */

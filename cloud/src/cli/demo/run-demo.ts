@@ -16,7 +16,9 @@ import type { VerbContext } from "../verb.js";
 import { type DemoResult, demoResult, type Trained } from "./demo-result.js";
 import { printDemoTable } from "./demo-table.js";
 import { evaluateSystem } from "./evaluate-system.js";
+import { printLeak } from "./leak-table.js";
 import { lossForData } from "./loss-for-data.js";
+import { type LeakMeasurement, measureLeak } from "./measure-leak.js";
 import { type TrainSystemOptions, trainSystem } from "./train-system.js";
 import type { TrainingRun } from "./training-run.js";
 
@@ -72,12 +74,21 @@ export async function runDemo(given: DemoValues, context: VerbContext): Promise<
 	const psgl = await evaluate("psgl", psglRun, measure, context);
 	const vanilla = await evaluate("vanilla", vanillaRun, measure, context);
 
+	const trained = { mode: options.privacy, artifact: psglRun.artifact, bitsPerRecord: psglRun.bitsPerRecord };
+	const leak =
+		attackSamples === 0
+			? undefined
+			: await measureLeak(trained, vanillaRun.artifact, { ...options, ...common, network }, context);
 	const wallSeconds = (systemClock.now() - started) / 1000;
-	const result = demoResult(splits, options, psgl, vanilla, wallSeconds);
+	const result = demoResult(splits, options, psgl, vanilla, leak, wallSeconds);
 	await writeOutput(files.model, psgl.run.result.artifact);
 	await writeOutput(files.vanilla, vanilla.run.result.artifact);
-	await writeOutput(files.report, `${JSON.stringify(report(options, splits, psgl, vanilla, result), null, "\t")}\n`);
+	await writeOutput(
+		files.report,
+		`${JSON.stringify(report(options, splits, { psgl, vanilla, leak, result }), null, "\t")}\n`,
+	);
 	printDemoTable(output, splits, psgl, vanilla, result);
+	if (leak !== undefined) printLeak(output, leak);
 	output.print(`Written: ${files.model}, ${files.vanilla}, ${files.report}`);
 	output.result({ ...result });
 	return 0;
@@ -149,9 +160,17 @@ async function transit(
 function report(
 	options: DemoValues,
 	splits: DataSplits,
-	psgl: Trained,
-	vanilla: Trained,
-	result: DemoResult,
+	{
+		psgl,
+		vanilla,
+		leak,
+		result,
+	}: {
+		readonly psgl: Trained;
+		readonly vanilla: Trained;
+		readonly leak: LeakMeasurement | undefined;
+		readonly result: DemoResult;
+	},
 ): Readonly<Record<string, unknown>> {
 	const system = ({ run, evaluation, transit: lost }: Trained) => ({
 		bestRound: run.result.bestRound,
@@ -174,5 +193,6 @@ function report(
 		runtime: nodeRuntime.version,
 		psgl: system(psgl),
 		vanilla: system(vanilla),
+		quickAudit: leak,
 	};
 }
