@@ -87,7 +87,7 @@ export const cloudLimits = {
 	partialBytes: 256 * MiB,
 	/** Messages waiting to be sent to one device; further ones are dropped, and the device asks again. */
 	maxOutgoing: 16,
-	/** Answers kept for each device, to be sent again when it asks. It has one message in flight, so two are enough. */
+	/** Answers kept for each device, to be sent again when it asks. Twice its window where that is more. */
 	answersKept: 4,
 	/** Evaluations and decisions the aggregator computes at a time; the log waits for a free place. */
 	concurrentDecisions: 4,

@@ -87,3 +87,23 @@ test("never more than the places are under way, and everybody gets on", (t) => {
 	);
 	t.pass();
 });
+
+test("a device has as many places as its window, after those that have none", (t) => {
+	const { of, granted } = credits(4);
+	of.open("a", 1, 3);
+	t.is(of.of("a")?.upTo, 3);
+	of.open("b", 1, 3);
+	t.is(of.of("b")?.upTo, 1);
+	of.open("c", 1, 3);
+	t.true(of.isQueued("c"));
+	t.false(of.isQueued("b"), "it has one");
+	of.answered("a", 0);
+	t.deepEqual(granted, ["c:1"]);
+	of.answered("a", 1);
+	t.deepEqual(granted, ["c:1", "b:2"], "b asked before a asked again");
+	of.close("a");
+	t.deepEqual(granted, ["c:1", "b:2", "b:3"]);
+	of.leave("b");
+	t.deepEqual(granted.slice(3), ["c:2", "c:3"]);
+	t.true(of.admit("b", 0) && of.admit("b", 2), "what it was granted it may still send");
+});

@@ -25,6 +25,26 @@ test("batches come in order", (t) => {
 	t.is(ledger.counts.refused, 1);
 });
 
+test("with a window batches may come in any order within it, and take effect in their own", (t) => {
+	const ledger = new Ledger();
+	ledger.open("a", 1, 3);
+	t.is(ledger.offer(batch(3)), "ahead");
+	t.is(ledger.offer(batch(2)), "new");
+	t.is(ledger.offer(batch(2)), "waiting");
+	ledger.answer(batch(2), "applied");
+	t.is(ledger.counts.applied, 0, "it is not its turn");
+	t.is(ledger.offer(batch(1)), "new");
+	ledger.answer(batch(1), "refused");
+	t.is(ledger.next("a"), 0);
+	t.is(ledger.offer(batch(1)), "answered");
+	t.is(ledger.offer(batch(0)), "new");
+	ledger.answer(batch(0), "applied");
+	t.is(ledger.next("a"), 2);
+	ledger.answer(batch(2), "applied");
+	t.is(ledger.next("a"), 3);
+	t.deepEqual(ledger.counts, { received: 3, applied: 2, refused: 1, duplicates: 2 });
+});
+
 test("other epochs and devices that take no part are closed", (t) => {
 	const ledger = new Ledger();
 	ledger.open("a", 2);

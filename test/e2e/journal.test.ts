@@ -95,14 +95,15 @@ async function replay(folder: string, settings: AggregatorSettings, labels: Labe
 	return { digest: await sha256(trained), rounds, written: log.end - end };
 }
 
-for (const [strategy, labels] of [
-	["splitfed-v2", "shared"],
-	["splitfed-v1", "shared"],
-	["sequential", "shared"],
-	["splitfed-v2", "device"],
-] satisfies [Strategy, Labels][]) {
-	test(`${strategy}, labels ${labels}: killed in mid-round again and again, the cloud goes on in mid-round; the journal gives the same bits`, async (t) => {
-		const settings = { rounds: 3, minDevices: 3, batchSize: 4, strategy } as const;
+for (const [strategy, labels, window] of [
+	["splitfed-v2", "shared", 1],
+	["splitfed-v2", "shared", 3],
+	["splitfed-v1", "shared", 1],
+	["sequential", "shared", 1],
+	["splitfed-v2", "device", 1],
+] satisfies [Strategy, Labels, number][]) {
+	test(`${strategy}, labels ${labels}, ${window} in flight: killed in mid-round again and again, the cloud goes on in mid-round; the journal gives the same bits`, async (t) => {
+		const settings = { rounds: 3, minDevices: 3, batchSize: 4, strategy, window } as const;
 		const undisturbed = await train(t, settings, 0, true, labels);
 		const killed = await train(t, settings, 3, strategy !== "splitfed-v1", labels);
 		t.is(killed.result.digest, undisturbed.result.digest);

@@ -4,7 +4,7 @@ import { gradientFor, trainRound } from "./rounds.js";
 import type { ScriptedAggregator } from "./scripted-aggregator.js";
 
 /** Rounds in the order in which a device is to do them. */
-export type RoundPlan = readonly Pick<RoundMessage, "epoch" | "task">[];
+export type RoundPlan = readonly Pick<RoundMessage, "epoch" | "task" | "credit">[];
 
 /**
  * Leads one device through some rounds at a scripted aggregator, as a real one does: each new message gets an answer that
@@ -48,6 +48,7 @@ export class AnsweringAggregator {
 			case "resume": {
 				if (message.awaiting === "round") return this.#next();
 				const { epoch, seq } = message;
+				if (message.awaiting === "credit") return { type: "credit", device: this.#device, epoch, upTo: 99 };
 				const known = message.awaiting === "gradient" ? this.#answers.get(`batch ${epoch} ${seq}`) : undefined;
 				const unknown = { device: this.#device, code: "PSGL_BATCH_MISSING", what: "not here", retry: true };
 				return known ?? { type: "refused", epoch, seq, ...unknown };

@@ -17,7 +17,7 @@ import type { AggregatorEvent, RoundReport, Traffic } from "./events.js";
 import { fileCheckpoints } from "./file-checkpoints.js";
 import { artifactPrior, fitPrior, trainedArtifact } from "./final-artifact.js";
 import { ReleaseDesk } from "./release-desk.js";
-import { Roster } from "./roster.js";
+import { Roster, windowFor } from "./roster.js";
 import { RunHistory } from "./run-history.js";
 import { artifactDigest, engineOf, otherLog } from "./run-identity.js";
 import { openRollout, type ServedRelease } from "./served-release.js";
@@ -109,6 +109,11 @@ export class Aggregator implements AsyncDisposable {
 					parts.history.append({ type: "refused", ...identity }).catch((error: unknown) => this.#fail(error));
 				},
 				speaksCredit: (device) => roster.get(device)?.hello.protocols.includes(creditVersion) ?? false,
+				window: (device) => {
+					const known = roster.get(device);
+					return (known && windowFor(known.hello, artifact.manifest, settings)) ?? 1;
+				},
+				largestWindow: settings.window,
 				onCredit: () => changed.notify(),
 			}),
 			guard: new SmashedGuard(),

@@ -35,6 +35,10 @@ export interface BatchIntakeOptions {
 	readonly record: (refused: BatchIdentity) => void;
 	/** Whether a device waits for credit before it sends. */
 	readonly speaksCredit: (device: string) => boolean;
+	/** Batches a device may have under way at a time. */
+	readonly window: (device: string) => number;
+	/** The most any device may. */
+	readonly largestWindow: number;
 	/** A device that had to wait may go on. */
 	readonly onCredit: () => void;
 }
@@ -44,13 +48,14 @@ export class BatchIntake {
 	readonly #options: BatchIntakeOptions;
 	readonly #ledger = new Ledger();
 	readonly #audit = new BatchAudit();
-	readonly #answers = new AnswerCache(cloudLimits.answersKept);
+	readonly #answers: AnswerCache;
 	readonly #credits: Credits;
 	#waiting = 0;
 	#mostWaiting = 0;
 
 	constructor(options: BatchIntakeOptions) {
 		this.#options = options;
+		this.#answers = new AnswerCache(Math.max(cloudLimits.answersKept, 2 * options.largestWindow));
 		this.#credits = new Credits(options.places, (device, { epoch, upTo }) => {
 			if (options.speaksCredit(device)) options.downlink.send({ type: "credit", device, epoch, upTo });
 			options.onCredit();
@@ -72,11 +77,12 @@ export class BatchIntake {
 
 	/** `device` may send batches of `epoch`. */
 	open(device: string, epoch: number): void {
-		this.#ledger.open(device, epoch);
-		this.#credits.open(device, epoch);
+		const window = this.#options.window(device);
+		this.#ledger.open(device, epoch, window);
+		this.#credits.open(device, epoch, window);
 	}
 
-	/** `device` may send no more batches; one that waits must have been answered. */
+	/** `device` may send no more batches; those that wait must have been answered. */
 	close(device: string): void {
 		this.#ledger.close(device);
 		this.#credits.close(device);
@@ -145,7 +151,12 @@ export class BatchIntake {
 		}
 	}
 
-	/** Whether a batch is the next one of its device. */
+	/** Number of the device's batch whose turn it is. */
+	turn(device: string): number | undefined {
+		return this.#ledger.next(device);
+	}
+
+	/** Whether a batch is one the device may have under way, and has not come before. */
 	isNew(identity: BatchIdentity): boolean {
 		return this.#ledger.look(identity) === "new";
 	}

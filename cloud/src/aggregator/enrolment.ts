@@ -3,7 +3,7 @@ import { type Artifact, type Manifest, sha256 } from "@psgl/sdk/artifact";
 import { type HelloMessage, refuse } from "@psgl/sdk/protocol";
 import { parseRelease, parseReleaseFile, requireOwnRelease } from "@psgl/sdk/trust";
 import type { AggregatorContext } from "./context.js";
-import { commonVersion, type RosterDevice, unfit } from "./roster.js";
+import { commonVersion, type RosterDevice, unfit, windowFor } from "./roster.js";
 
 /** The client half of the artifact, as devices get it. */
 export interface ClientArtifact {
@@ -62,6 +62,7 @@ export function enrol(
 		gradientDtype: settings.gradientDtype,
 		strategy: settings.strategy,
 		batchSize: settings.batchSize,
+		window: windowFor(hello, manifest, settings),
 		seed: settings.seed,
 		mapBudget: settings.mapBudget,
 		robustBudget: settings.robustBudget,

@@ -2,7 +2,7 @@ import { PsglError } from "@psgl/sdk";
 import type { ReadyBatch } from "./batch-intake.js";
 import type { AggregatorContext } from "./context.js";
 import type { BatchIdentity } from "./ledger.js";
-import { isDone, type Member } from "./member.js";
+import type { Member } from "./member.js";
 import { batchOutlier } from "./refusals.js";
 import type { LegHistory } from "./run-history.js";
 import type { Entries, LoggedBatch, RecordOf } from "./run-record.js";
@@ -113,7 +113,7 @@ export class Lane {
 		let giveUpAt: number | undefined;
 		if (this.#open !== undefined) await this.#close(this.#open);
 		while (!context.stopping.aborted) {
-			const open = members.filter((m) => !isDone(m));
+			const open = members.filter((m) => !m.isDone);
 			if (open.length === 0) break;
 			if (open.every((m) => m.leftBehind && m.batch === undefined)) {
 				// Only devices that were left behind are missing; those that are gone from the link are not waited for.
@@ -139,7 +139,7 @@ export class Lane {
 		const { context, round } = this.#options;
 		let deadline = context.clock.now() + context.settings.stepTimeoutMs;
 		for (;;) {
-			const missing = group.filter((m) => !isDone(m) && !m.leftBehind && m.batch === undefined);
+			const missing = group.filter((m) => !m.isDone && !m.leftBehind && m.batch === undefined);
 			if (missing.length === 0) break;
 			const queued = missing.map((m) => m.device.id).filter((id) => context.intake.isQueued(id));
 			if (queued.length > 0) {
@@ -155,7 +155,7 @@ export class Lane {
 			if (context.stopping.aborted) return;
 			if (inTime) continue;
 			for (const member of missing) {
-				if (member.batch !== undefined || isDone(member)) continue;
+				if (member.batch !== undefined || member.isDone) continue;
 				member.leftBehind = true;
 				context.intake.leave(member.device.id);
 				context.emit({ type: "left-behind", round, device: member.device.id });
@@ -179,20 +179,16 @@ export class Lane {
 		const outliers = context.guard.judge(batches.map(guarded));
 		for (const { index, reason } of outliers) {
 			const { identity } = batches[index] as ReadyBatch;
-			(ready[index] as Member).batch = undefined;
+			(ready[index] as Member).take();
 			context.emit({ type: "outlier", of: "batch", round, device: identity.device, reason });
 			context.intake.refuse(identity, batchOutlier(reason));
 		}
-		return ready.filter(({ batch }) => batch !== undefined);
+		return ready.filter((_, i) => outliers.every(({ index }) => index !== i));
 	}
 
 	async #step(members: readonly Member[]): Promise<void> {
 		const { context, learningRate } = this.#options;
-		const batches = members.map((member) => {
-			const batch = member.batch as ReadyBatch;
-			member.batch = undefined;
-			return batch;
-		});
+		const batches = members.map((member) => member.take());
 		if (context.manifest.tail !== null) return this.#openStep({ members, batches });
 		let result: TrainResult;
 		try {

@@ -6,18 +6,22 @@ export interface BatchIdentity {
 }
 
 /**
- * What to do with a batch that came in. `new`: compute its answer. `waiting`: its answer is being computed.
- * `answered`: it has been answered before. `ahead`: the batch before it is missing. `closed`: the device takes no part
- * in that epoch.
+ * What to do with a batch that came in. `new`: compute its answer. `waiting`: its answer is being computed, or has to wait for a batch
+ * before it. `answered`: it has been answered before. `ahead`: batches before it are missing. `closed`: the device takes no
+ * part in that epoch.
  */
 export type Verdict = "new" | "waiting" | "answered" | "ahead" | "closed";
 
 interface Place {
 	readonly epoch: number;
-	/** The batch that may come next. */
+	/** Batches the device may have under way at a time. */
+	readonly window: number;
+	/** The first batch without an answer. */
 	next: number;
-	/** Whether batch `next` is here and not answered. */
-	waiting: boolean;
+	/** Batches from `next` on that are here and not answered. */
+	readonly waiting: Set<number>;
+	/** Batches after `next` that were answered, refused, before their turn. */
+	readonly passed: Set<number>;
 }
 
 /** How many batches came in how often. */
@@ -40,12 +44,12 @@ export class Ledger {
 	#refused = 0;
 	#duplicates = 0;
 
-	/** `device` takes part in `epoch`, from batch 0. */
-	open(device: string, epoch: number): void {
-		this.#places.set(device, { epoch, next: 0, waiting: false });
+	/** `device` takes part in `epoch`, from batch 0, with up to `window` batches under way. */
+	open(device: string, epoch: number, window = 1): void {
+		this.#places.set(device, { epoch, window, next: 0, waiting: new Set(), passed: new Set() });
 	}
 
-	/** `device` takes part in no epoch. Answer the batch that waits first. */
+	/** `device` takes part in no epoch. Answer the batches that wait first. */
 	close(device: string): void {
 		this.#places.delete(device);
 	}
@@ -56,7 +60,7 @@ export class Ledger {
 		if (verdict === "answered" || verdict === "waiting") this.#duplicates++;
 		const place = this.#places.get(identity.device);
 		if (verdict !== "new" || place === undefined) return verdict;
-		place.waiting = true;
+		place.waiting.add(identity.seq);
 		this.#received++;
 		return verdict;
 	}
@@ -65,17 +69,24 @@ export class Ledger {
 	look({ device, epoch, seq }: BatchIdentity): Verdict {
 		const place = this.#places.get(device);
 		if (place === undefined || place.epoch !== epoch) return "closed";
-		if (seq > place.next) return "ahead";
-		if (seq < place.next) return "answered";
-		return place.waiting ? "waiting" : "new";
+		if (seq >= place.next + place.window) return "ahead";
+		if (seq < place.next || place.passed.has(seq)) return "answered";
+		return place.waiting.has(seq) ? "waiting" : "new";
 	}
 
-	/** The batch that waits was answered. */
+	/** The batch of a device whose turn it is; undefined when it takes part in no epoch. */
+	next(device: string): number | undefined {
+		return this.#places.get(device)?.next;
+	}
+
+	/** A batch that waits was answered: applied when it is its turn, refused at any time. */
 	answer({ device, epoch, seq }: BatchIdentity, outcome: "applied" | "refused"): void {
 		const place = this.#places.get(device);
-		if (place === undefined || place.epoch !== epoch || place.next !== seq || !place.waiting) return;
-		place.next++;
-		place.waiting = false;
+		if (place === undefined || place.epoch !== epoch || !place.waiting.has(seq)) return;
+		if (outcome === "applied" && seq !== place.next) return;
+		place.waiting.delete(seq);
+		place.passed.add(seq);
+		while (place.passed.delete(place.next)) place.next++;
 		if (outcome === "applied") this.#applied++;
 		else this.#refused++;
 	}

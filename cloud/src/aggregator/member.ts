@@ -13,10 +13,8 @@ export interface ReadyGradient {
 }
 
 /** A device's part in a training round. */
-export interface Member {
+export class Member {
 	readonly device: RosterDevice;
-	/** The batch that waits for a server step. */
-	batch: ReadyBatch | undefined;
 	/** The batch whose features the device has, and whose gradient it is to send. */
 	open: ReadyBatch | undefined;
 	/** The gradient that came for it. */
@@ -24,30 +22,50 @@ export interface Member {
 	/** What the device sent at the end of its round. */
 	weights: { readonly client: ClientWeights; readonly localLoss: number | undefined } | undefined;
 	/** Samples of the batches that were applied: the device's weight in the average. */
-	samples: number;
+	samples = 0;
 	/** Batches that were applied. */
-	steps: number;
+	steps = 0;
 	/** The round does not wait for this device until its next batch comes. */
-	leftBehind: boolean;
+	leftBehind = false;
 	/** The device left, or forgot the round. */
-	gone: boolean;
-}
+	gone = false;
+	/** Batches that wait for a server step, by their number: as many as the device's window at most. */
+	readonly #batches = new Map<number, ReadyBatch>();
+	readonly #turn: () => number | undefined;
 
-export function newMember(device: RosterDevice): Member {
-	return {
-		device,
-		batch: undefined,
-		open: undefined,
-		gradient: undefined,
-		weights: undefined,
-		samples: 0,
-		steps: 0,
-		leftBehind: false,
-		gone: false,
-	};
-}
+	/** @param turn number of the device's batch whose turn it is */
+	constructor(device: RosterDevice, turn: () => number | undefined) {
+		this.device = device;
+		this.#turn = turn;
+	}
 
-/** Nothing more will come from the device in this round. */
-export function isDone(member: Member): boolean {
-	return member.gone || (member.weights !== undefined && member.batch === undefined);
+	/** The batch whose turn it is, if it is here. */
+	get batch(): ReadyBatch | undefined {
+		const turn = this.#turn();
+		return turn === undefined ? undefined : this.#batches.get(turn);
+	}
+
+	/** Keeps a batch until it is its turn. */
+	add(batch: ReadyBatch): void {
+		this.#batches.set(batch.identity.seq, batch);
+	}
+
+	/** Takes out the batch whose turn it is, which has to be here. */
+	take(): ReadyBatch {
+		const batch = this.batch as ReadyBatch;
+		this.#batches.delete(batch.identity.seq);
+		return batch;
+	}
+
+	/** Takes out every batch that waits. */
+	takeAll(): readonly ReadyBatch[] {
+		const batches = [...this.#batches.values()];
+		this.#batches.clear();
+		return batches;
+	}
+
+	/** Nothing more will come from the device in this round. */
+	get isDone(): boolean {
+		return this.gone || (this.weights !== undefined && this.#batches.size === 0);
+	}
 }

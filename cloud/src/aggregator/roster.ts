@@ -1,6 +1,12 @@
 import { ConfigError, LimitError, type PsglError } from "@psgl/sdk";
 import type { Manifest } from "@psgl/sdk/artifact";
-import { type HelloMessage, labelsOnDeviceVersion, type PauseReason, protocolVersions } from "@psgl/sdk/protocol";
+import {
+	creditVersion,
+	type HelloMessage,
+	labelsOnDeviceVersion,
+	type PauseReason,
+	protocolVersions,
+} from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import type { ResolvedSettings } from "./settings.js";
 
@@ -131,6 +137,19 @@ export class Roster {
 /** The newest version both sides speak, of a device that is fit. */
 export function commonVersion({ protocols }: HelloMessage): number {
 	return Math.max(...protocolVersions.filter((version) => protocols.includes(version)));
+}
+
+/**
+ * Batches a device may have in flight, where more than one: as many as both sides want. One that asks for no credit has one, and so has
+ * one that keeps its labels: each of its steps goes there and back twice.
+ */
+export function windowFor(
+	{ protocols, window = 1 }: HelloMessage,
+	{ tail }: Manifest,
+	settings: ResolvedSettings,
+): number | undefined {
+	const both = tail === null ? Math.min(window, settings.window) : 1;
+	return both > 1 && protocols.includes(creditVersion) ? both : undefined;
 }
 
 /** Why a device cannot take part; undefined when it can. */

@@ -1,6 +1,6 @@
 import { ConfigError } from "@psgl/sdk";
 import type { Manifest } from "@psgl/sdk/artifact";
-import { type Strategy, type WireDType, wireDTypes } from "@psgl/sdk/protocol";
+import { protocolLimits, type Strategy, type WireDType, wireDTypes } from "@psgl/sdk/protocol";
 import { z } from "zod";
 import { cloudLimits } from "../limits.js";
 import { type LearningRateSchedule, learningRateSchedule } from "./learning-rate-schedule.js";
@@ -25,6 +25,7 @@ const schema = z.strictObject({
 	classWeights: z.array(z.number().positive()),
 	smashedDtype: z.enum(wireDTypes),
 	gradientDtype: z.enum(wireDTypes),
+	window: positive.max(protocolLimits.maxWindow),
 	mapBudget: z.number().min(0).max(10),
 	robustBudget: z.number().min(0).max(1),
 	stepTimeoutMs: timeout,
@@ -64,6 +65,8 @@ export interface AggregatorSettings {
 	readonly smashedDtype?: WireDType | undefined;
 	/** Element type of cut gradients on the wire. Default float16. */
 	readonly gradientDtype?: WireDType | undefined;
+	/** Batches a device may have in flight; more than one hides the way there and back, and makes its client segment so many steps stale. Default 1. */
+	readonly window?: number | undefined;
 	/** Budget of the saliency map. Default: the artifact's. */
 	readonly mapBudget?: number | undefined;
 	/** Bound of the robust perturbation, a fraction of the input's range. Default: the artifact's. */
@@ -98,6 +101,7 @@ export function resolveSettings(settings: AggregatorSettings, manifest: Manifest
 		classWeights: settings.classWeights ?? new Array(classes).fill(1),
 		smashedDtype: settings.smashedDtype ?? "float16",
 		gradientDtype: settings.gradientDtype ?? "float16",
+		window: settings.window ?? 1,
 		mapBudget: settings.mapBudget ?? manifest.map?.budget ?? 0,
 		robustBudget: settings.robustBudget ?? manifest.robustBudget,
 		stepTimeoutMs: settings.stepTimeoutMs ?? 30_000,

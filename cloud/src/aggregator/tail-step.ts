@@ -2,7 +2,7 @@ import { ShapeError, type Tensor } from "@psgl/sdk";
 import type { BackwardMessage } from "@psgl/sdk/protocol";
 import type { ReadyBatch } from "./batch-intake.js";
 import type { AggregatorContext } from "./context.js";
-import { isDone, type Member } from "./member.js";
+import type { Member } from "./member.js";
 import { roundOver } from "./refusals.js";
 import type { Entries, RecordOf } from "./run-record.js";
 import type { DeviceBatch, ServerState } from "./server-segment.js";
@@ -67,7 +67,7 @@ export async function awaitGradients(
 ): Promise<ClosedStep | undefined> {
 	const { changed, clock, settings, stopping, intake, emit } = context;
 	const deadline = clock.now() + settings.stepTimeoutMs;
-	const missing = () => members.filter((m, i) => m.open === batches[i] && m.gradient === undefined && !isDone(m));
+	const missing = () => members.filter((m, i) => m.open === batches[i] && m.gradient === undefined && !m.isDone);
 	while (missing().length > 0 && !stopping.aborted) if (!(await changed.wait(deadline))) break;
 	if (stopping.aborted) return undefined;
 	const taken: number[] = [];
@@ -83,7 +83,7 @@ export async function awaitGradients(
 			gradients.push(gradient.entries);
 			return { smashed: batch.smashed, featureGradient: gradient.featureGradient };
 		}
-		if (!isDone(member)) {
+		if (!member.isDone) {
 			member.leftBehind = true;
 			emit({ type: "left-behind", round, device: member.device.id });
 		}

@@ -11,7 +11,7 @@ import { weightedAverage } from "./averaging.js";
 import type { AggregatorContext } from "./context.js";
 import { Lane, type LaneTotals } from "./lane.js";
 import type { Share } from "./legs.js";
-import { isDone, type Member, newMember } from "./member.js";
+import { Member } from "./member.js";
 import { findOutliers } from "./outlier-guard.js";
 import { roundOver } from "./refusals.js";
 import type { Reservoir } from "./reservoir.js";
@@ -75,7 +75,9 @@ export class TrainingRound {
 		this.#options = options;
 		this.#client = options.client;
 		this.#model = options.model;
-		this.#members = new Map(options.shares.map(({ device }) => [device.id, newMember(device)]));
+		this.#members = new Map(
+			options.shares.map(({ device }) => [device.id, new Member(device, () => options.context.intake.turn(device.id))]),
+		);
 		this.#shares = new Map(options.shares.map((share) => [share.device.id, share]));
 	}
 
@@ -104,8 +106,8 @@ export class TrainingRound {
 		this.#taking.add(taking);
 		const batch = await taking.finally(() => this.#taking.delete(taking));
 		if (batch === undefined) return;
-		if (member === undefined || isDone(member)) context.intake.refuse(batch.identity, roundOver(this.epoch));
-		else member.batch = batch;
+		if (member === undefined || member.isDone) context.intake.refuse(batch.identity, roundOver(this.epoch));
+		else member.add(batch);
 		context.changed.notify();
 	}
 
@@ -178,7 +180,7 @@ export class TrainingRound {
 	/** A device asks for the round again. */
 	resend(device: RosterDevice): void {
 		const member = this.#members.get(device.id);
-		if (member !== undefined && !isDone(member) && this.#started.has(device.id)) this.#start(member, true);
+		if (member !== undefined && !member.isDone && this.#started.has(device.id)) this.#start(member, true);
 	}
 
 	async #train(members: readonly Member[]): Promise<ServerState> {
@@ -322,8 +324,7 @@ export class TrainingRound {
 	async #refuseWaiting(members: readonly Member[]): Promise<void> {
 		for (const member of members) {
 			member.gone = true;
-			if (member.batch !== undefined) this.#options.context.intake.refuse(member.batch.identity, roundOver(this.epoch));
-			member.batch = undefined;
+			for (const { identity } of member.takeAll()) this.#options.context.intake.refuse(identity, roundOver(this.epoch));
 			if (member.open !== undefined) this.#options.context.intake.refuse(member.open.identity, roundOver(this.epoch));
 			member.open = undefined;
 		}

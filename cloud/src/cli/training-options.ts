@@ -1,5 +1,5 @@
 import { ConfigError } from "@psgl/sdk";
-import { wireDTypes } from "@psgl/sdk/protocol";
+import { protocolLimits, wireDTypes } from "@psgl/sdk/protocol";
 import type { Dataset } from "@psgl/sdk/sources";
 import { z } from "zod";
 import { balancedClassWeights } from "../aggregator/balanced-class-weights.js";
@@ -62,6 +62,11 @@ export const trainingOptions = {
 		"end training after this many rounds without a better validation (default: never)",
 		z.int().min(1).optional(),
 	),
+	window: option(
+		"N",
+		"batches a device may have in flight: hides a slow way to the broker, and makes its client segment up to N-1 steps stale",
+		z.int().min(1).max(protocolLimits.maxWindow).default(1),
+	),
 	wire: option(
 		"TYPE",
 		"element type of smashed data and gradients on the wire: float32, float16 or int8",
@@ -82,6 +87,7 @@ export function aggregatorSettings(
 		averageEvery,
 		learningRate,
 		patience,
+		window,
 		wire,
 		seed,
 		averaging,
@@ -103,6 +109,7 @@ export function aggregatorSettings(
 		schedule: scheduleFrom(options, rounds),
 		classWeights,
 		patience,
+		window,
 		smashedDtype: wire,
 		gradientDtype: wire,
 		seed,

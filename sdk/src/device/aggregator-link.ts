@@ -48,8 +48,6 @@ export class AggregatorLink {
 	readonly #assembler: ChunkAssembler<"aggregator">;
 	/** When the connection was opened. */
 	#since = 0;
-	/** The last send. One message's chunks all go before the next one's. */
-	#sending: Promise<void> = Promise.resolve();
 	/** Longest MQTT payload that may be sent, bytes; `welcome` settles it. */
 	maxMessageBytes: number = protocolLimits.minMessageBytes;
 	/** Payload bytes sent. */
@@ -93,9 +91,12 @@ export class AggregatorLink {
 	 * `PSGL_TRANSPORT_CLOSED`.
 	 */
 	async send(message: DeviceMessage): Promise<void> {
-		const sending = this.#sending.then(() => this.#publish(message));
-		this.#sending = sending.catch(() => {});
-		await sending;
+		const { id, transport } = this.#options;
+		const topic = deviceTopic(id, "up");
+		const envelopes = splitIntoChunks(message, this.maxMessageBytes);
+		for (const envelope of envelopes) this.bytesUp += envelope.byteLength;
+		// A transport publishes in the order of the calls: waiting for acknowledgements would cost a way there and back for each message.
+		await Promise.all(envelopes.map((envelope) => transport.publish(topic, envelope)));
 	}
 
 	/** Leaves: tells the aggregator and everybody else, if the link is up, and closes the transport. */
@@ -111,14 +112,6 @@ export class AggregatorLink {
 			stop.abort();
 		}
 		await transport.close();
-	}
-
-	async #publish(message: DeviceMessage): Promise<void> {
-		const { id, transport } = this.#options;
-		const topic = deviceTopic(id, "up");
-		const envelopes = splitIntoChunks(message, this.maxMessageBytes);
-		for (const envelope of envelopes) this.bytesUp += envelope.byteLength;
-		await Promise.all(envelopes.map((envelope) => transport.publish(topic, envelope)));
 	}
 
 	/** Publishes the device's status: that it is there, what it has released, whether it pauses. */

@@ -26,6 +26,8 @@ export async function* awaitCredit(
 	};
 	if (mayGo()) return true;
 	yield { type: "waiting-for-credit", epoch, seq };
+	// After a restart of the device nobody sends it what it was granted.
+	if (link.online && !enrolment.credit.knows(epoch)) ask();
 	for (let quiet = 0; !mayGo(); ) {
 		const item = await nextItem(training, quiet);
 		if (item === undefined) {

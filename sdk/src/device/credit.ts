@@ -16,6 +16,11 @@ export class Credit {
 		this.#epoch = message.epoch;
 	}
 
+	/** Whether anything was granted in a round, as it is when a `round` message begins it. */
+	knows(epoch: number): boolean {
+		return epoch === this.#epoch;
+	}
+
 	/** Whether batch `seq` of a round may be sent. */
 	allows(epoch: number, seq: number): boolean {
 		return epoch === this.#epoch && seq < this.#upTo;

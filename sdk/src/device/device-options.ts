@@ -67,6 +67,8 @@ export interface DeviceOptions {
 	readonly random?: Random | undefined;
 	/** Element types the device offers for smashed data and gradients. Default: all. */
 	readonly dtypes?: readonly WireDType[] | undefined;
+	/** Batches the device can have in flight, where the aggregator wants more than one; each takes memory. Default 8. */
+	readonly window?: number | undefined;
 	/** Longest MQTT payload the device accepts, bytes. Default 1,000,000. */
 	readonly maxMessageBytes?: number | undefined;
 	/** Milliseconds after which a missing answer is asked for. Doubles up to eightfold. Default 10,000. */
@@ -104,6 +106,7 @@ export interface DeviceSettings {
 	readonly clock: Clock;
 	readonly random: Random;
 	readonly dtypes: readonly WireDType[];
+	readonly window: number;
 	readonly maxMessageBytes: number;
 	readonly answerTimeoutMs: number;
 	readonly inferTimeoutMs: number;
@@ -130,6 +133,10 @@ export function parseOptions(options: CompleteOptions): DeviceSettings {
 	const { minMessageBytes, maxMessageBytes: most } = protocolLimits;
 	if (!Number.isInteger(maxMessageBytes) || maxMessageBytes < minMessageBytes || maxMessageBytes > most) {
 		throw optionError("maxMessageBytes is out of range", `${maxMessageBytes}`, `${minMessageBytes} to ${most}`);
+	}
+	const { window = protocolLimits.maxWindow } = options;
+	if (!Number.isInteger(window) || window < 1 || window > protocolLimits.maxWindow) {
+		throw optionError("window is out of range", `${window}`, `1 to ${protocolLimits.maxWindow} batches`);
 	}
 	const timeouts = {
 		answerTimeoutMs: options.answerTimeoutMs ?? 10_000,
@@ -162,6 +169,7 @@ export function parseOptions(options: CompleteOptions): DeviceSettings {
 		clock,
 		random: options.random ?? seededRandom(crypto.getRandomValues(new Int32Array(1))[0] as number),
 		dtypes: options.dtypes ?? wireDTypes,
+		window,
 		maxMessageBytes,
 		...timeouts,
 		agent: options.agent ?? "psgl",

@@ -10,7 +10,7 @@ import { fingerprint } from "./data-fingerprint.js";
 import type { CheckedData } from "./device-data.js";
 import { type DeviceRecord, deviceRecordChange, readDeviceRecord } from "./device-record.js";
 import { ModelSlots, type Rejection } from "./model-slots.js";
-import { Outbox } from "./outbox.js";
+import { type KeptMessage, Outbox } from "./outbox.js";
 import type { PerturbationStore } from "./perturbation-store.js";
 import {
 	perturbationChange,
@@ -26,6 +26,8 @@ export interface DeviceChanges {
 	readonly state?: ClientState | undefined;
 	/** Null when there is no round any more. */
 	readonly progress?: RoundProgress | null | undefined;
+	/** The only message these are the answer to; absent: nothing is in flight after them. */
+	readonly answered?: KeptMessage | undefined;
 	/** Perturbations of the samples at `indices`. */
 	readonly perturbations?: { readonly store: PerturbationStore; readonly indices: ArrayLike<number> } | undefined;
 }
@@ -218,9 +220,9 @@ export class DeviceRecords {
 		await this.#store?.write(all);
 	}
 
-	/** Writes what one answer changed, and that the messages in the outbox have theirs. */
-	async settle({ state, progress, perturbations }: DeviceChanges): Promise<void> {
-		const changes: StoreChange[] = [...this.outbox.clear()];
+	/** Writes what one answer changed, and that the messages in the outbox have theirs, or the one that was answered. */
+	async settle({ state, progress, answered, perturbations }: DeviceChanges): Promise<void> {
+		const changes: StoreChange[] = [...this.outbox.clear(answered)];
 		const { id, data, lacksData, newSession } = this.#owner;
 		if (lacksData && progress === null && this.#progress?.done === false) {
 			// Its place in the round is lost: the aggregator must not wait for the rest of it.

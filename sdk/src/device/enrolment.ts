@@ -101,7 +101,7 @@ export class Enrolment {
 
 	/** The first message after every connect, and again while it has no answer. */
 	hello(): HelloMessage {
-		const { id, data, dtypes, maxMessageBytes, agent } = this.#settings;
+		const { id, data, dtypes, window, maxMessageBytes, agent } = this.#settings;
 		this.#awaitsWelcome = true;
 		return {
 			type: "hello",
@@ -115,6 +115,7 @@ export class Enrolment {
 			maxMessageBytes,
 			agent,
 			artifacts: this.#models.digests.slice(-protocolLimits.maxArtifacts),
+			window: window > 1 ? window : undefined,
 			releases: this.records.ledger.durable ? this.records.ledger.totals.releases : undefined,
 		};
 	}

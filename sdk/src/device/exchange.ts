@@ -4,12 +4,12 @@ import type { DatasetDigests } from "../ledger/record-digest.js";
 import type { Clock } from "../ports/clock.js";
 import type { Random } from "../ports/random.js";
 import type { TransportEvent } from "../ports/transport.js";
-import type { AggregatorMessage, Awaiting, RoundMessage } from "../protocol/index.js";
+import { type AggregatorMessage, type Awaiting, protocolLimits, type RoundMessage } from "../protocol/index.js";
 import type { AggregatorLink } from "./aggregator-link.js";
 import type { DeviceEvent } from "./device-event.js";
 import type { Enrolment } from "./enrolment.js";
 import type { Mailbox } from "./mailbox.js";
-import type { KeptMessage, KeptRelease } from "./outbox.js";
+import type { KeptMessage, KeptRelease, OutboxEntry } from "./outbox.js";
 import { compareRounds, type RoundProgress } from "./round-progress.js";
 
 /** Answers to one message that may be of no use before the device gives up. */
@@ -17,6 +17,9 @@ const maxFaults = 5;
 
 /** Times a message goes out again at once after a refusal; then it waits, as for an answer that does not come. */
 const maxPromptRepeats = 2;
+
+/** Messages about others in flight that are left for later. */
+const maxLater = 4 * protocolLimits.maxWindow;
 
 /** Waiting times grow up to this multiple of `answerTimeoutMs`. */
 const maxPatience = 8;
@@ -48,10 +51,7 @@ export interface Training {
 /** How an exchange ends without an answer: the aggregator went on to something else, or refused the message for good. */
 export type Unanswered = "interrupted" | "refused";
 
-export interface Exchange<T> {
-	readonly message: KeptMessage;
-	/** Of what the message holds of records; absent where it holds nothing, or was kept before. */
-	readonly release?: KeptRelease | undefined;
+export interface Answered<T> {
 	readonly awaiting: Awaiting;
 	/** The round it belongs to. */
 	readonly part: RoundProgress;
@@ -62,20 +62,62 @@ export interface Exchange<T> {
 	readonly answer: (message: AggregatorMessage) => Promise<T | undefined>;
 }
 
+export interface Exchange<T> extends Answered<T> {
+	readonly message: KeptMessage;
+	/** Of what the message holds of records; absent where it holds nothing, or was kept before. */
+	readonly release?: KeptRelease | undefined;
+}
+
 /**
- * Keeps a message in the outbox, sends it and waits for its answer, over lost links, restarted aggregators and damaged
- * answers: first the answer is asked for (`resume`), then the message is sent again with the same identity, which has no
- * effect twice. A message from before a restart of the device is sent as it was then. The caller settles it.
- * @throws the error of the last answer after five that could not be used; LimitError `PSGL_OUTBOX_FULL`,
- * `PSGL_OUTBOX_EXPIRED`; DataError `PSGL_STORE_WRITE`.
+ * Keeps a message in the outbox, sends it and waits for its answer. A message from before a restart of the device is sent as it was then. The
+ * caller settles it.
+ * @throws as `awaitAnswer`, `Outbox.keep`.
  */
 export async function* exchange<T>(
 	training: Training,
-	{ message: made, release, awaiting, part, answer }: Exchange<T>,
+	{ message, release, ...answered }: Exchange<T>,
+): AsyncGenerator<DeviceEvent, T | Unanswered> {
+	const entry = await training.enrolment.records.outbox.keep(message, release);
+	return yield* awaitAnswer(training, { ...answered, entry, sent: false });
+}
+
+export interface AwaitedAnswer<T> extends Answered<T> {
+	/** The message, in the outbox. */
+	readonly entry: OutboxEntry;
+	/** Whether it left in this process. */
+	readonly sent: boolean;
+	/** Whether another message, of that number, is in flight: what comes about it is left for later. */
+	readonly isOther?: ((seq: number) => boolean) | undefined;
+	/** Called with each message that comes. */
+	readonly onMessage?: (() => void) | undefined;
+}
+
+/** The answer to a message in the outbox; what comes about others in flight is put back. @throws as `waitForAnswer`. */
+export async function* awaitAnswer<T>(
+	training: Training,
+	awaited: AwaitedAnswer<T>,
+): AsyncGenerator<DeviceEvent, T | Unanswered> {
+	const later: TrainingItem[] = [];
+	try {
+		return yield* waitForAnswer(training, awaited, later);
+	} finally {
+		for (const item of later.reverse()) training.mailbox.putBack(item);
+	}
+}
+
+/**
+ * Sends a message, unless it was, and waits for its answer, over lost links, restarted aggregators and damaged
+ * answers: first the answer is asked for (`resume`), then the message is sent again with the same identity, which has no
+ * effect twice.
+ * @throws the error of the last answer after five that could not be used; LimitError `PSGL_OUTBOX_EXPIRED`; DataError `PSGL_STORE_WRITE`.
+ */
+async function* waitForAnswer<T>(
+	training: Training,
+	{ entry, sent, awaiting, part, isOther, onMessage, answer }: AwaitedAnswer<T>,
+	later: TrainingItem[],
 ): AsyncGenerator<DeviceEvent, T | Unanswered> {
 	const { mailbox, link, enrolment } = training;
 	const { outbox } = enrolment.records;
-	const entry = await outbox.keep(made, release);
 	const { message } = entry;
 	const artifact = enrolment.model?.segment.digest;
 	const seq = "seq" in message ? message.seq : 0;
@@ -93,7 +135,7 @@ export async function* exchange<T>(
 	};
 
 	if (entry.restored) yield askAgain(false);
-	else post(training, message);
+	else if (!sent) post(training, message);
 	for (;;) {
 		const item = await nextItem(training, quiet);
 		if (item === undefined) {
@@ -118,6 +160,12 @@ export async function* exchange<T>(
 				continue;
 		}
 		const incoming = item.message;
+		onMessage?.();
+		if (isAboutOther(incoming, message, isOther)) {
+			// More than these are copies.
+			if (later.length < maxLater) later.push(item);
+			continue;
+		}
 		switch (incoming.type) {
 			case "welcome":
 				if (incoming.artifact !== artifact) {
@@ -182,11 +230,17 @@ export function isCopy(incoming: RoundMessage, part: RoundProgress, aggregator: 
 	return part.aggregator === aggregator && compareRounds(incoming, part.round) <= 0;
 }
 
-function isAbout(
-	refused: Extract<AggregatorMessage, { type: "refused" }>,
-	message: Exchange<unknown>["message"],
-	seq: number,
+function isAboutOther(
+	incoming: AggregatorMessage,
+	message: KeptMessage,
+	isOther: AwaitedAnswer<unknown>["isOther"],
 ): boolean {
+	if (incoming.type !== "gradient" && (incoming.type !== "refused" || incoming.of !== message.type)) return false;
+	const { epoch, seq } = incoming;
+	return epoch === message.epoch && seq !== undefined && isOther?.(seq) === true;
+}
+
+function isAbout(refused: Extract<AggregatorMessage, { type: "refused" }>, message: KeptMessage, seq: number): boolean {
 	return (
 		(refused.of === undefined || refused.of === message.type) &&
 		(refused.epoch === undefined || refused.epoch === message.epoch) &&

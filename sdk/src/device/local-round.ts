@@ -6,7 +6,8 @@ import { dropoutSeed } from "./dropout-seed.js";
 import type { Training } from "./exchange.js";
 import { fitBatches, holdWork, rest } from "./hold-work.js";
 import type { RoundProgress } from "./round-progress.js";
-import { sendRoundWeights, type TrainingRound } from "./training-round.js";
+import type { TrainingRound } from "./training-batch.js";
+import { sendRoundWeights } from "./training-round.js";
 
 /** Steps of client segment and local head on the device's own labels; nothing leaves but the weights at the end. */
 export async function* localRound(

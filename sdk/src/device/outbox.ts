@@ -14,6 +14,7 @@ import {
 	type WeightsMessage,
 } from "../protocol/index.js";
 import { readRecord, writeRecord } from "../store/record.js";
+import { type Tensor, tensorBytes, tensorFromBytes } from "../tensor.js";
 
 /** Messages that take effect on the aggregator's weights or measurements, each exactly once. */
 export type KeptMessage =
@@ -34,7 +35,13 @@ export interface OutboxEntry {
 	readonly restored: boolean;
 	/** Which of its batch's samples it holds, where some were left out. */
 	readonly samples: readonly number[] | undefined;
+	/** Of a batch made while others were in flight: what cannot be made again once they have their answers. */
+	readonly place?: number | undefined;
+	readonly map?: Tensor<"float32"> | undefined;
 }
+
+/** How a batch was made that others were in flight before. */
+export type Made = Pick<OutboxEntry, "place" | "map">;
 
 /** A message that holds something of records, and its count in the disclosure ledger. */
 export interface KeptRelease {
@@ -66,6 +73,8 @@ interface MessageRecord {
 	readonly addedAt: number;
 	readonly envelope: Uint8Array;
 	readonly samples?: readonly number[] | undefined;
+	readonly place?: number | undefined;
+	readonly map?: { readonly dims: readonly number[]; readonly bytes: Uint8Array } | undefined;
 }
 
 interface Slot extends OutboxEntry {
@@ -94,10 +103,12 @@ export class Outbox {
 		const outbox = new Outbox(options);
 		const { store } = options;
 		for (const key of (await store?.keys(prefix)) ?? []) {
-			const { addedAt, envelope, samples } = readRecord<MessageRecord>(await store?.get(key));
+			const { addedAt, envelope, samples, place, map } = readRecord<MessageRecord>(await store?.get(key));
 			const limits = { maxMessageBytes: protocolLimits.maxMessageBytes, maxBodyBytes: protocolLimits.maxBodyBytes };
 			const message = decodeEnvelope(envelope, limits) as KeptMessage;
-			outbox.#slots.push({ key, message, addedAt, samples, bytes: tensorBytesOf(message), restored: true });
+			const made = { place, map: map && tensorFromBytes("float32", map.dims, map.bytes) };
+			const bytes = tensorBytesOf(message);
+			outbox.#slots.push({ key, message, addedAt, samples, ...made, bytes, restored: true });
 			outbox.#next = Number(key.slice(prefix.length)) + 1;
 		}
 		return outbox;
@@ -118,7 +129,7 @@ export class Outbox {
 	 * send, and was counted.
 	 * @throws LimitError `PSGL_OUTBOX_FULL`; DataError `PSGL_STORE_WRITE`.
 	 */
-	async keep(message: KeptMessage, release?: KeptRelease): Promise<OutboxEntry> {
+	async keep(message: KeptMessage, release?: KeptRelease, { place, map }: Made = {}): Promise<OutboxEntry> {
 		const known = this.find(message);
 		if (known !== undefined) return known;
 		const { store, clock, maxBytes } = this.#options;
@@ -138,18 +149,29 @@ export class Outbox {
 		const changes: StoreChange[] = [];
 		if (store !== undefined) {
 			const record: MessageRecord = { addedAt, envelope: encodeEnvelope(message), samples };
-			changes.push({ key, value: writeRecord(record) });
+			const made = { place, map: map && { dims: map.dims, bytes: tensorBytes(map) } };
+			changes.push({ key, value: writeRecord(place === undefined ? record : { ...record, ...made }) });
 		}
 		if (release !== undefined) await release.write(changes);
 		else await store?.write(changes);
-		const slot: Slot = { key, message, addedAt, samples, bytes, restored: false };
+		const slot: Slot = { key, message, addedAt, samples, place, map, bytes, restored: false };
 		this.#slots.push(slot);
 		return slot;
 	}
 
-	/** Takes every message out, and returns the changes that do so in the store: write them with what the answer changed. */
-	clear(): readonly StoreChange[] {
-		return this.#slots.splice(0).map(({ key }) => ({ key, value: undefined }));
+	/** How many messages as long as this one it takes, at least one. */
+	capacity({ message }: OutboxEntry): number {
+		return Math.max(1, Math.floor(this.#options.maxBytes / tensorBytesOf(message)));
+	}
+
+	/**
+	 * Takes one message out, or every one, and returns the changes that do so in the store: write them with what the answer
+	 * changed.
+	 */
+	clear(answered?: KeptMessage): readonly StoreChange[] {
+		const gone = this.#slots.filter(({ message }) => answered === undefined || message === answered);
+		for (const slot of gone) this.#slots.splice(this.#slots.indexOf(slot), 1);
+		return gone.map(({ key }) => ({ key, value: undefined }));
 	}
 
 	/**

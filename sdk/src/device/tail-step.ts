@@ -1,11 +1,9 @@
-import type { AggregatorMessage, CodeTensor, FeaturesMessage, WireTensor } from "../protocol/index.js";
+import type { AggregatorMessage, FeaturesMessage } from "../protocol/index.js";
 import type { Tensor } from "../tensor.js";
 import type { ClientModel } from "./client-model.js";
 import type { DeviceEvent } from "./device-event.js";
 import { requireFeatures, tailGradient } from "./device-tail.js";
-import { exchange, type Training, type Unanswered } from "./exchange.js";
-import type { KeptRelease } from "./outbox.js";
-import type { RoundProgress } from "./round-progress.js";
+import { type AwaitedAnswer, awaitAnswer, exchange, type Training, type Unanswered } from "./exchange.js";
 import { decodeReal } from "./wire-codec.js";
 
 /** What came back for a batch. */
@@ -18,16 +16,13 @@ export interface BatchAnswer {
 	readonly features?: Tensor<"float32">;
 }
 
-/** A batch that is to leave. */
-export interface LeavingBatch {
-	readonly part: RoundProgress;
+/** A batch whose `forward` message is in the outbox. */
+export interface TailBatch extends Pick<AwaitedAnswer<unknown>, "entry" | "sent" | "part"> {
 	readonly seq: number;
-	/** [B,Cs,...] before it is encoded. */
-	readonly cut: Tensor<"float32">;
-	readonly smashed: WireTensor | CodeTensor;
+	/** [B,Cs,...] of its smashed data. */
+	readonly shape: readonly number[];
 	/** [B] or [B,K] */
-	readonly y: Tensor<"int64">;
-	readonly release: KeptRelease | undefined;
+	readonly labels: Tensor<"int64">;
 }
 
 /**
@@ -37,27 +32,27 @@ export interface LeavingBatch {
 export async function* tailStep(
 	training: Training,
 	model: ClientModel,
-	{ part, seq, cut, smashed, y, release }: LeavingBatch,
+	{ entry, sent, part, seq, shape, labels }: TailBatch,
 ): AsyncGenerator<DeviceEvent, BatchAnswer | Unanswered> {
 	const { epoch, model: version } = part.round;
 	const identity = { device: training.id, epoch, seq, model: version } as const;
-	const count = cut.dims[0] as number;
-	const features = yield* exchange(training, {
-		message: { type: "forward", task: "train", ...identity, tensors: { smashed: smashed as WireTensor } },
-		release,
+	const count = shape[0] as number;
+	const features = yield* awaitAnswer(training, {
+		entry,
+		sent,
 		awaiting: "features",
 		part,
 		answer: async (m) => (isFeatures(m, "train", epoch, seq) ? requireFeatures(model, m, count) : undefined),
 	});
 	if (typeof features === "string") return features;
-	const { losses, featureGradient } = await tailGradient(model, features, y);
+	const { losses, featureGradient } = await tailGradient(model, features, labels);
 	const cutGradient = yield* exchange(training, {
 		message: { type: "backward", ...identity, tensors: { featureGradient } },
 		awaiting: "gradient",
 		part,
 		answer: async (m) =>
 			m.type === "gradient" && m.epoch === epoch && m.seq === seq
-				? decodeReal(model.segment, m.tensors.cutGradient, cut.dims, "gradient")
+				? decodeReal(model.segment, m.tensors.cutGradient, shape, "gradient")
 				: undefined,
 	});
 	return typeof cutGradient === "string" ? cutGradient : { losses, cutGradient, features };

@@ -1,32 +1,19 @@
-import { flipProbability } from "../artifact/index.js";
-import { disclosuresOf } from "../ledger/disclosure-cost.js";
-import type { Tensors } from "../ports/runtime.js";
-import type { AggregatorMessage, CodeTensor, GradientMessage, WeightsMessage, WireTensor } from "../protocol/index.js";
-import type { Dataset } from "../sources/dataset.js";
-import { scalar, type Tensor } from "../tensor.js";
+import type { WeightsMessage } from "../protocol/index.js";
 import { awaitCredit } from "./await-credit.js";
 import { limitBatches, trainingBatches } from "./batches.js";
 import { type ClientModel, deviceRandom } from "./client-model.js";
-import { levelIndices, randomised } from "./code-wire.js";
 import type { DeviceEvent } from "./device-event.js";
-import type { DeviceChanges } from "./device-records.js";
-import { dropoutSeed } from "./dropout-seed.js";
-import { exchange, type Training, type Unanswered } from "./exchange.js";
+import { exchange, post, type Training, type Unanswered } from "./exchange.js";
 import { fitBatches, holdWork, rest } from "./hold-work.js";
-import { leftOutEvent } from "./left-out.js";
-import type { KeptRelease } from "./outbox.js";
 import type { RoundProgress } from "./round-progress.js";
-import { type BatchAnswer, type LeavingBatch, tailStep } from "./tail-step.js";
-import { decodeReal, encodeReal, wireLabels } from "./wire-codec.js";
+import { answerTo, prepareBatch, type TrainingBatch, type TrainingRound, trainOn } from "./training-batch.js";
 
-/** The device's part of one round: its batches, one in flight, then its weights. */
-export interface TrainingRound {
-	readonly progress: RoundProgress;
-	readonly model: ClientModel;
-	readonly data: Dataset;
-}
-
-/** Returns where the round ended, and whether the aggregator went on to something else before it did. */
+/**
+ * The device's batches of one round, then its weights. As many batches are in flight as the aggregator's `window` says; each is made as soon
+ * as there are fewer, and gradients are applied in the order of the batches: so batch k is made with the weights after exactly
+ * k - window + 1 steps, whatever the link does, and a seed gives the same run.
+ * @returns where the round ended, or that the aggregator went on to something else before it did
+ */
 export async function* trainingRound(
 	training: Training,
 	part: TrainingRound,
@@ -34,42 +21,75 @@ export async function* trainingRound(
 	const { model, data } = part;
 	const { round } = part.progress;
 	const { welcome } = model;
-	const { records } = training.enrolment;
+	const { records, credit } = training.enrolment;
 	const { epoch, task, learningRate, pass = epoch, first = 0 } = round;
 	const all = trainingBatches(data.length, welcome.batchSize, pass, deviceRandom(welcome, training.id));
 	const batches = limitBatches(all, round.steps, first);
 	const passSteps = all.length;
 	yield { type: "round", epoch, task, steps: batches.length, pass, first, passSteps, learningRate };
 	const fits = yield* fitBatches(training, model, epoch);
-	let progress = part.progress;
-	for (;;) {
-		yield* holdWork(training);
-		const { seq, skipped = 0 } = progress;
-		const batch = batches[seq + skipped]?.subarray(0, fits);
-		if (batch === undefined) break;
-		if (!(yield* awaitCredit(training, progress, seq))) return "interrupted";
-		const step = yield* trainingStep(training, part, seq, batch);
-		if (step === "interrupted") return step;
-		if (step === "left-out") {
-			progress = { ...progress, skipped: skipped + 1 };
-			await records.settle({ progress });
-			continue;
+	let { progress } = part;
+	let place = progress.seq + (progress.skipped ?? 0);
+	let window = welcome.window ?? 1;
+	const flying: TrainingBatch[] = [];
+	const isFlying = (seq: number) => flying.some((batch) => batch.seq === seq);
+	/** Sends what was made and has credit by now, in order. */
+	const sendMore = () => {
+		for (const batch of flying) {
+			if (batch.sent || batch.entry.restored) continue;
+			if (welcome.window === undefined || !credit.allows(epoch, batch.seq)) return;
+			post(training, batch.entry.message);
+			batch.sent = true;
 		}
-		if (step === "refused") {
+	};
+	for (;;) {
+		while (flying.length < window && place < batches.length) {
+			yield* holdWork(training);
+			const seq = progress.seq + flying.length;
+			if (flying.length === 0 && !(yield* awaitCredit(training, progress, seq))) return "interrupted";
+			const samples = (batches[place] as Uint32Array).subarray(0, fits);
+			const batch = yield* prepareBatch(training, { ...part, progress }, { seq, place, samples, ahead: flying.length });
+			if (batch === "left-out") {
+				place++;
+				if (flying.length > 0) continue;
+				progress = { ...progress, skipped: place - seq };
+				await records.settle({ progress });
+				continue;
+			}
+			place = batch.place + 1;
+			flying.push(batch);
+			window = Math.min(window, records.outbox.capacity(batch.entry));
+			sendMore();
+		}
+		const [batch] = flying;
+		if (batch === undefined) break;
+		const { seq, entry } = batch;
+		if (!batch.sent && !entry.restored) {
+			if (!(yield* awaitCredit(training, progress, seq))) return "interrupted";
+			post(training, entry.message);
+			batch.sent = true;
+		}
+		const isOther = (other: number) => other > seq && isFlying(other);
+		const answered = yield* answerTo(training, model, { batch, part: progress, isOther, onMessage: sendMore });
+		if (answered === "interrupted") return answered;
+		if (answered === "refused") {
 			// A batch the aggregator does not want, for instance because it went on without this device, ends the round.
 			progress = { ...progress, seq: batches.length };
 			await records.settle({ progress });
 			break;
 		}
+		const step = yield* trainOn(training, part, batch, answered);
 		const { changes, losses, localLoss, samples, busyMs } = step;
+		flying.shift();
 		progress = {
 			...progress,
 			seq: seq + 1,
+			...(batch.place > seq && { skipped: batch.place - seq }),
 			steps: progress.steps + 1,
 			samples: progress.samples + samples,
 			lossSum: progress.lossSum + localLoss * samples,
 		};
-		await records.settle({ ...changes, progress });
+		await records.settle({ ...changes, progress, answered: flying.length > 0 ? entry.message : undefined });
 		await training.enrolment.used();
 		const { bytesUp, bytesDown } = training.link;
 		const told = { losses, localLoss, bytesUp, bytesDown };
@@ -127,146 +147,4 @@ export async function* sendWeights(
 		part,
 		answer: async (m) => (m.type === "received" && m.of === "weights" && m.epoch === message.epoch) || undefined,
 	});
-}
-
-interface Step {
-	/** What the step changed, to be kept. */
-	readonly changes: DeviceChanges;
-	readonly losses: Readonly<Record<string, number>>;
-	readonly localLoss: number;
-	readonly samples: number;
-	/** Milliseconds of computing. */
-	readonly busyMs: number;
-}
-
-/** Batch normalisation needs the spread of at least two samples. */
-const fewestSamples = 2;
-
-/** One batch: what of it may leave, forward, send, wait for the gradient at the cut, backward. */
-async function* trainingStep(
-	training: Training,
-	{ progress: part, model, data }: TrainingRound,
-	seq: number,
-	batch: Uint32Array,
-): AsyncGenerator<DeviceEvent, Step | Unanswered | "left-out"> {
-	const { round } = part;
-	const { records } = training.enrolment;
-	const { manifest } = model.segment.artifact;
-	// A message that was kept was counted; it holds what was allowed then.
-	const kept = records.outbox.find({ type: manifest.tail === null ? "batch" : "forward", epoch: round.epoch, seq });
-	if (kept !== undefined) {
-		const samples = kept.samples ?? [...batch.keys()];
-		return yield* batchStep(training, { progress: part, model, data }, seq, pick(batch, samples), undefined);
-	}
-	const whole = data.batch(batch);
-	const digests = await training.digests.of(data, batch, whole.x);
-	using permit = await records.ledger.admit(disclosuresOf(manifest, model.welcome.smashedDtype, digests, whole.y));
-	yield* leftOutEvent(permit, round);
-	const samples = permit.admitted;
-	if (samples.length < fewestSamples) return "left-out";
-	return yield* batchStep(training, { progress: part, model, data }, seq, pick(batch, samples), permit);
-}
-
-function pick(batch: Uint32Array, positions: readonly number[]): Uint32Array {
-	return Uint32Array.from(positions, (position) => batch[position] as number);
-}
-
-async function* batchStep(
-	training: Training,
-	{ progress: part, model, data }: TrainingRound,
-	seq: number,
-	indices: Uint32Array,
-	release: KeptRelease | undefined,
-): AsyncGenerator<DeviceEvent, Step | Unanswered> {
-	const { round } = part;
-	const { welcome, segment, state, perturbations } = model;
-	const { manifest } = segment.artifact;
-	const { x, y } = data.batch(indices);
-	const inputs: Tensors = {
-		...state.feeds(),
-		x,
-		budget: scalar(welcome.mapBudget),
-		// Steps made, not batches sent, so that a batch computed again after a crash drops what it dropped before.
-		dropoutSeed: dropoutSeed(deviceRandom(welcome, training.id), state.steps + 1),
-		...(manifest.robustBudget > 0 && {
-			delta: perturbations?.read(indices) ?? { ...x, data: new Float32Array(x.data.length) },
-		}),
-	};
-	const { clock } = training;
-	const started = clock.now();
-	const { smashed, map } = await segment.run("client/forward", inputs);
-	const forwardMs = clock.now() - started;
-	const cut = smashed as Tensor<"float32">;
-	const leaving = { part, seq, cut, y, release, smashed: await encodeSmashed(model, cut, training.noise) };
-	const answered = yield* (manifest.tail === null ? sendBatch : tailStep)(training, model, leaving);
-	if (typeof answered === "string") return answered;
-	yield* alarm(model, answered.cutGradient, y, { epoch: round.epoch, seq });
-	const resumed = clock.now();
-	const outputs = await segment.run("client/train", {
-		...inputs,
-		...(map !== undefined && { map }),
-		...(answered.features && { features: answered.features }),
-		y,
-		cutGradient: answered.cutGradient,
-		learningRate: scalar(round.learningRate),
-		headLearningRate: scalar(round.headLearningRate),
-		robustBudget: scalar(welcome.robustBudget),
-	});
-	const busyMs = forwardMs + clock.now() - resumed;
-	state.advance(outputs);
-	const delta = outputs.next_delta;
-	const moved = delta !== undefined && perturbations !== undefined;
-	if (moved) perturbations.write(indices, delta as Tensor<"float32">);
-	const losses = Object.fromEntries(manifest.streams.map((name, i) => [name, answered.losses[i] ?? Number.NaN]));
-	const changes = { state, perturbations: moved ? { store: perturbations, indices } : undefined };
-	return { changes, losses, localLoss: outputs.localLoss?.data[0] as number, samples: indices.length, busyMs };
-}
-
-/** Smashed data as they travel. */
-async function encodeSmashed(
-	{ welcome, segment }: ClientModel,
-	cut: Tensor<"float32">,
-	noise: Training["noise"],
-): Promise<WireTensor | CodeTensor> {
-	const { manifest } = segment.artifact;
-	if (manifest.code === null) return encodeReal(segment, cut, welcome.smashedDtype);
-	return randomised(levelIndices(cut, manifest.code), flipProbability(manifest), noise);
-}
-
-/** Sends smashed data with their labels and waits for the gradient at the cut. */
-async function* sendBatch(
-	training: Training,
-	{ segment }: ClientModel,
-	{ part, seq, cut, smashed, y, release }: LeavingBatch,
-): AsyncGenerator<DeviceEvent, BatchAnswer | Unanswered> {
-	const { epoch, model } = part.round;
-	const labels = wireLabels(y, segment.artifact.manifest.classes.length);
-	return yield* exchange(training, {
-		message: { type: "batch", device: training.id, epoch, seq, model, tensors: { smashed, labels } },
-		release,
-		awaiting: "gradient",
-		part,
-		answer: async (message) => {
-			if (!isGradient(message, epoch, seq)) return undefined;
-			const { losses } = message;
-			return { losses, cutGradient: await decodeReal(segment, message.tensors.cutGradient, cut.dims, "gradient") };
-		},
-	});
-}
-
-/** Tells when gradients have begun to have nothing to do with the labels; not where several labels may apply. */
-function* alarm(
-	{ scrutiny }: ClientModel,
-	gradient: Tensor<"float32">,
-	labels: Tensor<"int64">,
-	batch: { readonly epoch: number; readonly seq: number },
-): Generator<DeviceEvent> {
-	if (labels.dims.length > 1) return;
-	const verdict = scrutiny.observe(gradient, Array.from(labels.data, Number));
-	if (verdict?.raised) yield { type: "suspicious-gradients", ...batch, separation: verdict.separation };
-}
-
-/** Gradients of other batches, delivered again or late, are none of this one's. */
-function isGradient(message: AggregatorMessage, epoch: number, seq: number): message is GradientMessage {
-	return message.type === "gradient" && message.epoch === epoch && message.seq === seq;
 }

@@ -103,6 +103,7 @@ const schemas = {
 		maxMessageBytes: messageBytes,
 		agent: text,
 		artifacts: z.array(digest).max(limits.maxArtifacts),
+		window: z.int().min(1).max(limits.maxWindow).optional(),
 		releases: releases.optional(),
 	}),
 	batch: z.strictObject({
@@ -205,6 +206,7 @@ const schemas = {
 		gradientDtype: wireDtype,
 		strategy: z.enum(["sequential", "splitfed-v1", "splitfed-v2"]),
 		batchSize: z.int().min(1).max(65_536),
+		window: z.int().min(1).max(limits.maxWindow).optional(),
 		seed: counter,
 		mapBudget: rate,
 		robustBudget: z.number().min(0).max(1),

@@ -35,6 +35,8 @@ export const protocolLimits = {
 	chunkTimeoutMs: 30_000,
 	/** Completed messages a receiver remembers, so that a chunk delivered twice (QoS 1) starts nothing new. */
 	completedMemory: 16,
+	/** Batches of one device in flight at a time. */
+	maxWindow: 8,
 	/** Tensors of one message. */
 	maxTensors: 4,
 	/** Dimensions of a tensor: batch, channel and up to three more. */

@@ -27,6 +27,8 @@ export interface HelloMessage extends Addressed {
 	readonly agent: string;
 	/** SHA-256 digests (hex) of the client artifacts the device already has. */
 	readonly artifacts: readonly string[];
+	/** Batches of a round the device can have in flight; absent: 1. */
+	readonly window?: number | undefined;
 	/** Releases in the device's disclosure ledger; absent when it keeps none over restarts. */
 	readonly releases?: number | undefined;
 }
@@ -202,6 +204,8 @@ export interface WelcomeMessage extends Addressed {
 	readonly strategy: Strategy;
 	/** Samples per training batch; the last batch of an epoch may hold fewer. */
 	readonly batchSize: number;
+	/** Batches of a round the device may have in flight; absent: 1. */
+	readonly window?: number | undefined;
 	/** Seed of the device's own randomness (shuffling), so that a run can be repeated. */
 	readonly seed: number;
 	/** Saliency-map budget: input of the client graphs. 0 turns the map off. */
