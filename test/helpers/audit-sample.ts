@@ -46,7 +46,7 @@ export function auditSample() {
 				{ name: "original", kind: "original", shape: [1, 8, 8], samples },
 				{ name: "what leaves", kind: "smashed", shape: [4, 4, 4], samples },
 				{ name: "decoder", kind: "rebuilt", shape: [1, 8, 8], samples },
-				{ name: "decoder", kind: "undefended", shape: [1, 8, 8], samples },
+				{ name: "undefended", kind: "undefended", shape: [1, 8, 8], samples },
 			],
 		},
 	};

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext, type Implementation } from "ava";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { build } from "vite";
 import { findProgram, withPrograms } from "./outside-program.js";
 
@@ -121,7 +121,7 @@ async function serveSite(path: string, isolated: boolean): Promise<Site & AsyncD
 }
 
 /** Opens a Chromium of its own with a pretended camera. */
-function openBrowser(): Promise<Browser> {
+export function openBrowser(): Promise<Browser> {
 	return chromium.launch({
 		executablePath: findProgram("chromium") as string,
 		args: [
@@ -138,8 +138,9 @@ function openBrowser(): Promise<Browser> {
 	});
 }
 
-async function openPage(browser: Browser, address: string): Promise<Page> {
-	const page = await (await browser.newContext()).newPage();
+/** Opens an address in a tab with a profile of its own. */
+export async function openPage(browser: Browser, address: string, context: BrowserContextOptions = {}): Promise<Page> {
+	const page = await (await browser.newContext(context)).newPage();
 	page.setDefaultTimeout(patienceMs);
 	await page.goto(address);
 	return page;

@@ -21,7 +21,7 @@ export function App() {
 	}, []);
 	useEffect(() => void look(), [look]);
 	const enter = (user: Identity) => {
-		if (hash.startsWith("/welcome/")) history.replaceState(null, "", "#/run");
+		if (hash.startsWith("/welcome/")) location.replace("#/run");
 		setSession({ user, usersExist: true });
 	};
 	const [, page, token] = hash.split("/");

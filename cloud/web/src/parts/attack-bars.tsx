@@ -2,33 +2,45 @@ import type { Audit } from "../api.js";
 import { figure } from "../format.js";
 import { useWidth } from "./use-width.js";
 
-const [row, left, right, top] = [30, 150, 24, 26];
+const [row, left, right, top, bottom] = [30, 150, 24, 26, 24];
 
 /** Similarity of what each attack rebuilt, from the mean sample on; a tick marks the same attack without a defence. */
 export function AttackBars({ audit }: { audit: Audit }) {
-	const { ref, width } = useWidth<HTMLDivElement>(640);
+	const { ref, width } = useWidth(640);
 	const { anchors, reconstructions, similarity } = audit;
 	const mean = anchors.mean ?? 0;
 	const bars = reconstructions.toSorted((a, b) => (b.defended.similarity ?? 0) - (a.defended.similarity ?? 0));
 	const x = (value: number) => left + Math.min(Math.max(value, 0), 1) * (width - left - right);
-	const height = top + row * bars.length + 8;
+	const height = top + row * bars.length + bottom;
 	const named = [
 		[anchors.mean, "mean"],
 		[anchors.undefended, "undefended"],
 	] as const;
 	return (
 		<div ref={ref} class="chart">
+			<p class="muted small">
+				Similarity of what is rebuilt to the original. A bar begins at the mean sample; a stroke is the same attack
+				without a defence.
+			</p>
 			<svg
 				role="img"
 				aria-label={`Similarity (${similarity}) of each attack: ${bars.map(({ name, defended }) => `${name} ${figure(defended.similarity, 2)}`).join(", ")}; the mean sample ${figure(anchors.mean, 2)}`}
 				width={width}
 				height={height}
 			>
+				{[0, 0.25, 0.5, 0.75, 1].map((value) => (
+					<g key={value}>
+						<line class="rule" x1={x(value)} y1={top} x2={x(value)} y2={height - bottom} />
+						<text x={x(value)} y={height - 6} text-anchor="middle">
+							{value}
+						</text>
+					</g>
+				))}
 				{named.map(
 					([value, name]) =>
 						value !== null && (
 							<g key={name}>
-								<line class="anchor" x1={x(value)} y1={top - 8} x2={x(value)} y2={height - 4} />
+								<line class="anchor" x1={x(value)} y1={top - 8} x2={x(value)} y2={height - bottom} />
 								<text x={x(value)} y={top - 13} text-anchor="middle">
 									{name} {figure(value, 2)}
 								</text>

@@ -26,7 +26,7 @@ const [left, right, top, bottom] = [46, 12, 10, 26];
 
 /** Lines over a common axis, with a legend, and the values under the pointer. */
 export function LineChart({ label, series, xName, format, range }: LineChartProps) {
-	const { ref, width } = useWidth<HTMLDivElement>(640);
+	const { ref, width } = useWidth(640);
 	const [at, setAt] = useState<number>();
 	const drawn = series.filter(({ points }) => points.some(({ y }) => y !== null));
 	if (drawn.length === 0) return <p class="muted">Nothing to draw yet.</p>;

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import { Scroll } from "./scroll.js";
 
 /** A column of a table. */
@@ -16,13 +17,16 @@ interface TableProps<R> {
 	readonly rows: readonly R[];
 	readonly keyOf: (row: R) => string | number;
 	readonly empty: string;
+	/** Rows shown until somebody asks for all. Default 50. */
+	readonly most?: number;
 }
 
 /** A table whose rows become cards on a narrow screen. */
-export function Table<R>({ label, columns, rows, keyOf, empty }: TableProps<R>) {
+export function Table<R>({ label, columns, rows, keyOf, empty, most = 50 }: TableProps<R>) {
+	const [all, setAll] = useState(false);
 	if (rows.length === 0) return <p class="muted">{empty}</p>;
 	return (
-		<Scroll label={label}>
+		<Scroll label={`${label}, table`}>
 			<table>
 				<thead>
 					<tr>
@@ -34,7 +38,7 @@ export function Table<R>({ label, columns, rows, keyOf, empty }: TableProps<R>) 
 					</tr>
 				</thead>
 				<tbody>
-					{rows.map((row) => (
+					{(all ? rows : rows.slice(0, most)).map((row) => (
 						<tr key={keyOf(row)}>
 							{columns.map(({ title, cell, number }, i) =>
 								i === 0 ? (
@@ -51,6 +55,11 @@ export function Table<R>({ label, columns, rows, keyOf, empty }: TableProps<R>) 
 					))}
 				</tbody>
 			</table>
+			{!all && rows.length > most && (
+				<button type="button" class="more" onClick={() => setAll(true)}>
+					Show all {rows.length}
+				</button>
+			)}
 		</Scroll>
 	);
 }

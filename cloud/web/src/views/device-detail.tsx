@@ -29,7 +29,7 @@ export function DeviceDetail({ device, now, onClose }: DeviceDetailProps) {
 					["Software", device.agent],
 					["Last heard", ago(device.heardAt, now)],
 					["Samples", `${count(samples.train)} to train, ${count(samples.validation)} to validate`],
-					["Weights", device.weights === null ? "it trains on, or it is in doubt" : count(device.weights)],
+					["Weights", device.weights === null ? "it trains on, has left, or it is in doubt" : count(device.weights)],
 					["Model", model === null ? "none was sent" : `${model.state}: ${model.digest}`],
 					[
 						"Local-head loss",

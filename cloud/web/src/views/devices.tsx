@@ -85,7 +85,7 @@ export function Devices() {
 	);
 }
 
-function weights({ weights: version, weightsBehind }: DeviceFigures) {
-	if (version === null) return "training";
+function weights({ state, weights: version, weightsBehind }: DeviceFigures) {
+	if (version === null) return state === "online" ? "training" : "–";
 	return weightsBehind === 0 ? version : `${version}, ${weightsBehind} behind`;
 }

@@ -66,7 +66,7 @@ function AuditFigures({ at, audit }: { at: string; audit: Audit }) {
 			</Tiles>
 			<Card title="How near attacks come" wide aside={<span class="muted small">audited {moment(at)}</span>}>
 				<AttackBars audit={audit} />
-				<p class="muted small">
+				<p class="muted small about">
 					{audit.victims} victims of {origin.data}, {count(audit.attackerSamples)} samples of the attacker; budget{" "}
 					{origin.budget}. Model {origin.artifact.name} version {origin.artifact.version}.
 					{!audit.complete && " Interrupted: attacks are missing, and they may find more."} An audit shows what these

@@ -90,7 +90,7 @@ export function Run({ user }: ViewProps) {
 						label="Training loss by stream"
 						series={byStream(rounds, ({ losses }) => losses)}
 						xName="round"
-						format={(value) => value.toFixed(2)}
+						format={loss}
 					/>
 				</Card>
 				<Card
@@ -102,14 +102,14 @@ export function Run({ user }: ViewProps) {
 						label="Loss of the last steps by stream"
 						series={bySteps([...(before?.steps ?? []), ...steps].slice(-stepsShown), run.streams)}
 						xName="step"
-						format={(value) => value.toFixed(2)}
+						format={loss}
 					/>
 				</Card>
 				<Card title="Rounds" wide>
 					<Rounds rounds={rounds} />
 				</Card>
 				<Card title="Settings" wide>
-					<Facts of={Object.entries(run.settings).map(([key, value]) => [key, shown(value)] as const)} />
+					<Facts of={Object.entries(run.settings).map(([key, value]) => [words(key), shown(value)] as const)} />
 				</Card>
 			</div>
 		</>
@@ -117,19 +117,21 @@ export function Run({ user }: ViewProps) {
 }
 
 function Rounds({ rounds }: { rounds: readonly RoundFigures[] }) {
+	const bestRound = rounds.findLast(({ best }) => best)?.round;
 	const streams = Object.keys(rounds.at(-1)?.losses ?? {}).sort((a, b) => looks.indexOf(a) - looks.indexOf(b));
 	return (
 		<Table
 			label="Rounds"
-			rows={rounds.slice(-50).reverse()}
+			rows={rounds.toReversed()}
+			most={10}
 			keyOf={({ round }) => round}
 			empty="No round is finished yet."
 			columns={[
 				{
 					title: "Round",
-					cell: ({ round, best }) => (
+					cell: ({ round }) => (
 						<>
-							{round} {best && <Pill tone="good">best</Pill>}
+							{round} {round === bestRound && <Pill tone="good">best</Pill>}
 						</>
 					),
 				},
@@ -157,6 +159,22 @@ function mapped<T, U>(record: Readonly<Record<string, T>>, of: (value: T) => U):
 	return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, of(value)]));
 }
 
+/** Small losses keep their digits. */
+function loss(value: number): string {
+	return value === 0 || value >= 0.1 ? value.toFixed(2) : value.toPrecision(2);
+}
+
+/** `batchSize` -> batch size. */
+function words(key: string): string {
+	return key.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
 function shown(value: unknown): string {
-	return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
+	if (typeof value === "number") return String(Number(value.toPrecision(4)));
+	if (typeof value === "boolean") return value ? "yes" : "no";
+	if (Array.isArray(value)) return value.map(shown).join(", ");
+	if (typeof value !== "object" || value === null) return String(value);
+	return Object.entries(value)
+		.map(([key, each]) => (key === "kind" ? shown(each) : `${words(key)} ${shown(each)}`))
+		.join(", ");
 }

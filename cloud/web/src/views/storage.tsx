@@ -54,6 +54,7 @@ export function Storage({ user }: ViewProps) {
 				<Card title="Audit trail" wide aside={<Pill tone="plain">last {trail?.entries.length ?? 0}</Pill>}>
 					<Table
 						label="Audit trail"
+						most={25}
 						rows={trail?.entries ?? []}
 						keyOf={({ seq }) => seq}
 						empty="Nothing happened yet."

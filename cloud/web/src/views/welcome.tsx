@@ -52,8 +52,7 @@ export function Welcome({ token, onIn }: { token: string; onIn: (user: Identity)
 							required
 							pattern="[a-z0-9][a-z0-9._\-]{0,31}"
 							hint="a-z, 0-9, dot, _ and -"
-							value={invitation.name ?? ""}
-							readOnly={invitation.name !== null}
+							{...(invitation.name !== null && { value: invitation.name, readOnly: true })}
 						/>
 						<Field
 							label="Password"

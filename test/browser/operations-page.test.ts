@@ -1,0 +1,173 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { runFleet } from "@psgl/firmware-sim";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import test, { type ExecutionContext } from "ava";
+import type { AxeResults, RunOptions } from "axe-core";
+import type { Browser, Page } from "playwright-core";
+import { auditSample } from "../helpers/audit-sample.js";
+import { openBrowser, openPage } from "../helpers/browser.js";
+import { goodPassword, operationsCloud } from "../helpers/operations-cloud.js";
+import { withPrograms } from "../helpers/outside-program.js";
+import { smallDataset } from "../helpers/small-model.js";
+
+const withBrowser = withPrograms("chromium");
+
+const axeSource = readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let browser: Browser | undefined;
+
+test.after.always(() => browser?.close());
+
+/** The page in a tab of its own; everything the browser complains of fails the test. */
+async function open(t: ExecutionContext, address: string, viewport = { width: 1280, height: 900 }): Promise<Page> {
+	browser ??= await openBrowser();
+	const page = await openPage(browser, address, {
+		viewport,
+		colorScheme: "light",
+		// Colours that are on their way from one scheme to the other have no contrast to measure.
+		reducedMotion: "reduce",
+	});
+	page.setDefaultTimeout(60_000);
+	t.teardown(() => page.context().close());
+	page.on("pageerror", (error) => t.fail(String(error)));
+	page.on("console", (message) => {
+		// A refusal that the test asks for is one line of the browser's own.
+		if (message.type() === "error" && !message.text().includes("status of")) t.fail(message.text());
+	});
+	return page;
+}
+
+/** Looks for what keeps people out, in both colour schemes. */
+async function requireAccessible(t: ExecutionContext, page: Page, view: string): Promise<void> {
+	await page.evaluate(await axeSource);
+	for (const colorScheme of ["light", "dark"] as const) {
+		await page.emulateMedia({ colorScheme });
+		const results = await page.evaluate((options) => {
+			const { axe } = globalThis as unknown as { axe: { run(options: RunOptions): Promise<AxeResults> } };
+			return axe.run(options);
+		}, {} satisfies RunOptions);
+		const found = results.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+		t.deepEqual(found, [], `${view}, ${colorScheme}`);
+		t.true(results.passes.length > 10, "axe looked at the page");
+	}
+	await page.emulateMedia({ colorScheme: "light" });
+}
+
+const go = async (page: Page, view: string) => {
+	await page.getByRole("link", { name: view, exact: true }).click();
+	await page.getByRole("heading", { level: 1, name: view, exact: true }).waitFor();
+};
+
+/** Devices that train in this process, on the cloud's own event loop. */
+async function train(url: string): Promise<void> {
+	const data = {
+		name: "small",
+		synthetic: true,
+		train: smallDataset(48),
+		validation: smallDataset(24, 2),
+		test: smallDataset(2, 3),
+	};
+	for await (const _ of runFleet({ url, devices: 3, data, seed: 5, runtime: nodeRuntime }));
+}
+
+withBrowser("an operator logs in by the link, follows a run live, and looks at every view", async (t) => {
+	const { folder, page: served, start } = await operationsCloud(t);
+	const { audit, pictures } = auditSample();
+	await writeFile(join(folder, "audit.json"), JSON.stringify(audit));
+	await writeFile(join(folder, "audit-pictures.json"), JSON.stringify(pictures));
+	const cloud = await start();
+	const page = await open(t, (await served.firstLink())?.link ?? "");
+	await page.getByLabel("Name", { exact: true }).fill("ann");
+	await page.getByLabel("Password", { exact: true }).fill(goodPassword);
+	await requireAccessible(t, page, "welcome");
+	await page.getByRole("button", { name: "Set password and log in" }).click();
+	await page.getByText("Waiting for devices").waitFor();
+	t.false(page.url().includes("welcome"), "the token is out of the address");
+	await page.getByText("Live", { exact: true }).waitFor();
+
+	const training = train(cloud.url);
+	await page.getByText("Training", { exact: true }).waitFor();
+	await page.getByRole("img", { name: /Loss of the last steps by stream, 3 lines/ }).waitFor();
+	await training;
+	await page.getByText("2 / 2").waitFor();
+	await page.getByText("Answering requests").waitFor();
+	const { validation } = await cloud.aggregator.result;
+	const accuracy = `${(100 * (validation?.fused?.accuracy as number)).toFixed(1)} %`;
+	await page.getByText(`best ${accuracy}`).waitFor();
+	await page.getByRole("img", { name: "Accuracy by stream, 4 lines over 2 points" }).waitFor();
+	await requireAccessible(t, page, "run");
+
+	await go(page, "Devices");
+	t.is(await page.getByRole("table").getByRole("row").count(), 4);
+	await page.getByRole("button", { name: "device-1" }).click();
+	const detail = page.getByRole("dialog");
+	await detail.getByText("samples of its last leg").waitFor();
+	await requireAccessible(t, page, "a device");
+	await page.keyboard.press("Escape");
+	await detail.waitFor({ state: "hidden" });
+	await page.getByLabel("Find").fill("device-2");
+	t.is(await page.getByRole("table").getByRole("row").count(), 2);
+	await requireAccessible(t, page, "devices");
+
+	await go(page, "Models");
+	await page.getByText("not signed").waitFor();
+	await requireAccessible(t, page, "models");
+	await go(page, "Privacy");
+	await page.getByRole("img", { name: "decoder, victim 2" }).first().waitFor();
+	await page.getByRole("img", { name: /decoder 0\.45, kernel-ridge 0\.38/ }).waitFor();
+	await requireAccessible(t, page, "privacy");
+	await go(page, "Log & checkpoints");
+	await page.getByRole("button", { name: "Write one now" }).first().click();
+	await page.getByRole("dialog").getByRole("button", { name: "Write one now" }).click();
+	await page.getByText("checkpoint-asked").waitFor();
+	await requireAccessible(t, page, "storage");
+});
+
+withBrowser("a viewer gets in by an operator's link, acts on nothing, and reads it on a phone", async (t) => {
+	const { operator, start, url } = await operationsCloud(t);
+	await start();
+	const ann = await operator();
+	const page = await open(t, url);
+	await page.getByLabel("Name", { exact: true }).fill("ann");
+	await page.getByLabel("Password", { exact: true }).fill("not the password");
+	await page.keyboard.press("Enter");
+	await page.getByRole("alert").filter({ hasText: "name or password is wrong" }).waitFor();
+	await requireAccessible(t, page, "log-in");
+	await page.getByLabel("Password", { exact: true }).fill(goodPassword);
+	await page.keyboard.press("Enter");
+	await go(page, "Users");
+	await page.getByLabel("Name", { exact: true }).fill("bob");
+	await page.getByRole("button", { name: "Make a link" }).click();
+	const link = (await page.getByRole("status").locator("code").textContent()) ?? "";
+	t.true(link.startsWith(`${url}/#/welcome/`));
+	await requireAccessible(t, page, "users");
+
+	const phone = await open(t, link, { width: 390, height: 844 });
+	await phone.getByLabel("Password", { exact: true }).fill(goodPassword);
+	await phone.getByRole("button", { name: "Set password and log in" }).click();
+	await phone.getByRole("heading", { level: 1, name: "Run" }).waitFor();
+	t.is(await phone.getByRole("link", { name: "Users" }).count(), 0);
+	for (const view of ["Run", "Devices", "Models", "Privacy", "Log & checkpoints"]) {
+		await go(phone, view);
+		t.is(await phone.getByRole("button", { name: /Write one now|End training/ }).count(), 0);
+		const wider = await phone.evaluate("document.documentElement.scrollWidth - innerWidth");
+		t.true((wider as number) <= 0, `${view} is as wide as the phone`);
+	}
+	await requireAccessible(t, phone, "on a phone");
+	await phone.getByLabel("Colours").selectOption("dark");
+	const ground = () => phone.evaluate("getComputedStyle(document.body).backgroundColor");
+	t.is(await ground(), "rgb(14, 20, 27)");
+	await phone.reload();
+	t.is(await ground(), "rgb(14, 20, 27)", "the choice is kept");
+	await phone.getByRole("heading", { level: 1 }).waitFor();
+	await phone.keyboard.press("Tab");
+	t.is(await phone.evaluate("document.activeElement.textContent"), "Skip to content");
+	await phone.keyboard.press("Enter");
+	t.is(await phone.evaluate("document.activeElement.tagName"), "H1");
+
+	await ann.call("DELETE", "/users/bob");
+	await ann.post("/storage/checkpoints");
+	await phone.getByRole("heading", { name: "Log in to psgl operations" }).waitFor();
+});
