@@ -11,6 +11,8 @@ export type Labels = "shared" | "device";
 
 export interface SmallModel {
 	readonly joint: Artifact;
+	/** Its bytes. */
+	readonly jointBytes: Uint8Array;
 	/** Bytes of the client half, as a device gets it. */
 	readonly client: Uint8Array;
 }
@@ -25,7 +27,7 @@ export async function smallModel(
 	const definition = labels === "shared" ? preset : { ...preset, tail: presetTail };
 	const bytes = await compileModel(definition, { name: "small", random: seededRandom(seed) });
 	const joint = await decodeArtifact(bytes);
-	return { joint, client: await clientHalf(joint) };
+	return { joint, jointBytes: bytes, client: await clientHalf(joint) };
 }
 
 /** Pictures in two classes, told apart by their brightness: `count` of them, the classes in turn. */

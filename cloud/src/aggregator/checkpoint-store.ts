@@ -16,7 +16,7 @@ export interface CheckpointStore {
  * @throws what `decode` throws; DataError `PSGL_CHECKPOINT_DAMAGED` when all are, `PSGL_CHECKPOINT_READ`.
  */
 export async function readNewestCheckpoint<T>(
-	store: CheckpointStore,
+	store: Pick<CheckpointStore, "read">,
 	decode: (bytes: Uint8Array) => T,
 ): Promise<{ readonly checkpoint: T; readonly damaged: number } | undefined> {
 	const faults: unknown[] = [];

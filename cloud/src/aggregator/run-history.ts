@@ -3,6 +3,7 @@ import { ChunkAssembler, type DeviceMessage, defaultReceiveLimits } from "@psgl/
 import { cloudLimits } from "../limits.js";
 import { decodeEntry } from "../log/entry.js";
 import type { Log } from "../log/log.js";
+import { released } from "../log/log-errors.js";
 import { type Entries, encodeRecordEntries, type RecordOf, RecordReader, type RunRecord } from "./run-record.js";
 import type { ResolvedSettings } from "./settings.js";
 
@@ -64,10 +65,15 @@ export class RunHistory {
 		const history = new RunHistory(options);
 		const { log } = options;
 		if (from >= log.openedAt) return history;
+		if (log.start >= log.openedAt) return history;
 		const records = new RecordReader();
-		for await (const { position, bytes } of log.read(from)) {
+		// After training nothing depends on the log: it was released beyond the last checkpoint, and tells of no round any more.
+		for await (const { position, bytes } of log.read(Math.max(from, log.start))) {
 			const record = records.take(bytes);
-			if (record !== undefined) history.#take(record, position);
+			if (record !== undefined) {
+				if (from < log.start && record.type !== "owner") throw released(from, log.start);
+				history.#take(record, position);
+			}
 			if (position === log.openedAt - 1) break;
 		}
 		const open = [...history.#rounds.values()].find((round) => round.end === undefined);

@@ -60,8 +60,13 @@ export class Operations implements AsyncDisposable {
 	/** The cloud works, on this log: it is ready. */
 	watch(log: Log, cloud?: RunningCloud): void {
 		this.metrics.log(log);
-		this.#state.readiness = { ready: true };
+		this.ready();
 		if (cloud !== undefined) this.page?.watch(cloud);
+	}
+
+	/** The cloud works. */
+	ready(): void {
+		this.#state.readiness = { ready: true };
 	}
 
 	broker(event: BrokerEvent): void {

@@ -29,6 +29,17 @@ export async function blobCheckpoints({ blobs, prefix, epoch }: BlobCheckpointsO
 	};
 }
 
+/** The oldest of those checkpoints, for whoever only reads: a replay starts from it. */
+export function oldestBlobCheckpoint(blobs: BlobStore, prefix: string): Pick<CheckpointStore, "name" | "read"> {
+	return {
+		name: prefix,
+		async *read() {
+			const oldest = (await blobs.list(`${prefix}/checkpoint-`)).at(-1);
+			if (oldest !== undefined) yield await bytesOf(blobs, oldest.name);
+		},
+	};
+}
+
 /** A checkpoint that is damaged is passed over as a damaged file is: what it holds fails its digest. */
 async function bytesOf(blobs: BlobStore, name: string): Promise<Uint8Array> {
 	try {

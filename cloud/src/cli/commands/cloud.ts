@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { seedOption, threadsOption } from "../common-options.js";
 import { option, toggle } from "../options/option.js";
+import { storeOptions } from "../store-options.js";
 import { trainingOptions } from "../training-options.js";
 import { defineVerb } from "../verb.js";
 
@@ -74,6 +75,12 @@ export const cloudVerb = defineVerb({
 			"checkpoint: what the oldest of the last three checkpoints needs; all: the whole run, for psgl replay from its beginning",
 			z.enum(["checkpoint", "all"]).default("checkpoint"),
 		),
+		role: option(
+			"ROLE",
+			"what this process does for a run with --store: ingress takes devices' connections, aggregator trains, all does both",
+			z.enum(["all", "ingress", "aggregator"]).default("all"),
+		),
+		...storeOptions,
 		exitWhenTrained: toggle("end when training is over instead of answering requests"),
 	},
 	examples: [
@@ -88,6 +95,10 @@ export const cloudVerb = defineVerb({
 		{
 			command: "psgl cloud --artifact chest.psgl --host 0.0.0.0 --pki psgl-pki --web-host 0.0.0.0 --web-port 8443",
 			does: "with the operations page; the first start prints a link that sets the first password",
+		},
+		{
+			command: "psgl cloud --artifact chest.psgl --store nats://n1:4222,nats://n2:4222,nats://n3:4222 --role ingress",
+			does: "take devices' connections for a run that lies on three NATS servers",
 		},
 		{
 			command: "psgl cloud --artifact psgl-state/model.psgl --rounds 0",

@@ -12,6 +12,8 @@ import { type FileJournal, type Fsync, openFileJournal } from "../../log/file-jo
 import { createMemoryLog } from "../../log/memory-log.js";
 import { Operations } from "../../operations/operations.js";
 import { followOrders } from "../../rollout/rollout-orders.js";
+import { aborted } from "../../scale/aborted.js";
+import type { Ingress } from "../../scale/ingress.js";
 import { AuditTrail } from "../../trail/audit-trail.js";
 import { RunRecorder } from "../../trail/run-recorder.js";
 import { followBrokerTls, readBrokerTls } from "../broker-tls.js";
@@ -23,12 +25,15 @@ import { openArtifact } from "../open-artifact.js";
 import type { OptionValues } from "../options/option.js";
 import type { Output } from "../output.js";
 import { openStateFolder, type StateFiles } from "../state-files.js";
+import { openRunStore, type storeOptions } from "../store-options.js";
 import { aggregatorSettings, type trainingOptions } from "../training-options.js";
 import { TrainingProgress } from "../training-progress.js";
 import type { VerbContext } from "../verb.js";
 import { version } from "../version.js";
+import { runCloudOnStore } from "./run-cloud-on-store.js";
 
-interface CloudValues extends OptionValues<typeof trainingOptions> {
+interface CloudValues extends OptionValues<typeof trainingOptions>, OptionValues<typeof storeOptions> {
+	readonly role: "all" | "ingress" | "aggregator";
 	readonly artifact: string;
 	readonly host: string;
 	readonly port?: number | undefined;
@@ -65,26 +70,52 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 	const { host, port, pki, plainOutsideLoopback } = options;
 	const tls = pki === undefined ? undefined : await readBrokerTls(pki);
 	await using operations = await startOperations(options, { output, artifact, trail, tls });
-	// Requests for decisions change nothing: a device asks again.
-	const log = options.rounds === 0 ? createMemoryLog() : await openJournal(files, artifact, options, output);
-	await using broker = await startBroker({
+	const brokerOptions = {
 		host,
 		port,
-		log,
 		tls,
 		plainOutsideLoopback,
 		webSocket: webSocketOptions(options),
-		onEvent: (event) => {
+		onEvent: (event: BrokerEvent) => {
 			recorder.broker(event);
 			operations.broker(event);
 			showBrokerEvent(output, event);
 		},
-	});
-	const renewTls = async (renewed: BrokerTls) => {
-		await broker.renewTls(renewed);
-		operations.page?.renewTls(renewed);
 	};
-	using _following = pki === undefined ? undefined : followBrokerTls(pki, renewTls, output);
+	const followTls = (broker: Pick<Broker, "renewTls">) => {
+		const renewTls = async (renewed: BrokerTls) => {
+			await broker.renewTls(renewed);
+			operations.page?.renewTls(renewed);
+		};
+		return pki === undefined ? undefined : followBrokerTls(pki, renewTls, output);
+	};
+	const onEvent = (event: AggregatorEvent) => {
+		recorder.aggregator(event);
+		operations.aggregator(event);
+	};
+	await using store = await openRunStore(options, artifact, signal);
+	if (store !== undefined) {
+		const onIngress = ({ broker }: Ingress) => {
+			announceBroker(output, broker);
+			return followTls(broker);
+		};
+		const onReady = () => operations.ready();
+		return await runCloudOnStore(options, {
+			artifact,
+			store,
+			broker: brokerOptions,
+			onIngress,
+			onReady,
+			onEvent,
+			output,
+			signal,
+		});
+	}
+	if (options.role !== "all") throw roleNeedsStore(options.role);
+	// Requests for decisions change nothing: a device asks again.
+	const log = options.rounds === 0 ? createMemoryLog() : await openJournal(files, artifact, options, output);
+	await using broker = await startBroker({ ...brokerOptions, log });
+	using _following = followTls(broker);
 	const checkpointFile = options.rounds === 0 ? undefined : files.checkpoint;
 	await using aggregator = await Aggregator.start({
 		artifact,
@@ -98,10 +129,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		signal,
 	});
 	operations.watch(broker.log, { aggregator, broker, checkpointFile });
-	void follow(aggregator, (event) => {
-		recorder.aggregator(event);
-		operations.aggregator(event);
-	});
+	void follow(aggregator, onEvent);
 	announce(output, broker, aggregator, options);
 	const { rollout } = aggregator;
 	using _orders = rollout && followOrders(files.rollout, rollout, (error) => output.error(error));
@@ -203,16 +231,28 @@ async function openJournal(
 }
 
 function announce(output: Output, broker: Broker, aggregator: Aggregator, { rounds, minDevices }: CloudValues): void {
+	announceBroker(output, broker, aggregator.round);
+	if (rounds > 0)
+		output.event("settings", { ...aggregator.settings }, `${rounds} rounds, from ${minDevices} devices on`);
+}
+
+/** @param round the one it goes on after */
+function announceBroker(output: Output, broker: Omit<Broker, "log">, round = 0): void {
 	const { url, host, port, webSocketUrl } = broker;
-	const { round } = aggregator;
 	const forBrowsers = webSocketUrl === undefined ? "" : `, for browsers ${webSocketUrl}`;
 	output.event(
 		"listening",
 		{ url, host, port, round, webSocketUrl },
 		`Broker listens on ${host}, port ${port}${forBrowsers}${round > 0 ? `; going on after round ${round}` : ""}`,
 	);
-	if (rounds > 0)
-		output.event("settings", { ...aggregator.settings }, `${rounds} rounds, from ${minDevices} devices on`);
+}
+
+function roleNeedsStore(role: string): ConfigError {
+	return new ConfigError("PSGL_ROLE_NEEDS_STORE", {
+		what: "one role of several needs a store that the others share",
+		got: `--role ${role} without --store`,
+		remedy: "Name the NATS servers with --store, or leave --role out: then this process does everything, with files",
+	});
 }
 
 function webSocketOptions({ webSocketPort, webSocketOrigins }: CloudValues): WebSocketOptions | undefined {
@@ -227,11 +267,4 @@ function showBrokerEvent(output: Output, event: BrokerEvent): void {
 	}
 	const { client, peer, error } = event;
 	output.event("connection-refused", { client, peer, what: error.message }, `${client ?? peer}: ${error.message}`);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-	return new Promise((resolve) => {
-		if (signal.aborted) resolve();
-		else signal.addEventListener("abort", () => resolve(), { once: true });
-	});
 }

@@ -1,59 +1,115 @@
 import { existsSync } from "node:fs";
+import type { Artifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { Aggregator } from "../../aggregator/aggregator.js";
-import { checkpointFiles } from "../../aggregator/file-checkpoints.js";
+import type { CheckpointStore } from "../../aggregator/checkpoint-store.js";
+import { checkpointFiles, fileCheckpoints } from "../../aggregator/file-checkpoints.js";
 import { recordedSettings } from "../../aggregator/run-history.js";
 import { artifactDigest } from "../../aggregator/run-identity.js";
 import { cloudLimits } from "../../limits.js";
 import { openFileJournal } from "../../log/file-journal.js";
+import type { Log } from "../../log/log.js";
+import { oldestBlobCheckpoint } from "../../scale/blob-checkpoints.js";
 import { defaultThreads } from "../common-options.js";
 import { openArtifact } from "../open-artifact.js";
+import type { OptionValues } from "../options/option.js";
+import type { Output } from "../output.js";
 import { openStateFolder } from "../state-files.js";
+import { openRunStore, type storeOptions } from "../store-options.js";
 import type { VerbContext } from "../verb.js";
 
-interface ReplayValues {
+interface ReplayValues extends OptionValues<typeof storeOptions> {
 	readonly artifact: string;
 	readonly state: string;
 	readonly threads?: number | undefined;
 }
 
+/** A log to make again, and where it starts. */
+interface Source {
+	/** For people; empty where there is one log. */
+	readonly label: string;
+	readonly log: Log;
+	readonly checkpoints: Pick<CheckpointStore, "name" | "read">;
+}
+
+interface Tally {
+	rounds: number;
+	applied: number;
+	different: number;
+	/** Digests of the weights at each log's end. */
+	readonly weights: (string | null)[];
+}
+
 /** Makes a run again. */
 export async function runReplay(options: ReplayValues, { output, signal }: VerbContext): Promise<number> {
 	const artifact = await openArtifact(options.artifact);
-	const files = await openStateFolder(options.state);
-	await using log = await openFileJournal({ folder: files.journal, run: await artifactDigest(artifact) });
-	const oldest = checkpointFiles(files.checkpoint).findLast((file) => existsSync(file));
+	const tally: Tally = { rounds: 0, applied: 0, different: 0, weights: [] };
+	await using store = await openRunStore(options, artifact, signal);
+	const replay = (source: Source) => replayLog(source, { artifact, threads: options.threads, output, signal, tally });
+	if (store === undefined) {
+		const files = await openStateFolder(options.state);
+		await using log = await openFileJournal({ folder: files.journal, run: await artifactDigest(artifact) });
+		await replay({ label: "", log, checkpoints: oldestFile(files.checkpoint) });
+	} else {
+		for (let partition = 0; partition < store.partitions; partition++) {
+			await using log = await store.openLog(partition);
+			const label = store.partitions > 1 ? `Partition ${partition}, round` : "";
+			await replay({ label, log, checkpoints: oldestBlobCheckpoint(store.blobs, `p${partition}`) });
+		}
+	}
+	const { rounds, applied, different, weights } = tally;
+	output.print(`${rounds} rounds, ${applied} batches made again, ${different} rounds with other weights`);
+	output.result({
+		rounds,
+		applied,
+		bitIdentical: different === 0,
+		weights: weights[0] ?? null,
+		...(weights.length > 1 && { partitions: weights }),
+	});
+	return different === 0 ? 0 : 1;
+}
+
+async function replayLog(
+	{ label, log, checkpoints }: Source,
+	{ artifact, threads, output, signal, tally }: ReplayParts,
+): Promise<void> {
 	await using aggregator = await Aggregator.start({
 		artifact,
 		runtime: nodeRuntime,
 		// Nobody listens: what devices were answered is of no interest.
 		broker: { log, maxMessageBytes: cloudLimits.maxMessageBytes, send: async () => false },
 		settings: await recordedSettings(log),
-		checkpointFile: log.start > 0 ? oldest : undefined,
-		threads: options.threads ?? defaultThreads(),
+		checkpoints: log.start > 0 ? { ...checkpoints, write: async () => undefined } : undefined,
+		threads: threads ?? defaultThreads(),
 		replayOnly: true,
 		signal,
 	});
-	let rounds = 0;
-	let different = 0;
-	let last: string | undefined;
+	let last: string | null = null;
 	for await (const event of aggregator.events()) {
 		if (event.type === "end") break;
 		if (event.type !== "replayed") continue;
-		rounds++;
-		if (!event.identical) different++;
-		last = event.digest;
 		const { round, digest, identical } = event;
-		output.event(
-			"replayed",
-			event,
-			`Round ${round}: ${digest} ${identical ? "as in the journal" : "NOT as in the journal"}`,
-		);
+		tally.rounds++;
+		if (!identical) tally.different++;
+		last = digest;
+		const line = `${label || "Round"} ${round}: ${digest} ${identical ? "as in the journal" : "NOT as in the journal"}`;
+		output.event("replayed", event, line);
 	}
 	const { counts } = await aggregator.result;
 	signal.throwIfAborted();
-	const { applied } = counts;
-	output.print(`${rounds} rounds, ${applied} batches made again, ${different} rounds with other weights`);
-	output.result({ rounds, applied, bitIdentical: different === 0, weights: last ?? null });
-	return different === 0 ? 0 : 1;
+	tally.applied += counts.applied;
+	tally.weights.push(last);
+}
+
+interface ReplayParts {
+	readonly artifact: Artifact;
+	readonly threads: number | undefined;
+	readonly output: Output;
+	readonly signal: AbortSignal;
+	readonly tally: Tally;
+}
+
+function oldestFile(file: string): Source["checkpoints"] {
+	const oldest = checkpointFiles(file).findLast((each) => existsSync(each));
+	return oldest === undefined ? { name: file, async *read() {} } : fileCheckpoints(oldest);
 }

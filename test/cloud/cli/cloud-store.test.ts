@@ -1,0 +1,103 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { type FleetEvent, runFleet } from "@psgl/firmware-sim";
+import { decodeArtifact } from "@psgl/sdk/artifact";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import test from "ava";
+import { EventReader } from "../../helpers/event-reader.js";
+import { NatsServers } from "../../helpers/nats-servers.js";
+import { withPrograms } from "../../helpers/outside-program.js";
+import { runCli } from "../../helpers/run-cli.js";
+import { smallDataset, smallModel } from "../../helpers/small-model.js";
+import { temporaryFolder } from "../../helpers/temporary-folder.js";
+
+const data = {
+	name: "small",
+	synthetic: true,
+	train: smallDataset(32),
+	validation: smallDataset(8, 2),
+	test: smallDataset(2, 3),
+};
+
+withPrograms("nats-server")(
+	"psgl cloud --store trains on NATS, psgl replay --store makes the same bits, and a run of another model under its name is refused",
+	async (t) => {
+		await using servers = await NatsServers.start();
+		const cwd = await temporaryFolder(t);
+		const { file, other } = { file: join(cwd, "small.psgl"), other: join(cwd, "other.psgl") };
+		await writeFile(file, (await smallModel()).jointBytes);
+		await writeFile(other, (await smallModel("paper")).jointBytes);
+		const store = ["--store", servers.urls.join(), "--store-name", "ward", "--json"];
+		const cloudArguments = [
+			"cloud",
+			"--artifact",
+			file,
+			...store,
+			"--rounds",
+			"2",
+			"--port",
+			"0",
+			"--exit-when-trained",
+		];
+		let fleet: EventReader<FleetEvent> | undefined;
+		const cloud = await runCli(
+			[...cloudArguments, "--min-devices", "2", "--batch-size", "4", "--journal-keep", "all"],
+			{
+				cwd,
+				onEvent: ({ type, ...event }) => {
+					if (type !== "listening") return;
+					fleet = new EventReader(
+						runFleet({ url: String(Reflect.get(event, "url")), devices: 2, data, seed: 5, runtime: nodeRuntime }),
+					);
+				},
+			},
+		);
+		t.is(cloud.exitCode, 0, cloud.stderr);
+		t.is(
+			fleet?.events.some(({ type }) => type === "failed"),
+			false,
+		);
+		const { partitions } = cloud.events.at(-1) as unknown as {
+			partitions: Record<string, { rounds: number; counts: object }>;
+		};
+		t.like(partitions[0], { rounds: 2, counts: { lost: 0, doubled: 0 } });
+		const trained = await decodeArtifact(await readFile(join(cwd, "psgl-state", "model.psgl")));
+		t.is(trained.manifest.version, (await smallModel()).joint.manifest.version + 1);
+
+		const replay = await runCli(["replay", "--artifact", file, ...store], { cwd });
+		t.is(replay.exitCode, 0, replay.stderr);
+		t.like(replay.events.at(-1), { rounds: 2, bitIdentical: true });
+
+		// Trained, the second one lets go of the log; the third finds only what nothing depends on.
+		for (let again = 0; again < 2; again++) {
+			const { exitCode, stderr, events } = await runCli(cloudArguments, { cwd });
+			t.is(exitCode, 0, stderr);
+			t.like(events.at(-1), { partitions: { 0: { rounds: 2 } } });
+		}
+
+		const refused = await runCli(["cloud", "--artifact", other, ...store, "--port", "0"], { cwd });
+		t.is(refused.exitCode, 2);
+		t.regex(refused.stderr, /PSGL_JOURNAL_OTHER_RUN/);
+	},
+);
+
+test("a role without a store, a store that is not there, and a name no store can have end with their codes", async (t) => {
+	const cwd = await temporaryFolder(t);
+	const file = join(cwd, "small.psgl");
+	await writeFile(file, (await smallModel()).jointBytes);
+	const server = createServer();
+	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+	const { port } = server.address() as { port: number };
+	await new Promise((resolve) => server.close(resolve));
+	const run = (...more: string[]) => runCli(["cloud", "--artifact", file, "--port", "0", ...more], { cwd });
+	const role = await run("--role", "ingress");
+	t.is(role.exitCode, 2);
+	t.regex(role.stderr, /PSGL_ROLE_NEEDS_STORE/);
+	const gone = await run("--store", `nats://127.0.0.1:${port}`);
+	t.is(gone.exitCode, 5);
+	t.regex(gone.stderr, /PSGL_STORE_UNREACHABLE/);
+	const name = await run("--store", "nats://127.0.0.1:1", "--store-name", "A.b");
+	t.is(name.exitCode, 2);
+	t.regex(name.stderr, /PSGL_STORE_NAME/);
+});
