@@ -46,6 +46,8 @@ export {
 	uplinkChannel,
 } from "./broker/topic-rules.js";
 export { writeAtomically } from "./files/write-atomically.js";
+export { type ScenarioRunOptions, simulateScenario } from "./fleet/simulate-scenario.js";
+export { fleetReport } from "./fleet-report/fleet-report.js";
 export { createFileLeases, type FileLeasesOptions } from "./lease/file-leases.js";
 export type { AcquireOptions, Lease, Leases } from "./lease/lease.js";
 export { createMemoryLeases } from "./lease/memory-leases.js";

@@ -14,7 +14,7 @@ export const cloudLimits = {
 	/** Longest payload on a status topic, bytes: it is retained. */
 	maxStatusBytes: 1 * KiB,
 	/** Open connections. */
-	maxConnections: 4096,
+	maxConnections: 16_384,
 	/** Connections one address may open, each second on average and at once. */
 	connectsPerSecond: 50,
 	connectBurst: 1024,
@@ -76,7 +76,7 @@ export const cloudLimits = {
 	/** Checkpoints kept, the newest and those before it. */
 	checkpointsKept: 3,
 	/** Devices the aggregator knows at a time. */
-	maxDevices: 4096,
+	maxDevices: 16_384,
 	/** Devices that left whose count of releases the aggregator still knows; those that left first are forgotten first. */
 	releasesKept: 65_536,
 	/** Samples of one training step of one device. */

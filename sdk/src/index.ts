@@ -3,14 +3,17 @@ export { deviceLastWill } from "./device/aggregator-link.js";
 export { batchesPerPass } from "./device/batches.js";
 export { ClientSegment } from "./device/client-segment.js";
 export { ClientSegmentCache, type ClientSegmentCacheOptions } from "./device/client-segment-cache.js";
+export { ClientState } from "./device/client-state.js";
 export { Device, type TrainOptions } from "./device/device.js";
 export type { DeviceData } from "./device/device-data.js";
 export type { DeviceEvent } from "./device/device-event.js";
 export type { DeviceOptions } from "./device/device-options.js";
+export { deviceTimes } from "./device/device-times.js";
 export { dropoutSeed } from "./device/dropout-seed.js";
 export { GradientScrutiny, type ScrutinyVerdict, scrutinyLimits } from "./device/gradient-scrutiny.js";
 export type { Decision, InferOptions } from "./device/inference.js";
 export type { ModelReport } from "./device/model-report.js";
+export { PerturbationStore, type PerturbationStoreOptions } from "./device/perturbation-store.js";
 export type { Preview } from "./device/preview.js";
 export type { Source } from "./device/source.js";
 export { type CompleteKit, parseStartUpKit, type StartUpKit } from "./device/start-up-kit.js";
@@ -55,3 +58,4 @@ export {
 	tensorFromBytes,
 	zeros,
 } from "./tensor.js";
+export { backOffMs } from "./transport/back-off.js";

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cloudLimits, outlierLimits, rolloutLimits, smashedGuardLimits } from "@psgl/cloud";
-import { minimumSamplesPerDevice } from "@psgl/firmware-sim";
+import { minimumSamplesPerDevice, scenarioLimits } from "@psgl/firmware-sim";
 import { auditLimits, onnxLimits } from "@psgl/models";
 import { figureLimits, scrutinyLimits } from "@psgl/sdk";
 import { maxArtifactBytes } from "@psgl/sdk/artifact";
@@ -34,6 +34,7 @@ const limits = {
 	"DICOM files": dicomLimits,
 	"disclosure ledger": ledgerLimits,
 	"DICOM receiver": receiverLimits,
+	scenarios: scenarioLimits,
 	recordings: signalLimits,
 	"live sources": liveLimits,
 	files: { maxArtifactBytes, defaultMaxExpandedBytes, heldOutCap, heldOutFraction, minimumSamplesPerDevice },

@@ -139,7 +139,7 @@ export class FrontDesk implements UplinkHandler {
 			type: "device",
 			device: device.id,
 			state: known ? "online" : "joined",
-			devicesOnline: roster.online.length,
+			devicesOnline: roster.onlineCount,
 		});
 		changed.notify();
 	}
@@ -215,7 +215,7 @@ export class FrontDesk implements UplinkHandler {
 		roster.remove(device);
 		intake.forget(device);
 		this.#options.onLeft(device);
-		this.#context.emit({ type: "device", device, state: "left", devicesOnline: roster.online.length });
+		this.#context.emit({ type: "device", device, state: "left", devicesOnline: roster.onlineCount });
 		this.#context.changed.notify();
 	}
 
@@ -236,7 +236,7 @@ export class FrontDesk implements UplinkHandler {
 			type: "device",
 			device: id,
 			state: online ? "online" : "offline",
-			devicesOnline: roster.online.length,
+			devicesOnline: roster.onlineCount,
 		});
 		changed.notify();
 	}

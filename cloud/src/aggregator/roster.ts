@@ -32,6 +32,8 @@ export class Roster {
 	readonly #devices = new Map<string, RosterDevice>();
 	/** Releases that devices which left, or were forgotten, had told of: one that comes back with fewer has an old ledger. */
 	readonly #releases = new Map<string, number>();
+	/** By id; undefined when somebody came or left since. */
+	#sorted: readonly RosterDevice[] | undefined;
 
 	get(id: string): RosterDevice | undefined {
 		return this.#devices.get(id);
@@ -39,7 +41,8 @@ export class Roster {
 
 	/** Devices by id, so that the order does not depend on who came first. */
 	get all(): readonly RosterDevice[] {
-		return [...this.#devices.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+		this.#sorted ??= [...this.#devices.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+		return this.#sorted;
 	}
 
 	get online(): readonly RosterDevice[] {
@@ -48,7 +51,21 @@ export class Roster {
 
 	/** Devices on line with data to train on. */
 	get trainers(): readonly RosterDevice[] {
-		return this.online.filter((device) => device.hello.samples.train > 0);
+		return this.online.filter(isTrainer);
+	}
+
+	/** As `online.length`, without the order: asked for with every device that comes or goes. */
+	get onlineCount(): number {
+		let count = 0;
+		for (const { online } of this.#devices.values()) if (online) count++;
+		return count;
+	}
+
+	/** As `trainers.length`. */
+	get trainerCount(): number {
+		let count = 0;
+		for (const device of this.#devices.values()) if (device.online && isTrainer(device)) count++;
+		return count;
 	}
 
 	/**
@@ -89,7 +106,7 @@ export class Roster {
 		};
 		this.told(device, this.#releases.get(hello.device));
 		this.#releases.delete(hello.device);
-		this.#devices.set(hello.device, device);
+		this.#add(device);
 		return { device, forgot: true };
 	}
 
@@ -98,7 +115,7 @@ export class Roster {
 		const { releases } = hello;
 		const unknown = { artifact: undefined, holds: undefined };
 		const device = { id: hello.device, hello, online: false, ...unknown, maxMessageBytes, releases, paused: [] };
-		this.#devices.set(hello.device, device);
+		this.#add(device);
 		return device;
 	}
 
@@ -111,10 +128,16 @@ export class Roster {
 	remove(id: string): void {
 		const releases = this.#devices.get(id)?.releases;
 		this.#devices.delete(id);
+		this.#sorted = undefined;
 		if (releases === undefined) return;
 		this.#releases.set(id, releases);
 		const [oldest] = this.#releases.keys();
 		if (this.#releases.size > cloudLimits.releasesKept) this.#releases.delete(oldest as string);
+	}
+
+	#add(device: RosterDevice): void {
+		this.#devices.set(device.id, device);
+		this.#sorted = undefined;
 	}
 
 	/** Forgets the device that has been off line and known longest. */
@@ -132,6 +155,10 @@ export class Roster {
 			remedy: "Run another aggregator",
 		});
 	}
+}
+
+function isTrainer({ hello }: RosterDevice): boolean {
+	return hello.samples.train > 0;
 }
 
 /** The newest version both sides speak, of a device that is fit. */

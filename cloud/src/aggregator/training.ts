@@ -112,8 +112,8 @@ export class Training {
 	async #trainers(needed: number): Promise<readonly RosterDevice[]> {
 		const { changed, emit, roster, stopping } = this.#options.context;
 		let told = -1;
-		while (roster.trainers.length < needed && !stopping.aborted) {
-			const devices = roster.trainers.length;
+		while (roster.trainerCount < needed && !stopping.aborted) {
+			const devices = roster.trainerCount;
 			if (devices !== told) emit({ type: "waiting", devices, needed });
 			told = devices;
 			await changed.wait();
@@ -317,7 +317,7 @@ export class Training {
 			stepsPerSecond: steps / seconds,
 			samples: sum((m) => m.samples),
 			traffic: traffic(),
-			devicesOnline: roster.online.length,
+			devicesOnline: roster.onlineCount,
 			devicesTrained: new Set(trained.map((m) => m.device)).size,
 			counts: intake.counts,
 		};

@@ -42,7 +42,7 @@ export interface BrokerOptions<L extends LogInlet = Log> {
 	readonly log?: L;
 	/** Longest payload taken from a device, bytes. Default 1,000,000. */
 	readonly maxMessageBytes?: number;
-	/** Open connections. Default 4096. */
+	/** Open connections. Default 16,384. */
 	readonly maxConnections?: number;
 	/** Client ids with a session. Default 16,384. */
 	readonly maxSessions?: number;

@@ -13,11 +13,13 @@ export const exitCodes = [
 	{ code: 8, meaning: "NaN or infinity where a number has to be" },
 	{ code: 9, meaning: "a documented limit was reached" },
 	{ code: 10, meaning: "psgl audit found a leak above --fail-above" },
+	{ code: 11, meaning: "psgl fleet found an invariant of its scenario broken" },
 	{ code: 130, meaning: "stopped by Ctrl-C or SIGTERM, after a checkpoint where there is one to write" },
 ] as const;
 
 export const internalFault = 1;
 export const auditFailed = 10;
+export const invariantBroken = 11;
 export const interrupted = 130;
 
 /** Exit code for whatever was thrown. What fails because the user stopped it counts as stopped. */

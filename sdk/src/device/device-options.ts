@@ -13,6 +13,7 @@ import type { SignedDocument } from "../trust/signed-document.js";
 import { ClientSegmentCache } from "./client-segment-cache.js";
 import type { CompleteOptions } from "./complete-options.js";
 import { type CheckedData, checkData, type DeviceData } from "./device-data.js";
+import { deviceTimes } from "./device-times.js";
 import type { ModelReport } from "./model-report.js";
 import { outboxLimits } from "./outbox.js";
 import type { CompleteKit } from "./start-up-kit.js";
@@ -139,7 +140,7 @@ export function parseOptions(options: CompleteOptions): DeviceSettings {
 		throw optionError("window is out of range", `${window}`, `1 to ${protocolLimits.maxWindow} batches`);
 	}
 	const timeouts = {
-		answerTimeoutMs: options.answerTimeoutMs ?? 10_000,
+		answerTimeoutMs: options.answerTimeoutMs ?? deviceTimes.answerTimeoutMs,
 		inferTimeoutMs: options.inferTimeoutMs ?? 5_000,
 		maxOutboxAgeMs: options.maxOutboxAgeMs ?? outboxLimits.maxOutboxAgeMs,
 	};

@@ -7,6 +7,7 @@ import type { TransportEvent } from "../ports/transport.js";
 import { type AggregatorMessage, type Awaiting, protocolLimits, type RoundMessage } from "../protocol/index.js";
 import type { AggregatorLink } from "./aggregator-link.js";
 import type { DeviceEvent } from "./device-event.js";
+import { deviceTimes } from "./device-times.js";
 import type { Enrolment } from "./enrolment.js";
 import type { Mailbox } from "./mailbox.js";
 import type { KeptMessage, KeptRelease, OutboxEntry } from "./outbox.js";
@@ -15,14 +16,8 @@ import { compareRounds, type RoundProgress } from "./round-progress.js";
 /** Answers to one message that may be of no use before the device gives up. */
 const maxFaults = 5;
 
-/** Times a message goes out again at once after a refusal; then it waits, as for an answer that does not come. */
-const maxPromptRepeats = 2;
-
 /** Messages about others in flight that are left for later. */
 const maxLater = 4 * protocolLimits.maxWindow;
-
-/** Waiting times grow up to this multiple of `answerTimeoutMs`. */
-const maxPatience = 8;
 
 /** What reaches `train` from the link. */
 export type TrainingItem =
@@ -191,7 +186,7 @@ async function* waitForAnswer<T>(
 					continue;
 				}
 				if (!incoming.retry) return "refused";
-				if (++refusals <= maxPromptRepeats) yield askAgain(true);
+				if (++refusals <= deviceTimes.maxPromptRepeats) yield askAgain(true);
 				continue;
 		}
 		try {
@@ -208,7 +203,7 @@ async function* waitForAnswer<T>(
 
 /** The next item for `train`; undefined when none comes in time. `quiet`: how often in a row none came. */
 export function nextItem({ mailbox, clock, answerTimeoutMs, signal }: Training, quiet: number) {
-	return mailbox.next({ clock, signal, timeoutMs: answerTimeoutMs * Math.min(2 ** quiet, maxPatience) });
+	return mailbox.next({ clock, signal, timeoutMs: answerTimeoutMs * Math.min(2 ** quiet, deviceTimes.maxPatience) });
 }
 
 /** Sends without waiting: the answer, or what went wrong, comes to the mailbox. */

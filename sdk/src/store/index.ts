@@ -1,4 +1,4 @@
 export { slotLimits } from "../device/model-slots.js";
-export { outboxLimits } from "../device/outbox.js";
+export { type KeptMessage, Outbox, type OutboxEntry, outboxLimits } from "../device/outbox.js";
 export { openDeviceStore } from "./level-store.js";
 export { type MemoryRecords, memoryDeviceStore } from "./memory-store.js";

@@ -1,3 +1,4 @@
+import { deviceTimes } from "../device/device-times.js";
 import { ConfigError } from "../errors.js";
 import type { LastWill, Transport } from "../ports/transport.js";
 import { openMqttLink } from "./mqtt-link.js";
@@ -40,7 +41,7 @@ export function mqttTransport(options: MqttTransportOptions): Transport {
 		clientId: options.clientId,
 		protocolVersion: 4,
 		clean: false,
-		keepalive: options.keepAliveSeconds ?? 18,
+		keepalive: options.keepAliveSeconds ?? deviceTimes.keepAliveSeconds,
 		connectTimeout: options.attemptTimeoutMs ?? 10_000,
 		// The transport reconnects and resubscribes.
 		reconnectPeriod: 0,

@@ -1,0 +1,37 @@
+import { batchesPerPass } from "@psgl/sdk";
+import type { FleetDevice } from "../scenario/expand-fleet.js";
+import type { DownlinkMessage } from "./virtual-cloud.js";
+
+export type Round = Extract<DownlinkMessage, { type: "round" }>;
+
+/** Where a device is in its round; it outlasts restarts, as with a store. */
+export interface RoundPlace {
+	readonly round: Round;
+	/** Samples of each batch. */
+	readonly batches: readonly number[];
+	/** The batch that is next. */
+	seq: number;
+	/** Samples the device has trained on. */
+	samples: number;
+	/** Batches it may send in all. */
+	credit: number;
+	done: boolean;
+}
+
+/** The beginning of a round: its batches as the device's own rule cuts them (`batchesPerPass`). */
+export function startOfRound(round: Round, { samples, validation }: FleetDevice, batchSize: number): RoundPlace {
+	const count = batchesPerPass(samples, batchSize);
+	const until = round.steps === 0 ? count : Math.min(count, round.first + round.steps);
+	const batches =
+		round.task === "validate"
+			? [validation]
+			: Array.from({ length: until - round.first }, (_, i) =>
+					Math.min(batchSize, samples - (round.first + i) * batchSize),
+				);
+	return { round, batches, seq: 0, samples: 0, credit: round.credit, done: false };
+}
+
+/** Order of rounds: an epoch is trained first and validated then. */
+export function placeOf({ epoch, task }: Round): number {
+	return 2 * epoch + (task === "validate" ? 1 : 0);
+}

@@ -1,0 +1,18 @@
+import type { KeptMessage } from "@psgl/sdk/store";
+import type { Calibration } from "../scenario/scenario.js";
+import type { EventQueue } from "./event-queue.js";
+import type { FleetRecorder } from "./fleet-recorder.js";
+import type { MessageSizes, VirtualCloud } from "./virtual-cloud.js";
+
+/** What the devices of a simulation share. */
+export interface VirtualWorld {
+	readonly queue: EventQueue;
+	readonly cloud: VirtualCloud;
+	readonly sizes: MessageSizes;
+	readonly calibration: Calibration;
+	/** Samples of a batch. */
+	readonly batchSize: number;
+	readonly recorder: FleetRecorder;
+	/** A real message of such a kind and size, for the outbox to count; its tensors are shared by all devices. */
+	keptMessage(kind: KeptMessage["type"], device: string, epoch: number, seq: number, samples: number): KeptMessage;
+}
