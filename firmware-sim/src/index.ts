@@ -31,3 +31,4 @@ export type {
 } from "./virtual/virtual-cloud.js";
 export { lostAfterMs } from "./virtual/virtual-connection.js";
 export { VirtualLink } from "./virtual/virtual-link.js";
+export type { KeptKind } from "./virtual/virtual-world.js";

@@ -1,17 +1,19 @@
-import type { DownlinkMessage, MessageSizes, UplinkMessage } from "@psgl/firmware-sim";
+import type { DownlinkMessage, KeptKind, MessageSizes, UplinkMessage } from "@psgl/firmware-sim";
 import { elementCount, zeros } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
 import {
+	type BatchMessage,
 	type ClientWeights,
 	type DeviceMessage,
+	type EvaluateMessage,
 	type Message,
 	protocolVersions,
 	refuse,
 	splitIntoChunks,
+	type WeightsMessage,
 	type WireTensor,
 	wireDTypes,
 } from "@psgl/sdk/protocol";
-import type { KeptMessage } from "@psgl/sdk/store";
 import { batchMissing } from "../aggregator/refusals.js";
 import { cloudLimits } from "../limits.js";
 
@@ -142,16 +144,19 @@ export function messageSizes(artifact: Artifact, client: Uint8Array, weights: Cl
 	};
 }
 
+/** What a simulated device keeps in its outbox. */
+export type SimulatedMessage = BatchMessage | EvaluateMessage | WeightsMessage;
+
 /** A message that a device keeps in its outbox, with tensors of the size they have. */
 export function keptMessage(
 	artifact: Artifact,
-	type: KeptMessage["type"],
+	type: KeptKind,
 	id: string,
 	epoch: number,
 	seq: number,
 	samples: number,
 	weights: ClientWeights,
-): KeptMessage {
+): SimulatedMessage {
 	const common = { device: id, epoch, model: epoch };
 	if (type === "weights") return { type, ...common, samples, localLoss: 0.5, tensors: weights };
 	const tensors = {

@@ -1,10 +1,9 @@
-import { type Calibration, type FleetRecord, type Scenario, simulateFleet } from "@psgl/firmware-sim";
+import { type Calibration, type FleetRecord, type KeptKind, type Scenario, simulateFleet } from "@psgl/firmware-sim";
 import { elementCount, type Runtime, seededRandom } from "@psgl/sdk";
 import { artifactTensor } from "@psgl/sdk/artifact";
-import type { KeptMessage } from "@psgl/sdk/store";
 import { cloudLimits } from "../limits.js";
 import { calibrate } from "./calibrate.js";
-import { keptMessage, messageSizes } from "./message-sizes.js";
+import { keptMessage, messageSizes, type SimulatedMessage } from "./message-sizes.js";
 import { PanelLearner } from "./panel-learner.js";
 import { scenarioModel } from "./scenario-model.js";
 import { VirtualAggregator } from "./virtual-aggregator.js";
@@ -31,19 +30,13 @@ export async function simulateScenario(scenario: Scenario, options: ScenarioRunO
 		stats: artifactTensor(artifact, "client/stats"),
 		head: artifactTensor(artifact, "client/head"),
 	};
-	const tensors = new Map<string, KeptMessage["tensors"]>();
+	const tensors = new Map<string, SimulatedMessage["tensors"]>();
 	/** All devices share the tensors of a kind and size: what they hold is not read. */
-	const kept = (
-		type: KeptMessage["type"],
-		device: string,
-		epoch: number,
-		seq: number,
-		samples: number,
-	): KeptMessage => {
+	const kept = (type: KeptKind, device: string, epoch: number, seq: number, samples: number): SimulatedMessage => {
 		const key = `${type} ${samples}`;
 		const known = tensors.get(key);
 		if (known !== undefined)
-			return { type, device, epoch, seq, model: epoch, samples, last: true, tensors: known } as KeptMessage;
+			return { type, device, epoch, seq, model: epoch, samples, last: true, tensors: known } as SimulatedMessage;
 		const made = keptMessage(artifact, type, device, epoch, seq, samples, weights);
 		tensors.set(key, made.tensors);
 		return made;

@@ -1,5 +1,4 @@
 import { deviceTimes, LimitError } from "@psgl/sdk";
-import type { KeptMessage } from "@psgl/sdk/store";
 import { deviceProfiles } from "../scenario/device-profiles.js";
 import type { FleetDevice } from "../scenario/expand-fleet.js";
 import { DeviceOutbox } from "./device-outbox.js";
@@ -9,7 +8,7 @@ import { Patience } from "./patience.js";
 import { placeOf, type Round, type RoundPlace, startOfRound } from "./round-place.js";
 import type { DownlinkMessage, UplinkMessage } from "./virtual-cloud.js";
 import type { VirtualConnection } from "./virtual-connection.js";
-import type { VirtualWorld } from "./virtual-world.js";
+import type { KeptKind, VirtualWorld } from "./virtual-world.js";
 
 /** What the device is doing; lost with its power. */
 type Phase = "off" | "waiting" | "credit" | "computing" | "exchange" | "stuck";
@@ -163,7 +162,7 @@ export class VirtualTrainer {
 	}
 
 	/** Keeps a message in the outbox and sends it. */
-	async #exchange(message: Extract<UplinkMessage, { type: KeptMessage["type"] }>): Promise<void> {
+	async #exchange(message: Extract<UplinkMessage, { type: KeptKind }>): Promise<void> {
 		const seq = message.type === "batch" ? message.seq : 0;
 		const { device, epoch, samples } = message;
 		const kept = this.#world.keptMessage(message.type, device, epoch, seq, samples);

@@ -4,6 +4,9 @@ import type { EventQueue } from "./event-queue.js";
 import type { FleetRecorder } from "./fleet-recorder.js";
 import type { MessageSizes, VirtualCloud } from "./virtual-cloud.js";
 
+/** Messages that a device in virtual time keeps until they have their answer. */
+export type KeptKind = "batch" | "evaluate" | "weights";
+
 /** What the devices of a simulation share. */
 export interface VirtualWorld {
 	readonly queue: EventQueue;
@@ -14,5 +17,5 @@ export interface VirtualWorld {
 	readonly batchSize: number;
 	readonly recorder: FleetRecorder;
 	/** A real message of such a kind and size, for the outbox to count; its tensors are shared by all devices. */
-	keptMessage(kind: KeptMessage["type"], device: string, epoch: number, seq: number, samples: number): KeptMessage;
+	keptMessage(kind: KeptKind, device: string, epoch: number, seq: number, samples: number): KeptMessage;
 }

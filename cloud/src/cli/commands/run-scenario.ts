@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { type FleetRecord, readScenario } from "@psgl/firmware-sim";
-import { ConfigError } from "@psgl/sdk";
+import { ConfigError, withThreads } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { writeOutput } from "../../files/write-output.js";
 import { calibrateScenario, simulateScenario } from "../../fleet/simulate-scenario.js";
@@ -10,7 +10,6 @@ import { defaultThreads } from "../common-options.js";
 import { invariantBroken } from "../exit-codes.js";
 import { formatBytes } from "../format.js";
 import type { Output } from "../output.js";
-import { threadedRuntime } from "../threaded-runtime.js";
 import type { VerbContext } from "../verb.js";
 
 interface ScenarioValues {
@@ -33,7 +32,7 @@ export async function runScenarioVerb(options: ScenarioValues, { output, signal 
 		});
 	}
 	const scenario = await readScenario(scenarioFile(options.scenario));
-	const runtime = threadedRuntime(nodeRuntime, threads);
+	const runtime = withThreads(nodeRuntime, threads);
 	if (options.calibrate) {
 		const calibration = await calibrateScenario(scenario, { seed, runtime, signal });
 		output.print(JSON.stringify({ calibration }, null, "\t"));
