@@ -11,11 +11,12 @@ import {
 	type ReconstructionName,
 	ReconstructionQuality,
 	reconstructionAttacks,
+	releasesOf,
 } from "@psgl/models";
 import { seededRandom, type Tensor } from "@psgl/sdk";
-import type { Artifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import type { DataSplits, Dataset } from "@psgl/sdk/sources";
+import type { TrainedRow } from "./shield-rows.js";
 
 type Real = Tensor<"float32">;
 
@@ -61,14 +62,17 @@ export async function victimsOf(data: DataSplits, { budget, seed, threads }: Lea
 
 /** Every attack on what the artifact's devices send. */
 export async function rebuiltFrom(
-	artifact: Artifact,
+	{ artifact, disturb }: Pick<TrainedRow, "artifact" | "disturb">,
 	victims: Victims,
 	{ attacks, threads, budget, seed }: LeakOptions,
 ): Promise<readonly Rebuilt[]> {
 	const runtime = nodeRuntime;
 	await using target = await AuditTarget.load(artifact, { runtime, threads, wire: "float32" });
 	const random = seededRandom(seed).fork("attacks");
-	const scene = await openScene(target, victims.data, { budget, runtime, threads, random });
+	const plain = await openScene(target, victims.data, { budget, runtime, threads, random });
+	const { attacker, victims: own } = victims.data;
+	const sent = disturb && { ...victims.data, attacker: await disturb(attacker), victims: await disturb(own) };
+	const scene = sent === undefined ? plain : { ...plain, ...(await releasesOf(target, sent)) };
 	await using quality = await ReconstructionQuality.load(runtime, victims.data.victims.shape, threads);
 	const results: Rebuilt[] = [];
 	for (const attack of attacks) {
@@ -93,15 +97,19 @@ export function headline(defended: readonly Rebuilt[], undefended: readonly Rebu
 		undefended: largest(undefended, "similarity"),
 	};
 	const own = defended.filter(({ attack }) => !attack.endsWith("label"));
+	const found = (attack: string) => defended.find((rebuilt) => rebuilt.attack === attack)?.similarity;
 	const beyond = (attack: string) => {
-		const found = defended.find((rebuilt) => rebuilt.attack === attack);
-		return found && leakOf(found.similarity, anchors).leakBeyondLabel;
+		const similarity = found(attack);
+		return similarity && leakOf(similarity, anchors).leakBeyondLabel;
 	};
+	// A network that sees the label alone can do better than the class mean: a stronger anchor of the same kind.
+	const label = found("decoder=label");
 	return {
 		...leakOf(largest(own, "similarity"), anchors),
 		residualCorrelation: largest(own, "residualCorrelation"),
 		undefendedResidualCorrelation: largest(undefended, "residualCorrelation"),
 		labelAlone: beyond("decoder=label"),
+		beyondLabelDecoder: label && leakOf(largest(own, "similarity"), { ...anchors, classMean: label }).leakBeyondLabel,
 		withLabel: beyond("decoder+label"),
 	};
 }

@@ -1,5 +1,6 @@
 /** The rows of the shield's table: how each is defined and trained in one process. */
 import {
+	type AtCut,
 	type Augmentation,
 	compileArtifact,
 	JointTrainer,
@@ -15,6 +16,8 @@ import { seededRandom } from "@psgl/sdk";
 import { type Artifact, type CodeSettings, decodeArtifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import type { Dataset } from "@psgl/sdk/sources";
+import { type Disturb, equalNormNoise } from "./equal-norm-noise.js";
+import { NoPeek } from "./no-peek.js";
 
 export interface RowOptions {
 	readonly epochs: number;
@@ -31,23 +34,32 @@ export interface TrainedRow {
 	readonly artifact: Artifact;
 	/** The artifact's file. */
 	readonly bytes: Uint8Array;
+	/** What the device does to samples before all else, with new chance each time; undefined: nothing. */
+	readonly disturb: Disturb | undefined;
 }
 
+/** Rows of the table: privacy modes, and two defences beside them on the network of `none`. */
+export type RowName = PrivacyMode | "noise" | "nopeek";
+
+/** Of the distance correlation in the loss, as in the reference's row. */
+const noPeekWeight = 5;
 const batchSize = 64;
 const learningRate = 1e-3;
 
-export async function trainedRow(
-	mode: PrivacyMode,
-	train: Dataset,
-	seed: number,
-	options: RowOptions,
-): Promise<TrainedRow> {
-	const definition = rowDefinition(mode, train, options);
+export async function trainedRow(row: RowName, train: Dataset, seed: number, options: RowOptions): Promise<TrainedRow> {
+	const definition = rowDefinition(row === "noise" || row === "nopeek" ? "none" : row, train, options);
 	const random = seededRandom(seed);
-	const fresh = await compileArtifact(definition, { name: mode, random: random.fork("weights") });
-	const weights = await (definition.code === null ? jointly : once)(fresh, train, seed, options);
+	const fresh = await compileArtifact(definition, { name: row, random: random.fork("weights") });
+	const disturb =
+		row === "noise"
+			? equalNormNoise((await trainedRow("paper", train, seed, options)).artifact, random.fork("noise"))
+			: undefined;
+	await using defence = row === "nopeek" ? await NoPeek.load(train.shape, definition, noPeekWeight) : undefined;
+	const weights = await (definition.code === null
+		? jointly(fresh, train, seed, options, { disturb, defence })
+		: once(fresh, train, seed, options));
 	const bytes = await withWeights(fresh, weights, "shield benchmark");
-	return { definition, bytes, artifact: await decodeArtifact(bytes) };
+	return { definition, bytes, artifact: await decodeArtifact(bytes), disturb };
 }
 
 function rowDefinition(mode: PrivacyMode, train: Dataset, options: RowOptions): ModelDefinition {
@@ -72,13 +84,26 @@ function once(fresh: Artifact, train: Dataset, seed: number, options: RowOptions
 	});
 }
 
-async function jointly(fresh: Artifact, train: Dataset, seed: number, { epochs, threads }: RowOptions) {
+async function jointly(
+	fresh: Artifact,
+	train: Dataset,
+	seed: number,
+	{ epochs, threads }: RowOptions,
+	{ disturb, defence }: { readonly disturb: Disturb | undefined; readonly defence: NoPeek | undefined },
+) {
 	const random = seededRandom(seed).fork("training");
-	await using trainer = await JointTrainer.create(fresh, { runtime: nodeRuntime, threads, random });
+	const atCut = defence && ((step: AtCut) => defence.gradient(step));
+	await using trainer = await JointTrainer.create(fresh, {
+		runtime: nodeRuntime,
+		threads,
+		random,
+		...(atCut && { atCut }),
+	});
 	const steps = epochs * Math.ceil(train.length / batchSize);
 	let step = 0;
 	for (let epoch = 0; epoch < epochs; epoch++) {
-		await trainer.epoch(train, epoch, batchSize, () => learningRate * (1 - 0.95 * (step++ / steps)));
+		const seen = disturb === undefined ? train : await disturb(train);
+		await trainer.epoch(seen, epoch, batchSize, () => learningRate * (1 - 0.95 * (step++ / steps)));
 	}
 	return trainer.weights();
 }

@@ -2,23 +2,16 @@
  * What the shield hides and what it costs, beside the same network without it: trains in one process, attacks what is sent with the
  * audit's own attacks, and prints one line of JSON for each row and seed. `--save DIR` keeps the artifacts, for `psgl audit`.
  *
- *   node build/bench/shield.js --data FILE [--first N] [--rows none,shield] [--seeds 1,2,3] [--on validation] [--cache DIR]
+ *   node build/bench/shield.js --data FILE [--first N] [--rows none,paper,noise,nopeek,shield] [--seeds 1,2,3] [--on validation] [--cache DIR]
  */
 import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import {
-	type AuditBudgetName,
-	type Augmentation,
-	auditBudgets,
-	DeployedSystem,
-	deployedMetrics,
-	type PrivacyMode,
-} from "@psgl/models";
+import { type AuditBudgetName, type Augmentation, auditBudgets, DeployedSystem, deployedMetrics } from "@psgl/models";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { type DataSplits, loadData } from "@psgl/sdk/sources";
 import { headline, type LeakOptions, type Rebuilt, rebuiltFrom, type Victims, victimsOf } from "./shield-leak.js";
-import { type RowOptions, type TrainedRow, trainedRow } from "./shield-rows.js";
+import { type RowName, type RowOptions, type TrainedRow, trainedRow } from "./shield-rows.js";
 
 const { values: options } = parseArgs({
 	options: {
@@ -57,9 +50,12 @@ function augmentation(text: string | undefined): Augmentation | null | undefined
 	};
 }
 
-async function utility({ artifact, definition }: TrainedRow, data: DataSplits): Promise<Record<string, number>> {
+async function utility(
+	{ artifact, definition, disturb }: TrainedRow,
+	data: DataSplits,
+): Promise<Record<string, number>> {
 	await using system = await DeployedSystem.load(artifact, definition, nodeRuntime, Number(options.threads));
-	const { fused } = await deployedMetrics(system, data.test);
+	const { fused } = await deployedMetrics(system, disturb === undefined ? data.test : await disturb(data.test));
 	if (fused === undefined) throw new Error("no decision");
 	return { accuracy: fused.accuracy, balanced: fused.balancedAccuracy, auc: fused.auc };
 }
@@ -82,7 +78,7 @@ interface Measured {
 }
 
 async function measured(
-	mode: PrivacyMode,
+	mode: RowName,
 	data: DataSplits,
 	seed: number,
 	victims: Victims,
@@ -94,7 +90,7 @@ async function measured(
 		await mkdir(options.save, { recursive: true });
 		await writeFile(join(options.save, `${mode}-${seed}.psgl`), trained.bytes);
 	}
-	return { utility: await utility(trained, data), rebuilt: await rebuiltFrom(trained.artifact, victims, leak) };
+	return { utility: await utility(trained, data), rebuilt: await rebuiltFrom(trained, victims, leak) };
 }
 
 async function main(): Promise<void> {
@@ -125,7 +121,7 @@ async function main(): Promise<void> {
 		const plain = { ...leak, attacks: ["kernel-ridge"] };
 		const key = [data.name, options.first, options.on, seed, row.model, row.epochs, options.budget].join(" ");
 		const undefended = await remembered(`none ${key}`, () => measured("none", data, seed, victims, row, plain));
-		for (const mode of options.rows.split(",") as PrivacyMode[]) {
+		for (const mode of options.rows.split(",") as RowName[]) {
 			const started = performance.now();
 			const own = mode === "none" ? undefended : await measured(mode, data, seed, victims, row, leak);
 			const line = JSON.stringify(

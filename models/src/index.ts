@@ -171,7 +171,7 @@ export {
 } from "./optimisers/optimiser.js";
 export { type SgdSettings, sgd, sgdSlotsPerParameter } from "./optimisers/sgd.js";
 export { fitMaskedPrior, type MaskedPrior } from "./recovery/fit-masked-prior.js";
-export { JointTrainer, type JointTrainerOptions, type StepResult } from "./training/joint-trainer.js";
+export { type AtCut, JointTrainer, type JointTrainerOptions, type StepResult } from "./training/joint-trainer.js";
 export { type BriefTrainingOptions, trainBriefly } from "./training/train-briefly.js";
 export { type CodeTrainingOptions, trainOnce } from "./training/train-once.js";
 export { zoo, zooNetwork } from "./zoo/index.js";

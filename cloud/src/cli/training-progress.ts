@@ -69,7 +69,7 @@ export class TrainingProgress {
 		if (this.#bar === undefined) return;
 		const seconds = (this.#clock.now() - this.#started) / 1000;
 		const parts = [
-			`loss ${mean(losses).toFixed(3)}`,
+			...(losses.length > 0 ? [`loss ${mean(losses).toFixed(3)}`] : []),
 			`accuracy ${formatPercent(this.#last?.validation?.fused?.accuracy)}`,
 			`${(this.#batches / Math.max(seconds, 0.001)).toFixed(1)} steps/s`,
 			`up ${formatBytes(this.#last?.traffic.bytesUp ?? 0)} down ${formatBytes(this.#last?.traffic.bytesDown ?? 0)}`,
@@ -124,8 +124,9 @@ function rolloutLine({ cause, phase, percentage, reason, problem }: RolloutEvent
 function roundLine(event: RoundEvent): string {
 	const { round, rounds, losses, validation, stepsPerSecond, traffic, devicesOnline } = event;
 	const known = Object.entries(losses).filter(([, value]) => !Number.isNaN(value));
-	// In a local round no stream has one.
-	const loss = known.length === 0 ? [`of the local heads ${event.localLoss.toFixed(3)}`] : known.map(named);
+	// In a local round no stream has one; where labels stay on the devices, nobody here has any.
+	const local = Number.isNaN(event.localLoss) ? "on the devices" : `of the local heads ${event.localLoss.toFixed(3)}`;
+	const loss = known.length === 0 ? [local] : known.map(named);
 	const parts = [
 		`round ${round}/${rounds}: loss ${loss.join(" ")}`,
 		describeDecision(validation?.fused),

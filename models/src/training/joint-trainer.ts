@@ -24,6 +24,18 @@ export interface JointTrainerOptions {
 	readonly random: Random;
 	/** [K] weight of each class, or positive weight of each label, in the loss; all 1 when left out. */
 	readonly classWeights?: Vector;
+	/** What a device makes of the gradient at the cut before it goes on: a defence that trains the client segment for more than the task. */
+	readonly atCut?: (step: AtCut) => Promise<Vector>;
+}
+
+/** What a device has in hand at the cut. */
+export interface AtCut {
+	/** [B, ...shape] */
+	readonly x: Vector;
+	/** [B,Cs,...] */
+	readonly smashed: Vector;
+	/** As it came back, the shape of `smashed`. */
+	readonly cutGradient: Vector;
 }
 
 export interface StepResult {
@@ -45,6 +57,7 @@ export class JointTrainer implements AsyncDisposable {
 	readonly #serverTrain: Session;
 	readonly #classWeights: Vector;
 	readonly #random: Random;
+	readonly #atCut: JointTrainerOptions["atCut"];
 	readonly #state: State;
 	/** Server vectors of the step before, which nobody else holds: the next step writes over them. */
 	#spare: Record<string, Vector> = {};
@@ -62,6 +75,7 @@ export class JointTrainer implements AsyncDisposable {
 		[this.#forward, this.#clientTrain, this.#serverTrain] = sessions;
 		this.#manifest = manifest;
 		this.#random = options.random;
+		this.#atCut = options.atCut;
 		this.#classWeights = options.classWeights ?? equalClassWeights(manifest.classes.length);
 		const slots = (part: "client" | "head" | "server"): Vector =>
 			zeros("float32", [optimiserStateLength(manifest, part)]);
@@ -126,11 +140,12 @@ export class JointTrainer implements AsyncDisposable {
 			undefined,
 			this.#spare,
 		);
+		const cutGradient = server.cutGradient as Vector;
 		const next = await this.#clientTrain.run({
 			...client,
 			...(forward.map === undefined ? {} : { map: forward.map }),
 			y,
-			cutGradient: server.cutGradient as Tensor,
+			cutGradient: (await this.#atCut?.({ x, smashed: forward.smashed as Vector, cutGradient })) ?? cutGradient,
 			slots: s.slots,
 			headSlots: s.headSlots,
 			learningRate: scalar(learningRate),
@@ -153,7 +168,7 @@ export class JointTrainer implements AsyncDisposable {
 		return {
 			losses: (server.losses as Vector).data,
 			localLoss: localLoss.data[0] as number,
-			cutGradient: server.cutGradient as Vector,
+			cutGradient,
 		};
 	}
 
