@@ -47,6 +47,16 @@ export const settingOptions = {
 		z.int().min(1).max(4096).optional(),
 	),
 	codeBits: option("B", "with privacy shield: bits of each of these numbers", z.int().min(1).max(8).optional()),
+	codeEpsilon: option(
+		"EPSILON",
+		"with privacy shield: turn over each bit of a code by chance, such that one coding is EPSILON-differentially private in the code (default: no chance)",
+		z.number().positive().max(1000).optional(),
+	),
+	refreshes: option(
+		"N",
+		"with privacy shield: code each record N times in all, each time by a client segment that has learned on (default: once)",
+		z.int().min(2).max(1024).optional(),
+	),
 	labels: option(
 		"WHERE",
 		"shared: devices send their labels in training; device: they stay there, and the last layer with them (docs/privacy.md)",
@@ -66,19 +76,22 @@ export function definitionFrom(
 	classes: readonly string[],
 	trainingSamples?: number,
 ): ModelDefinition {
-	const { privacy, mapBudget, robustBudget, recovery, svtThreshold, codeNumbers, codeBits } = settings;
+	const { privacy, mapBudget, robustBudget, recovery, svtThreshold, codeNumbers, codeBits, codeEpsilon, refreshes } =
+		settings;
 	const preset = {
 		...presetDefinition(privacy, network, inputShape, classes, trainingSamples),
 		...learningSettings(settings),
 		tail: settings.labels === "device" ? presetTail : null,
 	};
-	const code = Object.entries({ codeNumbers, codeBits }).find(([, value]) => value !== undefined);
+	const code = Object.entries({ codeNumbers, codeBits, codeEpsilon, refreshes }).find(
+		([, value]) => value !== undefined,
+	);
 	if (privacy !== "shield" && code !== undefined) throw conflict(privacy, code[0]);
 	if (privacy === "none" || privacy === "shield") {
 		for (const [name, value] of Object.entries({ recovery, mapBudget, robustBudget })) {
 			if (value !== undefined && value !== 0 && value !== "none") throw conflict(privacy, name);
 		}
-		return preset.code === null ? preset : withCode(preset, preset.code, codeNumbers, codeBits);
+		return preset.code === null ? preset : withCode(preset, preset.code, settings);
 	}
 	const map = preset.map;
 	return {
@@ -106,16 +119,20 @@ function recoverySettings(kind: RecoverySettings["kind"], threshold: number): Re
 	}
 }
 
-/** With other numbers or bits of the code, and a budget for one coding of it. */
+/** With another code, and a budget for all codings of a record. */
 function withCode(
 	preset: ModelDefinition,
 	{ numbers, bits }: CodeSettings,
-	codeNumbers: number | undefined,
-	codeBits: number | undefined,
+	{ codeNumbers, codeBits, codeEpsilon, refreshes }: OptionValues<typeof settingOptions>,
 ): ModelDefinition {
 	const code = { numbers: codeNumbers ?? numbers, bits: codeBits ?? bits };
-	const budgetBits = recordBits(code, preset.classes.length);
-	return { ...preset, code, disclosure: { ...preset.disclosure, budgetBits } };
+	const budgetBits = recordBits(code, preset.classes.length, refreshes);
+	const disclosure = {
+		...(refreshes === undefined ? { release: "once" as const } : { release: "refresh" as const, refreshes }),
+		budgetBits,
+		...(codeEpsilon !== undefined && { randomisedResponse: { epsilon: codeEpsilon } }),
+	};
+	return { ...preset, code, disclosure };
 }
 
 const lacks: Readonly<Record<PrivacyMode, string>> = {

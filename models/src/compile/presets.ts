@@ -120,7 +120,7 @@ export function presetCode(classes: number): CodeSettings {
 	return classes === 2 ? { numbers: 1, bits: 4 } : { numbers: classes, bits: 2 };
 }
 
-/** Bits that one coding of a record and its label disclose at most. */
-export function recordBits({ numbers, bits }: CodeSettings, classes: number): number {
-	return numbers * bits + Math.log2(classes);
+/** Bits that so many codings of a record and its label disclose at most. */
+export function recordBits({ numbers, bits }: CodeSettings, classes: number, codings = 1): number {
+	return codings * numbers * bits + Math.log2(classes);
 }

@@ -73,13 +73,39 @@ test.serial(
 		const args = `compile --zoo lenet --input 3x16x16 --classes 4 --privacy shield --code-numbers 3 --code-bits 2 -o ${file}`;
 		const { exitCode, stdout } = await runCli(args.split(" "));
 		t.is(exitCode, 0);
-		t.regex(stdout, /up per sample, once +6 bits\s+with its label +8\.0 bits at most/);
+		t.regex(stdout, /up per sample, once +6 bits\s+all, with its label +8\.0 bits at most/);
 		const { manifest, graphs } = await decodeArtifact(await readFile(file));
 		t.deepEqual(manifest.code, { numbers: 3, bits: 2 });
 		t.deepEqual(manifest.disclosure, { release: "once", budgetBits: 8 });
 		for (const name of ["client/local", "client/code", "wire/decode.code"]) t.true(graphs.has(name), name);
 	},
 );
+
+test.serial("a code may be refreshed and randomised, within a budget of all its codings", async (t) => {
+	const file = join(await temporaryFolder(t), "hidden.psgl");
+	const args = `compile --zoo lenet --input 1x16x16 --classes 2 --privacy shield --refreshes 3 --code-epsilon 2.5 -o ${file}`;
+	const { exitCode, stdout } = await runCli(args.split(" "));
+	t.is(exitCode, 0);
+	t.regex(
+		stdout,
+		/up per sample, 3 times +4 bits\s+randomised, epsilon of each +2\.5\s+all, with its label +13\.0 bits/,
+	);
+	const { manifest } = await decodeArtifact(await readFile(file));
+	const randomisedResponse = { epsilon: 2.5 };
+	t.deepEqual(manifest.disclosure, { release: "refresh", refreshes: 3, budgetBits: 13, randomisedResponse });
+});
+
+test.serial("labels may stay on the device, with the last layer", async (t) => {
+	const file = join(await temporaryFolder(t), "tail.psgl");
+	const { exitCode, stdout } = await runCli(
+		`compile --zoo lenet --input 1x16x16 --classes 2 --labels device -o ${file}`.split(" "),
+	);
+	t.is(exitCode, 0);
+	t.regex(stdout, /labels +stay on the device/);
+	const { manifest, graphs } = await decodeArtifact(await readFile(file));
+	t.deepEqual(manifest.tail, { features: 32 });
+	for (const name of ["client/tail", "client/decide", "server/features"]) t.true(graphs.has(name), name);
+});
 
 test.serial("a seed gives the same artifact byte for byte, another one other weights", async (t) => {
 	const folder = await temporaryFolder(t);
@@ -108,6 +134,16 @@ const refused: readonly (readonly [string, string, RegExp])[] = [
 		"a code without the shield",
 		"--zoo lenet --input 1x28x28 --classes 2 --code-bits 2 -o x.psgl",
 		/PSGL_OPTION_CONFLICT[\s\S]*only the shield has a code/,
+	],
+	[
+		"refreshes without the shield",
+		"--zoo lenet --input 1x28x28 --classes 2 --refreshes 2 -o x.psgl",
+		/PSGL_OPTION_CONFLICT[\s\S]*only the shield has a code/,
+	],
+	[
+		"labels on the device with the shield",
+		"--zoo lenet --input 1x28x28 --classes 2 --privacy shield --labels device -o x.psgl",
+		/PSGL_MODEL_TAIL/,
 	],
 	[
 		"a map on a code",

@@ -34,6 +34,16 @@ export const inferVerb = defineVerb({
 				.optional(),
 		),
 		...kitOptions,
+		state: option(
+			"DIR",
+			"folder that keeps what was ever released of each sample, and the codes that were sent; without it a model with a disclosure budget sends nothing",
+			z.string().optional(),
+		),
+		budgetBits: option(
+			"BITS",
+			"bits that may ever be released of one sample, whatever models say; for good, and only with --state",
+			z.coerce.number().positive().optional(),
+		),
 		timeout: option("SECONDS", "wait this long for broker and aggregator", z.number().positive().max(3600).default(10)),
 	},
 	examples: [

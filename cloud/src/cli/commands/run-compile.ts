@@ -1,6 +1,6 @@
 import { compileModel, type ForeignModel, listCuts, type ModelDefinition, zooNetwork } from "@psgl/models";
 import { ConfigError, elementCount, seededRandom } from "@psgl/sdk";
-import { type Artifact, decodeArtifact } from "@psgl/sdk/artifact";
+import { type Artifact, decodeArtifact, type Manifest } from "@psgl/sdk/artifact";
 import { writeOutput } from "../../files/write-output.js";
 import { type ForeignValues, foreignNetwork, openForeignModel, parseShape, printCuts } from "../foreign-options.js";
 import { formatBytes, formatCount } from "../format.js";
@@ -86,6 +86,10 @@ function classNames(text: string): readonly string[] {
 	return Array.from({ length: count }, (_, i) => `class ${i}`);
 }
 
+function codings({ disclosure: { refreshes } }: Manifest): string {
+	return refreshes === undefined ? "once" : `${refreshes} times`;
+}
+
 function summarise(output: Output, file: string, fileBytes: number, artifact: Artifact): void {
 	const { manifest, graphs } = artifact;
 	const values = elementCount(manifest.smashedShape);
@@ -121,8 +125,11 @@ function summarise(output: Output, file: string, fileBytes: number, artifact: Ar
 						],
 					]
 				: [
-						["up per sample, once", `${manifest.code.numbers * manifest.code.bits} bits`],
-						["  with its label", `${manifest.disclosure.budgetBits?.toFixed(1)} bits at most`],
+						[`up per sample, ${codings(manifest)}`, `${manifest.code.numbers * manifest.code.bits} bits`],
+						...(manifest.disclosure.randomisedResponse === undefined
+							? []
+							: [["  randomised, epsilon of each", `${manifest.disclosure.randomisedResponse.epsilon}`]]),
+						["  all, with its label", `${manifest.disclosure.budgetBits?.toFixed(1)} bits at most`],
 					]),
 			...Object.entries(graphBytes).map(([name, bytes]) => [`graph ${name}`, formatBytes(bytes)]),
 		],

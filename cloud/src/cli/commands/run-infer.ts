@@ -1,6 +1,7 @@
-import { type Decision, Device, type Runtime, scalar, type Tensor } from "@psgl/sdk";
+import { type Decision, Device, type LimitError, type Runtime, scalar, type Tensor } from "@psgl/sdk";
 import { type Artifact, artifactGraph, artifactTensor, type Manifest } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { openDeviceStore } from "@psgl/sdk/store";
 import { listDecisions } from "../decision-list.js";
 import { formatPercent } from "../format.js";
 import { type InferenceInputs, type InputOptions, readInputs } from "../inference-inputs.js";
@@ -15,6 +16,8 @@ interface InferValues extends InputOptions {
 	readonly id?: string | undefined;
 	readonly kit?: string | undefined;
 	readonly key?: string | undefined;
+	readonly state?: string | undefined;
+	readonly budgetBits?: number | undefined;
 	readonly timeout: number;
 }
 
@@ -27,6 +30,9 @@ interface Answer {
 	readonly scores: Float32Array;
 	readonly arrived: number;
 	readonly model: number;
+	readonly withheld?: LimitError | undefined;
+	/** Bits that were ever released of all samples, as the device's store remembers. */
+	readonly bitsReleased?: number | undefined;
 }
 
 /** Decides and prints: one line a sample. */
@@ -43,14 +49,23 @@ export async function runInfer(options: InferValues, context: VerbContext): Prom
 	await using device = await Device.connect({
 		...(await readAddress({ ...options, id })),
 		runtime: nodeRuntime,
+		store: options.state === undefined ? undefined : await openDeviceStore(options.state),
+		budgetBits: options.budgetBits,
 		connectDeadlineMs: deadlineMs,
 		inferTimeoutMs: deadlineMs,
 		signal,
 	});
 	const manifest = await device.ready({ signal });
 	const inputs = await readInputs(options, manifest, signal);
-	const { source, scores, arrived, model } = await device.infer(inputs.x, { signal });
-	print(output, manifest, inputs, { source, scores: scores.data, arrived, model });
+	const { source, scores, arrived, model, withheld } = await device.infer(inputs.x, { signal });
+	print(output, manifest, inputs, {
+		source,
+		scores: scores.data,
+		arrived,
+		model,
+		withheld,
+		bitsReleased: device.disclosure.bits,
+	});
 	return 0;
 }
 
@@ -101,11 +116,14 @@ function print(output: Output, manifest: Manifest, inputs: InferenceInputs, answ
 	output.table(columns, rows);
 	if (summary !== undefined) output.print(summary);
 	output.print(sourceLine(answer));
-	const { source, model, arrived } = answer;
-	output.result({ source, model, arrived, ...fields });
+	const { source, model, arrived, withheld, bitsReleased } = answer;
+	output.result({ source, model, arrived, bitsReleased, ...(withheld && { withheld: withheld.code }), ...fields });
 }
 
-function sourceLine({ source, arrived, model }: Answer): string {
+function sourceLine({ source, arrived, model, withheld }: Answer): string {
+	if (withheld !== undefined) {
+		return `Decided by the local head alone, weights version ${model}, and nothing was sent: ${withheld.what}`;
+	}
 	switch (source) {
 		case "aggregator":
 			return `Decided by the whole system, weights version ${model}; ${formatPercent(arrived)} of the smashed data arrived`;
