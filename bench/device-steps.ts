@@ -45,13 +45,9 @@ const fixed = {
 const mebibytes = (bytes: number) => Number((bytes / 2 ** 20).toFixed(1));
 
 for (let step = 1; step <= Number(steps); step++) {
-	const forward = await segment.run("client/forward", { ...fixed, ...state });
-	const next = await segment.run("client/train", {
-		...fixed,
-		...state,
-		map: forward.map as Tensor,
-		step: scalar(step),
-	});
+	const feeds = { ...fixed, ...state, step: scalar(step) };
+	using pass = await segment.forward(feeds, true);
+	const next = await segment.train({ ...feeds, map: pass.map as Tensor }, pass);
 	state = Object.fromEntries(Object.keys(state).map((name) => [name, next[`next_${name}`] as Tensor]));
 	if (step % 1000 !== 0 && step !== Number(steps)) continue;
 	const memory = { resident: mebibytes(process.memoryUsage.rss()), peak: process.resourceUsage().maxRSS / 1024 };

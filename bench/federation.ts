@@ -148,7 +148,7 @@ export class Federation {
 			const { x, y } = device.data.batch(indices);
 			const inputs = { x, ...device.weights, ...(device.delta && { delta: rows(device.delta, indices, x) }) };
 			const out = await this.#sessions.forward.run({ ...inputs, budget: scalar(manifest.map?.budget ?? 0) });
-			work.push({ device, indices, inputs, y, map: out.map, smashed: out.smashed as Vector });
+			work.push({ device, indices, inputs: { ...inputs, ...out }, y, smashed: out.smashed as Vector });
 		}
 		const { params, stats, slots, step } = this.#server;
 		const out = await this.#sessions.server.run({
@@ -180,7 +180,6 @@ export class Federation {
 			indices: Uint32Array;
 			inputs: Record<string, Tensor>;
 			y: Tensor;
-			map: Tensor | undefined;
 		},
 		cutGradient: Vector,
 		rate: number,
@@ -189,7 +188,6 @@ export class Federation {
 		const { manifest } = this.#artifact;
 		const out = await this.#sessions.client.run({
 			...work.inputs,
-			...(work.map && { map: work.map }),
 			y: work.y,
 			cutGradient,
 			slots: device.slots,

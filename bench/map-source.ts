@@ -37,7 +37,6 @@ type Weights = ReadonlyMap<string, Tensor>;
 interface MapSessions {
 	readonly map: Session;
 	/** With the statistics of the batch. */
-	readonly training: Session;
 	/** With the running statistics. */
 	readonly deployed: Session;
 }
@@ -63,8 +62,7 @@ export class OtherMaps implements AsyncDisposable {
 		const load = (graph: Parameters<typeof encodeModel>[0]) => nodeRuntime.load(encodeModel(graph), { threads });
 		return new OtherMaps(source, random, {
 			map: await load(attackJsmaGraph(definition, modelLayout(definition), "straight-through")),
-			training: await load(forwardWithMap(definition, true)),
-			deployed: await load(forwardWithMap(definition, false)),
+			deployed: await load(forwardWithMap(definition)),
 		});
 	}
 
@@ -76,14 +74,14 @@ export class OtherMaps implements AsyncDisposable {
 			load: async (model, options) => {
 				const session = await nodeRuntime.load(model, options);
 				if (model !== forward) return session;
+				const behindMap = await nodeRuntime.load(artifactGraph(artifact, "client/activations"), options);
 				const run = async (feeds: Tensors) => {
 					const own = this.#source === "shuffled" ? ((await session.run(feeds)).map as Vector) : undefined;
 					const map = await this.#map(feeds.x as Vector, own, feeds.budget as Tensor, weights());
-					const { x, params, stats } = feeds as Record<string, Tensor>;
-					return { ...(await this.#sessions.training.run({ x, map, params, stats } as Tensors)), map };
+					return { ...(await behindMap.run({ ...feeds, map })), map };
 				};
 				const { inputNames, outputNames } = session;
-				const close = () => session.close();
+				const close = async () => void (await Promise.all([session.close(), behindMap.close()]));
 				return { inputNames, outputNames, run, close, [Symbol.asyncDispose]: close };
 			},
 		};
@@ -120,15 +118,15 @@ export class OtherMaps implements AsyncDisposable {
 	}
 }
 
-/** The client segment on pictures whose maps are given. */
-function forwardWithMap(definition: ModelDefinition, training: boolean) {
-	const g = new GraphBuilder("client/forward");
+/** The client segment as deployed on pictures whose maps are given. */
+function forwardWithMap(definition: ModelDefinition) {
+	const g = new GraphBuilder("client/infer");
 	const layout = modelLayout(definition);
 	const picture = ["B", ...definition.inputShape];
 	const [x, map] = [g.input("x", "float32", picture), g.input("map", "float32", picture)];
 	const params = g.input("params", "float32", [layout.client.params.length]);
 	const stats = g.input("stats", "float32", [layout.client.stats.length]);
-	const scope = bindSegment(g, layout.client, params, stats).scope(training);
+	const scope = bindSegment(g, layout.client, params, stats).scope(false);
 	g.output("smashed", definition.network.client(g, scope, packClientInput(g, perturb(g, x, map), map)));
 	return g.build();
 }

@@ -60,7 +60,8 @@ async function costed(mode: PrivacyMode): Promise<Costed> {
 	const coded = definition.code !== null;
 	const [batch, one] = [feedsOf(artifact, batchSize), feedsOf(artifact, 1)];
 	const run = async (sessions: readonly Session[], feeds: Tensors) => {
-		for (const session of sessions) await session.run(feeds);
+		let pass: Tensors = {};
+		for (const session of sessions) pass = await session.run({ ...feeds, ...pass });
 	};
 	const step = await load(coded ? ["client/local"] : ["client/forward", "client/train"]);
 	const record = await load([coded ? "client/code" : "client/infer"]);

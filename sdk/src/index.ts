@@ -1,7 +1,8 @@
 export type { ResourceBudget } from "./budget/resource-budget.js";
+export { activationLimits } from "./device/activation-store.js";
 export { deviceLastWill } from "./device/aggregator-link.js";
 export { batchesPerPass } from "./device/batches.js";
-export { ClientSegment } from "./device/client-segment.js";
+export { ClientSegment, type ForwardPass } from "./device/client-segment.js";
 export { ClientSegmentCache, type ClientSegmentCacheOptions } from "./device/client-segment-cache.js";
 export { ClientState } from "./device/client-state.js";
 export { Device, type TrainOptions } from "./device/device.js";

@@ -1,8 +1,8 @@
-import { compileModel, presetDefinition, zooNetwork } from "@psgl/models";
-import { type Runtime, scalar, seededRandom, type Tensor, tensor } from "@psgl/sdk";
-import { artifactGraph, artifactTensor, decodeArtifact, optimiserStateLength } from "@psgl/sdk/artifact";
+import { type Runtime, type Tensor, tensor } from "@psgl/sdk";
+import { artifactGraph } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { browserSite } from "../helpers/browser.js";
+import { clientStep } from "../helpers/client-step.js";
 import { largestDifference } from "../helpers/largest-difference.js";
 import { callPage, pageRuntime } from "../helpers/page-calls.js";
 import { runtimeCompliance } from "../sdk/runtime-compliance.js";
@@ -18,53 +18,13 @@ const { test, page } = browserSite("test/browser/page");
 
 runtimeCompliance("web", async () => pageRuntime(await page()), test);
 
-/** Feeds for one training step of the client segment, drawn from a seed. */
-async function clientStep() {
-	const shape = [1, 28, 28] as const;
-	const batch = 4;
-	const definition = presetDefinition("robust", zooNetwork("lenet"), shape, ["a", "b"]);
-	const random = seededRandom(5);
-	// Gradients themselves: a step of plain descent at a rate of 1 takes each off its weight.
-	const optimiser = { kind: "sgd", learningRate: 1, momentum: 0, weightDecay: 0 } as const;
-	const bytes = await compileModel({ ...definition, optimiser }, { name: "step", random });
-	const artifact = await decodeArtifact(bytes);
-	const { manifest } = artifact;
-	const drawn = (dims: readonly number[], spread: number): Tensor<"float32"> => {
-		const count = dims.reduce((a, b) => a * b, 1);
-		return tensor(
-			"float32",
-			dims,
-			Float32Array.from({ length: count }, () => spread * random.uniform()),
-		);
-	};
-	const zero = (length: number) => tensor("float32", [length], new Float32Array(length));
-	const feeds = {
-		x: drawn([batch, ...shape], 1),
-		y: tensor("int64", [batch], BigInt64Array.of(0n, 1n, 1n, 0n)),
-		delta: drawn([batch, ...shape], 0.01),
-		budget: scalar(0.5),
-		robustBudget: scalar(0.01),
-		params: artifactTensor(artifact, "client/params"),
-		stats: artifactTensor(artifact, "client/stats"),
-		head: artifactTensor(artifact, "client/head"),
-		slots: zero(optimiserStateLength(manifest, "client")),
-		headSlots: zero(optimiserStateLength(manifest, "head")),
-		step: scalar(1),
-		learningRate: scalar(1),
-		headLearningRate: scalar(1),
-		cutGradient: drawn([batch, ...manifest.smashedShape], 0.1),
-	};
-	return { artifact, feeds };
-}
-
 test("a training step in a browser has the smashed data, map and gradients of one in Node", async (t) => {
-	const { artifact, feeds } = await clientStep();
+	const { artifact, feeds } = await clientStep({ shape: [1, 28, 28], batch: 4 });
 	const step = async (runtime: Runtime): Promise<Record<string, Tensor>> => {
 		await using forward = await runtime.load(artifactGraph(artifact, "client/forward"));
 		await using train = await runtime.load(artifactGraph(artifact, "client/train"));
-		const { smashed, map } = await forward.run(feeds);
-		const trained = await train.run({ ...feeds, map: map as Tensor });
-		return { smashed: smashed as Tensor, map: map as Tensor, ...trained };
+		const pass = await forward.run(feeds);
+		return { ...pass, ...(await train.run({ ...feeds, ...pass })) };
 	};
 	const [web, node] = await Promise.all([step(pageRuntime(await page())), step(nodeRuntime)]);
 	t.deepEqual(Object.keys(web).sort(), Object.keys(node).sort());
@@ -76,7 +36,7 @@ test("a training step in a browser has the smashed data, map and gradients of on
 });
 
 test("float16 is carried as bit patterns, whatever the browser makes of it", async (t) => {
-	const { artifact } = await clientStep();
+	const { artifact } = await clientStep({ shape: [1, 28, 28], batch: 4 });
 	const encode = artifactGraph(artifact, "wire/encode.float16");
 	const dims = [1, ...artifact.manifest.smashedShape];
 	const data = Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i));

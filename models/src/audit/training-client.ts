@@ -57,14 +57,14 @@ export class TrainingClient implements AsyncDisposable {
 			budget: scalar(manifest.map?.budget ?? 0),
 			dropoutSeed: { dtype: "int64", dims: [], data: BigInt64Array.of(BigInt(steps)) },
 		};
-		const { smashed, map } = await this.#forward.run({ ...this.#state, ...inputs });
+		const pass = await this.#forward.run({ ...this.#state, ...inputs });
 		return {
-			smashed: smashed as Real,
+			smashed: pass.smashed as Real,
 			learn: async (cutGradient, learningRate) => {
 				const out = await this.#train.run({
 					...this.#state,
 					...inputs,
-					...(map === undefined ? {} : { map }),
+					...pass,
 					y,
 					cutGradient,
 					learningRate: scalar(learningRate),

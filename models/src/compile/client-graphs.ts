@@ -3,32 +3,55 @@ import { robustPerturbation } from "../blocks/robust-perturbation.js";
 import { perturb, saliencyMap } from "../blocks/saliency-map.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
+import { inlineGraph } from "../graph/inline-graph.js";
 import { packStatistics } from "../layers/parameter-scope.js";
 import { TrainedParameters } from "../layers/trained-parameters.js";
 import { lossOf, probabilitiesOf, targetShape } from "../losses/loss.js";
 import { type ClientContext, clientContext, clientInput, dropoutSeed } from "./client-context.js";
 import { clientSegment } from "./client-segment.js";
 import { featuresInput } from "./device-tail.js";
+import { keepActivations } from "./keep-activations.js";
 import { batchDim, localHead, type ModelDefinition, type ModelLayout } from "./model-definition.js";
 import { tailLosses } from "./tail-graphs.js";
 import { updateParameters } from "./update-parameters.js";
 
-/** `client/forward`: robust perturbation, saliency map and client segment, with the statistics of the batch. */
-export function clientForwardGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
+/** What a client segment is trained with. */
+export interface ClientTrainingGraphs {
+	/** `client/forward`: robust perturbation, saliency map and client segment, with the statistics of the batch. */
+	readonly forward: Graph;
+	/** `client/activations`: of a batch whose map is known, what `client/train` needs of its forward pass. */
+	readonly activations: Graph;
+	/** `client/train`: from the activations and the gradient at the cut one step of client segment and local head. */
+	readonly train: Graph;
+}
+
+/**
+ * The graphs of a training step. A device keeps the activations of a batch until its gradient comes, or computes them again
+ * where it has no room.
+ */
+export function clientTrainingGraphs(definition: ModelDefinition, layout: ModelLayout): ClientTrainingGraphs {
+	const batch = new Set(["x", "delta", "map", "dropoutSeed"]);
+	const { forward: activations, backward: train } = keepActivations(wholeTrainingGraph(definition, layout), batch);
 	const context = clientContext("client/forward", definition, layout);
 	const { g } = context;
-	const x = robustInput(context);
-	const { smashed, map } = perturbAndForward(context, x, true);
-	g.output("smashed", smashed);
+	const map = deviceMap(context, robustInput(context), true);
+	const operand = (input: Value) => {
+		if (input.name === "map") return map as Value;
+		return input.name === "dropoutSeed" ? dropoutSeed(g)() : input;
+	};
+	const outputs = inlineGraph(g, activations, activations.inputs.map(operand));
+	activations.outputs.forEach(({ name }, i) => void g.output(name, outputs[i] as Value));
 	if (map !== undefined) g.output("map", map);
-	return g.build();
+	return { forward: g.build(), activations: { ...activations, name: "client/activations" }, train };
 }
 
 /** `client/infer`: saliency map and client segment as deployed, with the running statistics, and the local head's answer. */
 export function clientInferGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
 	const context = clientContext("client/infer", definition, layout);
 	const { g } = context;
-	const { smashed, map } = perturbAndForward(context, context.x, false);
+	const map = deviceMap(context, context.x, false);
+	const input = clientInput(g, definition, context.x, map);
+	const { smashed } = clientSegment(g, definition, context.client.scope(false), input);
 	g.output("smashed", smashed);
 	if (map !== undefined) g.output("map", map);
 	const logits = localHead(g, context.head.scope(false), smashed, definition.classes.length);
@@ -37,12 +60,11 @@ export function clientInferGraph(definition: ModelDefinition, layout: ModelLayou
 }
 
 /**
- * `client/train`: recomputes the forward pass, takes it back with the gradient that came from the
- * aggregator, and makes one optimiser step on the client segment and one on the local head. A tail is stepped with the client
- * segment, by the gradient of its own losses on the features that the aggregator sent.
- * Recomputing costs one forward pass and saves keeping the activations of every batch in flight.
+ * A training step in one graph: the forward pass, its way back with the gradient that came from the aggregator, and one
+ * optimiser step on the client segment and one on the local head. A tail is stepped with the client segment, by the gradient
+ * of its own losses on the features that the aggregator sent.
  */
-export function clientTrainGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
+function wholeTrainingGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
 	const context = clientContext("client/train", definition, layout);
 	const { g, client, head } = context;
 	const x = robustInput(context);
@@ -63,6 +85,7 @@ export function clientTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	const trained = new TrainedParameters("client", layout.client.params, definition.frozen);
 	const wrt = trained.select(client.values);
 	const gradients = differentiate(g, seeds, robust ? [...wrt, x] : wrt, constants);
+	g.output("smashed", smashed);
 	const { params, headParams } = context;
 	const names = { slots: "slots", params: "params" };
 	updateParameters(g, definition, trained, { params, gradients, learningRate, step }, names);
@@ -94,17 +117,6 @@ function robustInput(context: ClientContext): Value {
 
 function deltaInput(context: ClientContext): Value {
 	return { name: "delta", dtype: "float32", shape: [batchDim, ...context.definition.inputShape] };
-}
-
-function perturbAndForward(
-	context: ClientContext,
-	x: Value,
-	training: boolean,
-): { smashed: Value; map: Value | undefined } {
-	const { g, definition, client } = context;
-	const map = deviceMap(context, x, training);
-	const scope = client.scope(training, training ? dropoutSeed(g) : undefined);
-	return { smashed: clientSegment(g, definition, scope, clientInput(g, definition, x, map)).smashed, map };
 }
 
 /** The map the device puts on its own input, from the local head alone; of the whole segment, nothing dropped. */

@@ -10,7 +10,7 @@ import { encodeModel } from "../onnx/write.js";
 import type { SplitNetwork } from "../zoo/split-network.js";
 import { batchProducts } from "./batch-products.js";
 import { checkFrozen } from "./check-frozen.js";
-import { clientForwardGraph, clientInferGraph, clientTrainGraph } from "./client-graphs.js";
+import { clientInferGraph, clientTrainingGraphs } from "./client-graphs.js";
 import { codeGraphs } from "./code-graphs.js";
 import { withDerivativeAdvice } from "./derivative-advice.js";
 import { batchDim, layOut, type ModelDefinition, type ModelLayout } from "./model-definition.js";
@@ -58,9 +58,11 @@ export async function compileModel(definition: ModelDefinition, options: Compile
 const trainingGraphs: readonly string[] = ["client/forward", "client/train", "client/local"];
 
 function modelGraphs(definition: ModelDefinition, layout: ModelLayout): readonly Graph[] {
+	const client = clientTrainingGraphs(definition, layout);
 	const graphs = [
-		batchProducts(clientForwardGraph(definition, layout)),
-		batchProducts(clientTrainGraph(definition, layout)),
+		batchProducts(client.forward),
+		batchProducts(client.activations),
+		batchProducts(client.train),
 		clientInferGraph(definition, layout),
 		batchProducts(serverTrainGraph(definition, layout)),
 		serverInferGraph(definition, layout),

@@ -1,4 +1,13 @@
-import { dropoutSeed, type Random, type Runtime, type Session, scalar, type Tensor, zeros } from "@psgl/sdk";
+import {
+	dropoutSeed,
+	type Random,
+	type Runtime,
+	type Session,
+	scalar,
+	type Tensor,
+	type Tensors,
+	zeros,
+} from "@psgl/sdk";
 import { type Artifact, artifactGraph, artifactTensor, type Manifest, optimiserStateLength } from "@psgl/sdk/artifact";
 import type { Dataset } from "@psgl/sdk/sources";
 import { equalClassWeights } from "../compile/server-streams.js";
@@ -61,6 +70,8 @@ export class JointTrainer implements AsyncDisposable {
 	readonly #state: State;
 	/** Server vectors of the step before, which nobody else holds: the next step writes over them. */
 	#spare: Record<string, Vector> = {};
+	/** What the forward pass of the step before computed, which nobody else holds either. */
+	#forwardPass: Tensors = {};
 	/** Somebody else holds the vectors of the state: the artifact, or who asked for the weights. */
 	#isLent = true;
 	/** Robust perturbation of every training sample, [N, ...shape]. */
@@ -125,7 +136,7 @@ export class JointTrainer implements AsyncDisposable {
 		const seed = dropoutSeed(this.#random, s.step);
 		const client = { x, delta, params: s.params, stats: s.stats, head: s.head, dropoutSeed: seed };
 		const budget = scalar(this.#manifest.map?.budget ?? 0);
-		const forward = await this.#forward.run({ ...client, budget });
+		const forward = await this.#forward.run({ ...client, budget }, undefined, this.#memoryFor(indices.length));
 		const server = await this.#serverTrain.run(
 			{
 				smashed: forward.smashed as Tensor,
@@ -141,9 +152,10 @@ export class JointTrainer implements AsyncDisposable {
 			this.#spare,
 		);
 		const cutGradient = server.cutGradient as Vector;
+		this.#forwardPass = forward;
 		const next = await this.#clientTrain.run({
 			...client,
-			...(forward.map === undefined ? {} : { map: forward.map }),
+			...forward,
 			y,
 			cutGradient: (await this.#atCut?.({ x, smashed: forward.smashed as Vector, cutGradient })) ?? cutGradient,
 			slots: s.slots,
@@ -188,6 +200,11 @@ export class JointTrainer implements AsyncDisposable {
 			steps += 1;
 		}
 		return sum / steps;
+	}
+
+	/** For the results of a forward pass over so many samples. */
+	#memoryFor(samples: number): Tensors {
+		return this.#forwardPass.smashed?.dims[0] === samples ? this.#forwardPass : {};
 	}
 
 	async close(): Promise<void> {

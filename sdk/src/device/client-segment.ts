@@ -3,10 +3,13 @@ import { ConnectionError } from "../errors.js";
 import type { Runtime, Session, Tensors } from "../ports/runtime.js";
 import type { WireDType } from "../protocol/index.js";
 import type { Tensor } from "../tensor.js";
+import { ActivationStore, type Activations } from "./activation-store.js";
 
 /** Graphs of the client half of an artifact. */
 export type ClientGraph =
 	| "client/forward"
+	/** What `client/train` needs of a forward pass, computed again; not in artifacts whose `client/train` does so itself. */
+	| "client/activations"
 	| "client/train"
 	| "client/infer"
 	/** One optimiser step of client segment and local head without the aggregator; only where the cut is a code. */
@@ -20,6 +23,16 @@ export type ClientGraph =
 	| `wire/encode.${Exclude<WireDType, "float32">}`
 	| `wire/decode.${Exclude<WireDType, "float32">}`;
 
+/** What a forward pass over a batch computed. Disposing of it gives its activations' memory back. */
+export interface ForwardPass extends Disposable {
+	/** [B,Cs,...] */
+	readonly smashed: Tensor<"float32">;
+	/** Shape of the input; undefined where the model has no map. */
+	readonly map: Tensor<"float32"> | undefined;
+	/** Undefined where they were not kept. */
+	readonly activations: Activations | undefined;
+}
+
 /**
  * The client half of an artifact, compiled. Weights are inputs of its graphs, so one client segment serves any number
  * of devices and every version of the weights. A graph is compiled when it is first asked for.
@@ -31,6 +44,7 @@ export class ClientSegment implements AsyncDisposable {
 	readonly #runtime: Runtime;
 	readonly #sessions = new Map<ClientGraph, Promise<Session>>();
 	readonly #running = new Set<Promise<unknown>>();
+	readonly #activations = new ActivationStore();
 	#closed = false;
 
 	constructor(runtime: Runtime, artifact: Artifact, digest: string) {
@@ -44,14 +58,54 @@ export class ClientSegment implements AsyncDisposable {
 	 * @throws ArtifactError `PSGL_ARTIFACT_MEMBER` when the artifact lacks it, `PSGL_RUNTIME_LOAD` when it cannot run;
 	 * ShapeError `PSGL_RUNTIME_FEED`; ConnectionError `PSGL_DEVICE_CLOSED`.
 	 */
-	async run(name: ClientGraph, feeds: Tensors): Promise<Record<string, Tensor>> {
+	run(name: ClientGraph, feeds: Tensors): Promise<Record<string, Tensor>> {
+		return this.#use(name, (session) => session.run(feeds));
+	}
+
+	/**
+	 * Runs `client/forward` on a batch.
+	 * @param keep to keep what `train` needs of it while there is room; of no use where the weights change before
+	 * @throws as `run`
+	 */
+	async forward(feeds: Tensors, keep: boolean): Promise<ForwardPass> {
+		const samples = feeds.x?.dims[0] ?? 0;
+		const store = this.#activations;
+		const { smashed, map, ...computed } = await this.#use("client/forward", (session) => {
+			const names = session.outputNames;
+			if (keep && store.hasRoomFor(samples)) return session.run(feeds, names, store.takeSpare(samples));
+			return session.run(
+				feeds,
+				names.filter((name) => name === "smashed" || name === "map"),
+			);
+		});
+		const kept = Object.keys(computed).length > 0 && store.keep(computed, samples) ? computed : undefined;
+		return {
+			smashed: smashed as Tensor<"float32">,
+			map: map as Tensor<"float32"> | undefined,
+			activations: kept,
+			[Symbol.dispose]: () => {
+				if (kept !== undefined) store.release(kept);
+			},
+		};
+	}
+
+	/** Runs `client/train`, with the activations of the forward pass, or with them computed again. @throws as `run`. */
+	async train(feeds: Tensors, pass?: ForwardPass): Promise<Record<string, Tensor>> {
+		if (pass?.activations !== undefined) {
+			return this.run("client/train", { ...feeds, ...pass.activations, smashed: pass.smashed });
+		}
+		const again = this.artifact.graphs.has("client/activations") ? await this.run("client/activations", feeds) : {};
+		return this.run("client/train", { ...feeds, ...again });
+	}
+
+	async #use<T>(name: ClientGraph, run: (session: Session) => Promise<T>): Promise<T> {
 		if (this.#closed) {
 			throw new ConnectionError("PSGL_DEVICE_CLOSED", {
 				what: "the client segment was closed while a device used it",
 				remedy: "Close the devices first",
 			});
 		}
-		const running = this.#session(name).then((session) => session.run(feeds));
+		const running = this.#session(name).then(run);
 		this.#running.add(running);
 		try {
 			return await running;

@@ -1,10 +1,11 @@
 import { flipProbability } from "../artifact/index.js";
 import { disclosuresOf } from "../ledger/disclosure-cost.js";
 import type { Tensors } from "../ports/runtime.js";
-import type { AggregatorMessage, CodeTensor, GradientMessage, WireTensor } from "../protocol/index.js";
+import type { AggregatorMessage, CodeTensor, GradientMessage, RoundMessage, WireTensor } from "../protocol/index.js";
 import type { Dataset } from "../sources/dataset.js";
 import { scalar, type Tensor } from "../tensor.js";
 import { type ClientModel, deviceRandom } from "./client-model.js";
+import type { ForwardPass } from "./client-segment.js";
 import { levelIndices, randomised } from "./code-wire.js";
 import type { DeviceEvent } from "./device-event.js";
 import type { DeviceChanges } from "./device-records.js";
@@ -31,6 +32,8 @@ export interface TrainingBatch {
 	readonly entry: OutboxEntry;
 	/** Its samples. */
 	readonly indices: Uint32Array;
+	/** Through the client segment as it is when the gradient is taken back; undefined where other batches come before. */
+	readonly pass?: ForwardPass;
 	/** What the client segment takes besides the weights. */
 	readonly inputs: Tensors & { readonly x: Tensor<"float32"> };
 	readonly labels: Tensor<"int64">;
@@ -110,21 +113,42 @@ async function forward(
 		return { ...batch, entry: origin, inputs: { ...inputs, map: origin.map }, busyMs: 0 };
 	}
 	const started = clock.now();
-	const { smashed, map } = await segment.run("client/forward", { ...state.feeds(), ...inputs });
+	const pass = await segment.forward({ ...state.feeds(), ...inputs }, ahead === 0);
+	const { smashed, map } = pass;
 	const busyMs = clock.now() - started;
 	const all = { ...inputs, ...(map !== undefined && { map }) };
-	if ("message" in origin) return { ...batch, entry: origin, inputs: all, busyMs };
-	const identity = { device: id, epoch: round.epoch, seq, model: round.model } as const;
-	const wire = await encodeSmashed(model, smashed as Tensor<"float32">, training.noise);
-	const labels = wireLabels(y, manifest.classes.length);
-	const message: KeptMessage =
-		manifest.tail === null
-			? { type: "batch", ...identity, tensors: { smashed: wire, labels } }
-			: { type: "forward", task: "train", ...identity, tensors: { smashed: wire as WireTensor } };
+	if ("message" in origin) return { ...batch, entry: origin, pass, inputs: all, busyMs };
 	// With one batch in flight, the weights it was made with are there until it has its answer.
-	const made = (welcome.window ?? 1) > 1 ? { place, map: map as Tensor<"float32"> | undefined } : undefined;
-	const entry = await training.enrolment.records.outbox.keep(message, origin, made);
-	return { ...batch, entry, inputs: all, busyMs };
+	const made = (welcome.window ?? 1) > 1 ? { place, map } : undefined;
+	try {
+		const message = await messageOf(training, model, { round, seq, smashed, labels: y });
+		const entry = await training.enrolment.records.outbox.keep(message, origin, made);
+		return { ...batch, entry, pass, inputs: all, busyMs };
+	} catch (error) {
+		pass[Symbol.dispose]();
+		throw error;
+	}
+}
+
+/** What leaves of a batch. */
+async function messageOf(
+	{ id, noise }: Training,
+	model: ClientModel,
+	batch: {
+		readonly round: RoundMessage;
+		readonly seq: number;
+		readonly smashed: Tensor<"float32">;
+		readonly labels: Tensor<"int64">;
+	},
+): Promise<KeptMessage> {
+	const { manifest } = model.segment.artifact;
+	const { epoch, model: version } = batch.round;
+	const identity = { device: id, epoch, seq: batch.seq, model: version } as const;
+	const smashed = await encodeSmashed(model, batch.smashed, noise);
+	if (manifest.tail !== null) {
+		return { type: "forward", task: "train", ...identity, tensors: { smashed: smashed as WireTensor } };
+	}
+	return { type: "batch", ...identity, tensors: { smashed, labels: wireLabels(batch.labels, manifest.classes.length) } };
 }
 
 /** What waiting for an answer depends on. */
@@ -172,14 +196,14 @@ export interface Step {
 export async function* trainOn(
 	training: Training,
 	{ progress: { round }, model }: TrainingRound,
-	{ seq, indices, inputs, labels, busyMs }: TrainingBatch,
+	{ seq, indices, inputs, labels, busyMs, pass }: TrainingBatch,
 	{ cutGradient, losses: told, features }: BatchAnswer,
 ): AsyncGenerator<DeviceEvent, Step> {
 	const { welcome, segment, state, perturbations } = model;
 	const { clock } = training;
 	yield* alarm(model, cutGradient, labels, { epoch: round.epoch, seq });
 	const started = clock.now();
-	const outputs = await segment.run("client/train", {
+	const feeds = {
 		...state.feeds(),
 		...inputs,
 		...(features && { features }),
@@ -188,7 +212,9 @@ export async function* trainOn(
 		learningRate: scalar(round.learningRate),
 		headLearningRate: scalar(round.headLearningRate),
 		robustBudget: scalar(welcome.robustBudget),
-	});
+	};
+	const outputs = await segment.train(feeds, pass);
+	pass?.[Symbol.dispose]();
 	const computedMs = busyMs + clock.now() - started;
 	state.advance(outputs);
 	const delta = outputs.next_delta;

@@ -32,6 +32,7 @@ export async function* trainingRound(
 	let place = progress.seq + (progress.skipped ?? 0);
 	let window = welcome.window ?? 1;
 	const flying: TrainingBatch[] = [];
+	using _ = { [Symbol.dispose]: () => void flying.forEach(({ pass }) => pass?.[Symbol.dispose]()) };
 	const isFlying = (seq: number) => flying.some((batch) => batch.seq === seq);
 	/** Sends what was made and has credit by now, in order. */
 	const sendMore = () => {

@@ -142,9 +142,9 @@ test("with a code each epoch can be trained through the aggregator too", async (
 	const artifact = await shield("lenet", [1, 12, 12]);
 	const x = uniform(seededRandom(6), [6, 1, 12, 12]);
 	const feeds = localFeeds(artifact, x);
-	const { smashed } = await run(artifact, "client/forward", feeds);
+	const pass = await run(artifact, "client/forward", feeds);
 	const { cutGradient } = await run(artifact, "server/train", {
-		smashed: smashed as Tensor,
+		smashed: pass.smashed as Tensor,
 		y: feeds.y,
 		params: artifactTensor(artifact, "server/params"),
 		stats: artifactTensor(artifact, "server/stats"),
@@ -154,7 +154,7 @@ test("with a code each epoch can be trained through the aggregator too", async (
 		classWeights: tensor("float32", [3], Float32Array.of(1, 1, 1)),
 	});
 	t.deepEqual(cutGradient?.dims, [6, 3]);
-	const next = await run(artifact, "client/train", { ...feeds, cutGradient: cutGradient as Tensor });
+	const next = await run(artifact, "client/train", { ...feeds, ...pass, cutGradient: cutGradient as Tensor });
 	const change = numbers(next.next_params).map((v, i) => v - (feeds.params.data[i] as number));
 	t.true(change.some((v) => v !== 0) && change.every(Number.isFinite));
 });

@@ -1,0 +1,65 @@
+import { clientHalf } from "@psgl/models";
+import { ClientSegment, type ForwardPass, type Tensor, type Tensors } from "@psgl/sdk";
+import { decodeArtifact } from "@psgl/sdk/artifact";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import test from "ava";
+import { clientStep } from "../helpers/client-step.js";
+
+async function segmentWithStep() {
+	const { artifact, feeds } = await clientStep({ shape: [3, 64, 64], batch: 32 });
+	const half = await decodeArtifact(await clientHalf(artifact));
+	const runs: string[] = [];
+	const observed = {
+		...nodeRuntime,
+		async load(...args: Parameters<typeof nodeRuntime.load>) {
+			const session = await nodeRuntime.load(...args);
+			const name = [...half.graphs].find(([, bytes]) => bytes === args[0])?.[0] ?? "";
+			const run = session.run.bind(session);
+			session.run = (...given) => {
+				runs.push(name);
+				return run(...given);
+			};
+			return session;
+		},
+	};
+	return { segment: new ClientSegment(observed, half, "digest"), feeds, runs };
+}
+
+test("batches over the room for activations compute them again, with the same result", async (t) => {
+	const { segment, feeds, runs } = await segmentWithStep();
+	await using _ = segment;
+	const passes: ForwardPass[] = [];
+	// One batch keeps about 15 MB.
+	for (let i = 0; i < 8; i++) passes.push(await segment.forward(feeds, true));
+	const results: Record<string, Tensor>[] = [];
+	for (const pass of passes) results.push(await back(segment, feeds, pass));
+	const again = runs.filter((name) => name === "client/activations").length;
+	t.true(again > 0 && again < passes.length, String(again));
+	for (const result of results.slice(1)) t.deepEqual(result, results[0]);
+	for (const pass of passes) pass[Symbol.dispose]();
+	using next = await segment.forward(feeds, true);
+	t.deepEqual(await back(segment, feeds, next), results[0]);
+	t.is(runs.filter((name) => name === "client/activations").length, again);
+	t.is((await segment.forward(feeds, false)).activations, undefined);
+});
+
+test("memory given back is written over by the next batch, not that of a batch on its way", async (t) => {
+	const { segment, feeds } = await segmentWithStep();
+	await using _ = segment;
+	const other = { ...feeds, x: { ...feeds.x, data: feeds.x.data.map((value) => 1 - value) } };
+	const expected = { first: await once(segment, feeds), second: await once(segment, other) };
+	using first = await segment.forward(feeds, true);
+	using second = await segment.forward(other, true);
+	t.deepEqual(await back(segment, feeds, first), expected.first);
+	t.deepEqual(await back(segment, other, second), expected.second);
+	t.notDeepEqual(expected.first.next_params, expected.second.next_params);
+});
+
+async function once(segment: ClientSegment, feeds: Tensors) {
+	using pass = await segment.forward(feeds, true);
+	return await back(segment, feeds, pass);
+}
+
+function back(segment: ClientSegment, feeds: Tensors, pass: ForwardPass) {
+	return segment.train({ ...feeds, ...(pass.map && { map: pass.map }) }, pass);
+}
