@@ -183,7 +183,6 @@ test("checks its options", async (t) => {
 	const bad: readonly DeviceOptions[] = [
 		{ ...options, id: "ward/3" },
 		{ ...options, url: undefined },
-		{ ...options, runtime: undefined },
 		{ ...options, maxMessageBytes: 100 },
 		{ ...options, answerTimeoutMs: 0 },
 	];
