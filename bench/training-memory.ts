@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { compileArtifact, presetDefinition, zooNetwork } from "@psgl/models";
-import { ClientSegment, dropoutSeed, labelTensor, scalar, seededRandom, type Tensor, zeros } from "@psgl/sdk";
+import { ClientSegment, dropoutSeed, labelTensor, scalar, seededRandom, zeros } from "@psgl/sdk";
 import { artifactTensor, optimiserStateLength } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 
@@ -36,10 +36,8 @@ for (let step = 1; step <= 3; step++) {
 		budget: scalar(1),
 		dropoutSeed: dropoutSeed(random, step),
 	};
-	const { map } = await segment.run("client/forward", inputs);
-	await segment.run("client/train", {
-		...inputs,
-		map: map as Tensor,
+	using pass = await segment.forward(inputs);
+	await pass.backward({
 		y: labelTensor(new Array(batch).fill(0)),
 		cutGradient: zeros("float32", [batch, ...smashedShape]),
 		learningRate: scalar(0.01),
