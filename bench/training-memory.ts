@@ -36,14 +36,17 @@ for (let step = 1; step <= 3; step++) {
 		budget: scalar(1),
 		dropoutSeed: dropoutSeed(random, step),
 	};
-	using pass = await segment.forward(inputs);
-	await pass.backward({
+	using pass = await segment.forward(inputs, true);
+	const feeds = {
+		...inputs,
+		...(pass.map && { map: pass.map }),
 		y: labelTensor(new Array(batch).fill(0)),
 		cutGradient: zeros("float32", [batch, ...smashedShape]),
 		learningRate: scalar(0.01),
 		headLearningRate: scalar(0.01),
 		robustBudget: scalar(0.03),
-	});
+	};
+	await segment.train(feeds, pass);
 }
 const [, peakKiB = "0"] = /VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
 const measured = Number(peakKiB) * 1024 - before;

@@ -148,7 +148,11 @@ async function messageOf(
 	if (manifest.tail !== null) {
 		return { type: "forward", task: "train", ...identity, tensors: { smashed: smashed as WireTensor } };
 	}
-	return { type: "batch", ...identity, tensors: { smashed, labels: wireLabels(batch.labels, manifest.classes.length) } };
+	return {
+		type: "batch",
+		...identity,
+		tensors: { smashed, labels: wireLabels(batch.labels, manifest.classes.length) },
+	};
 }
 
 /** What waiting for an answer depends on. */
