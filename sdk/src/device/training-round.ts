@@ -32,7 +32,7 @@ export async function* trainingRound(
 	let place = progress.seq + (progress.skipped ?? 0);
 	let window = welcome.window ?? 1;
 	const flying: TrainingBatch[] = [];
-	using _ = { [Symbol.dispose]: () => void flying.forEach(({ pass }) => pass?.[Symbol.dispose]()) };
+	using _ = disposing(flying);
 	const isFlying = (seq: number) => flying.some((batch) => batch.seq === seq);
 	/** Sends what was made and has credit by now, in order. */
 	const sendMore = () => {
@@ -98,6 +98,15 @@ export async function* trainingRound(
 		await rest(training, busyMs);
 	}
 	return yield* sendRoundWeights(training, model, progress, first + batches.length === passSteps);
+}
+
+/** Gives back, when disposed of, the memory of the batches that are in flight then. */
+function disposing(flying: readonly TrainingBatch[]): Disposable {
+	return {
+		[Symbol.dispose]() {
+			for (const { pass } of flying) pass?.[Symbol.dispose]();
+		},
+	};
 }
 
 /** The end of a round: what the device has learned. @param passDone whether its batches were the last ones of the pass */
