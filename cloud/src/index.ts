@@ -45,6 +45,8 @@ export {
 	type UplinkChannel,
 	uplinkChannel,
 } from "./broker/topic-rules.js";
+export { readConfigSection } from "./cli/options/config-file.js";
+export { verbs } from "./cli/verbs.js";
 export { writeAtomically } from "./files/write-atomically.js";
 export { type ScenarioRunOptions, simulateScenario } from "./fleet/simulate-scenario.js";
 export { fleetReport } from "./fleet-report/fleet-report.js";

@@ -6,12 +6,18 @@ import { targets } from "./targets.js";
 
 const fixtures = new URL("../../../test/fixtures/fuzz/", import.meta.url);
 
-/** Cases of targets that take half a millisecond and more for each; 50,000 of the others. */
+/** Cases of targets that take a third of a millisecond and more for each; 50,000 of the others. */
 const cases: Readonly<Record<string, number>> = {
 	onnx: 10_000,
 	npz: 15_000,
 	idx: 15_000,
 	image: 2000,
+	dicom: 1500,
+	wfdb: 15_000,
+	edf: 15_000,
+	csv: 15_000,
+	config: 15_000,
+	store: 3000,
 	journal: 15_000,
 	trail: 5000,
 };

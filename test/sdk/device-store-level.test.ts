@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { seededRandom } from "@psgl/sdk";
 import { openDeviceStore } from "@psgl/sdk/store";
@@ -99,6 +99,36 @@ test("LevelDB: changed bytes of a table are noticed", async (t) => {
 	bytes[bytes.length >> 1] = 2;
 	await writeFile(join(folder, table), bytes);
 	await t.throwsAsync(openDeviceStore(folder), { code: "PSGL_STORE_DAMAGED" });
+});
+
+test("LevelDB: a table changed at any byte, or with another file's records in its log, does not end the process", async (t) => {
+	const folder = await temporaryFolder(t);
+	const whole = join(folder, "whole");
+	for (let n = 0; n < 2; n++) {
+		await using store = await openDeviceStore(whole);
+		await store.write([{ key: `row ${n}`, value: new Uint8Array(40).fill(n) }]);
+	}
+	const files = await readdir(whole);
+	const named = (pattern: RegExp) => files.find((file) => pattern.test(file)) as string;
+	const table = named(/\.ldb$/);
+	const bytes = await readFile(join(whole, table));
+	const opened = async (name: string, content: Uint8Array) => {
+		const copy = join(folder, "copy");
+		await rm(copy, { recursive: true, force: true });
+		await cp(whole, copy, { recursive: true });
+		await writeFile(join(copy, name), content);
+		return contentOf(copy);
+	};
+	const before = await opened(table, bytes);
+	for (let at = 0; at < bytes.length; at += 3) {
+		const changed = Buffer.from(bytes);
+		changed[at] = (changed[at] as number) ^ 64;
+		// Bytes that fill up the footer mean nothing.
+		const what = await opened(table, changed).catch((error: { code?: string }) => error.code);
+		t.true(what === "PSGL_STORE_DAMAGED" || what === before, `byte ${at}: ${what}`);
+	}
+	const manifest = await readFile(join(whole, named(/^MANIFEST/)));
+	await t.throwsAsync(opened(named(/\.log$/), manifest), { code: "PSGL_STORE_DAMAGED" });
 });
 
 test("LevelDB: a process killed again and again loses no write it was told of, and leaves no half of one", async (t) => {

@@ -1,13 +1,17 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
-import { ConfigError } from "../errors.js";
+import { ConfigError, DataError } from "../errors.js";
 import type { DeviceStore, StoreChange } from "../ports/device-store.js";
 import { damagedStore, openCheckedStore, type RecordDatabase } from "./checked-store.js";
+import { isWholeLog } from "./whole-log.js";
+import { isWholeTable } from "./whole-table.js";
 
 /**
  * Opens a device's store in a folder, a LevelDB database; makes it when it is not there. A crash or power cut leaves the
  * last write or the one before it. LevelDB skips records of its log whose checksum is wrong and goes on after them, and
- * reads tables unchecked; so every store carries sums of all records, and one that they do not fit is refused.
+ * reads tables unchecked, ending the process where they make no sense; so the tables' checksums are looked at before anything is read, and
+ * every store carries sums of all records, and one that they do not fit is refused.
  * @throws ConfigError `PSGL_STORE_LOCKED` when another process has it open, `PSGL_STORE_FOLDER` when the folder cannot be
  * used; DataError `PSGL_STORE_DAMAGED`.
  */
@@ -19,21 +23,45 @@ export async function openDeviceStore(folder: string): Promise<DeviceStore> {
 	} catch (error) {
 		throw openError(database, error);
 	}
+	const damaged = await database.damagedTable();
+	if (damaged !== undefined) {
+		await database.close();
+		throw damagedStore(database, `${damaged}: a block without its checksum`);
+	}
 	return openCheckedStore(database);
 }
 
 class LevelDatabase implements RecordDatabase {
 	readonly place: string;
 	readonly remedies = { damaged: "Remove the folder", full: "Check the disk's free space and the folder's rights" };
-	readonly #level: ClassicLevel<string, Uint8Array>;
+	#opened: ClassicLevel<string, Uint8Array> | undefined;
 
 	constructor(folder: string) {
 		this.place = folder;
-		this.#level = new ClassicLevel(folder, { keyEncoding: "utf8", valueEncoding: "view", compression: false });
 	}
 
-	open(): Promise<void> {
-		return this.#level.open();
+	async open(): Promise<void> {
+		await this.#requireWholeLogs();
+		// It opens by itself as soon as it is made.
+		this.#opened = new ClassicLevel(this.place, { keyEncoding: "utf8", valueEncoding: "view", compression: false });
+		await this.#opened.open();
+	}
+
+	get #level(): ClassicLevel<string, Uint8Array> {
+		return this.#opened as ClassicLevel<string, Uint8Array>;
+	}
+
+	/** Name of a table in use that is not what LevelDB wrote; undefined when all are. */
+	async damagedTable(): Promise<string | undefined> {
+		// A table that is being written, or was when the power failed, is not among them.
+		const tables = this.#level.getProperty("leveldb.sstables");
+		for (const [, number = ""] of tables.matchAll(/^ (\d+):\d+\[/gm)) {
+			const name = `${number.padStart(6, "0")}.ldb`;
+			// One that is gone was merged into another meanwhile.
+			const bytes = await readFile(join(this.place, name)).catch(() => undefined);
+			if (bytes !== undefined && !isWholeTable(bytes)) return name;
+		}
+		return undefined;
 	}
 
 	async get(key: string): Promise<Uint8Array | undefined> {
@@ -56,9 +84,20 @@ class LevelDatabase implements RecordDatabase {
 	close(): Promise<void> {
 		return this.#level.close();
 	}
+
+	/** @throws DataError `PSGL_STORE_DAMAGED` before LevelDB reads a log that would end the process. */
+	async #requireWholeLogs(): Promise<void> {
+		for (const name of await readdir(this.place)) {
+			if (!name.endsWith(".log")) continue;
+			// One that is gone is a table now: another process has the store, and LevelDB will say so.
+			const bytes = await readFile(join(this.place, name)).catch(() => undefined);
+			if (bytes !== undefined && !isWholeLog(bytes)) throw damagedStore(this, `${name}: a record that is no write`);
+		}
+	}
 }
 
 function openError(database: RecordDatabase, error: unknown): Error {
+	if (error instanceof DataError) return error;
 	const { place } = database;
 	const cause = error instanceof Error ? (error.cause ?? error) : error;
 	const { code, message } = cause as { readonly code?: string; readonly message?: string };

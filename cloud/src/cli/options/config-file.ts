@@ -19,6 +19,9 @@ export function configJsonSchema(verbs: readonly Verb[]): unknown {
 	return z.toJSONSchema(configSchema(verbs), { io: "input" });
 }
 
+/** Schemas made before: one takes milliseconds, and memory that is not given back. */
+const schemas = new WeakMap<readonly Verb[], z.ZodType<Config>>();
+
 /**
  * Reads a verb's section of the configuration file; empty when the file has none.
  * @throws ConfigError `PSGL_CONFIG_UNREADABLE`, `PSGL_CONFIG_INVALID`.
@@ -29,7 +32,9 @@ export async function readConfigSection(
 	verbs: readonly Verb[],
 ): Promise<Readonly<Record<string, unknown>>> {
 	const json = await readJson(path);
-	const parsed = configSchema(verbs).safeParse(json);
+	const schema = schemas.get(verbs) ?? configSchema(verbs);
+	schemas.set(verbs, schema);
+	const parsed = schema.safeParse(json);
 	if (!parsed.success) {
 		const [issue] = parsed.error.issues;
 		throw new ConfigError("PSGL_CONFIG_INVALID", {

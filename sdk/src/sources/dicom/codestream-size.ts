@@ -30,3 +30,13 @@ function isFrameHeader(marker: number): boolean {
 	if (marker === 0xfff7) return true;
 	return marker >= 0xffc0 && marker <= 0xffcf && marker !== 0xffc4 && marker !== 0xffc8 && marker !== 0xffcc;
 }
+
+/**
+ * Whether a code stream ends with its end marker (EOI, EOC: 0xffd9), padding aside. The decoder of JPEG-LS computes for many seconds on one
+ * that was cut off, until it runs into a wall.
+ */
+export function isEndedCodestream(bytes: Uint8Array): boolean {
+	let end = bytes.length;
+	while (end > 2 && bytes[end - 1] === 0) end--;
+	return bytes[end - 2] === 0xff && bytes[end - 1] === 0xd9;
+}

@@ -1,7 +1,7 @@
 import type { DataSet, Element } from "dicom-parser";
 import type { Tensor } from "../../tensor.js";
 import { type Crop, cropPicture, type FitOptions, fitPicture, type PictureLevels } from "../picture-levels.js";
-import { codestreamSize } from "./codestream-size.js";
+import { codestreamSize, isEndedCodestream } from "./codestream-size.js";
 import { colourLevels } from "./colour-levels.js";
 import { dicomError } from "./dicom-error.js";
 import { decodeFrame } from "./frame-decoder.js";
@@ -129,6 +129,9 @@ export class DicomImage {
 		if (syntax.codec !== "rle" && (size?.width !== columns || size.height !== rows)) {
 			const got = size === undefined ? "a frame without a head" : `a frame of ${size.width} x ${size.height}`;
 			throw dicomError("PSGL_DICOM_PIXELS", name, got, `${columns} x ${rows} pixels`);
+		}
+		if (syntax.codec === "jpeg-ls" && !isEndedCodestream(encoded)) {
+			throw dicomError("PSGL_DICOM_PIXELS", name, "a frame that is cut off", `a whole ${syntax.name} frame`);
 		}
 		try {
 			const { bytes, planar, photometric } = await decodeFrame(syntax.codec, encoded, format);
