@@ -16,7 +16,8 @@ import type { AggregatorEvent } from "./events.js";
 import { type BatchIdentity, Ledger, type LedgerCounts } from "./ledger.js";
 import { batchMissing, intakeFull, labelsMisplaced, roundOver } from "./refusals.js";
 import type { Entries } from "./run-record.js";
-import type { DeviceBatch, ServerSegment } from "./server-segment.js";
+import type { ServerSegment } from "./server-segment.js";
+import type { DeviceBatch } from "./step-batches.js";
 
 /** A batch that waits for its server step. */
 export interface ReadyBatch extends DeviceBatch {

@@ -1,13 +1,12 @@
 import { PsglError } from "@psgl/sdk";
+import { awaitTurn, guarded } from "./await-turn.js";
 import type { ReadyBatch } from "./batch-intake.js";
 import type { AggregatorContext } from "./context.js";
 import type { BatchIdentity } from "./ledger.js";
 import type { Member } from "./member.js";
-import { batchOutlier } from "./refusals.js";
 import type { LegHistory } from "./run-history.js";
 import type { Entries, LoggedBatch, RecordOf } from "./run-record.js";
 import type { ServerState, TrainResult } from "./server-segment.js";
-import type { GuardedBatch } from "./smashed-guard.js";
 import { awaitGradients, inputsAgain, type OpenStep, offerFeatures, openAgain } from "./tail-step.js";
 
 /** Sums over the server steps of a round. */
@@ -131,59 +130,10 @@ export class Lane {
 		return this.#server;
 	}
 
-	get #isShared(): boolean {
-		return this.#options.groups.flat().length > 1;
-	}
-
 	async #turn(group: readonly Member[]): Promise<void> {
 		const { context, round } = this.#options;
-		let deadline = context.clock.now() + context.settings.stepTimeoutMs;
-		for (;;) {
-			const missing = group.filter((m) => !m.isDone && !m.leftBehind && m.batch === undefined);
-			if (missing.length === 0) break;
-			const queued = missing.map((m) => m.device.id).filter((id) => context.intake.isQueued(id));
-			if (queued.length > 0) {
-				// Others hold the places until their own turn; a device that learns alone waits for nobody's turn.
-				if (this.#isShared) context.intake.press(queued);
-				else await context.changed.wait();
-				if (context.stopping.aborted) return;
-				// Its time starts when it may send.
-				deadline = context.clock.now() + context.settings.stepTimeoutMs;
-				continue;
-			}
-			const inTime = await context.changed.wait(deadline);
-			if (context.stopping.aborted) return;
-			if (inTime) continue;
-			for (const member of missing) {
-				if (member.batch !== undefined || member.isDone) continue;
-				member.leftBehind = true;
-				context.intake.leave(member.device.id);
-				context.emit({ type: "left-behind", round, device: member.device.id });
-			}
-			break;
-		}
-		const ready = group.filter((m) => m.batch !== undefined);
-		for (const member of ready) {
-			if (!member.leftBehind) continue;
-			member.leftBehind = false;
-			context.emit({ type: "taken-back", round, device: member.device.id });
-		}
-		const sound = context.settings.outlierGuard ? this.#withoutOutliers(ready) : ready;
-		if (sound.length > 0) await this.#step(sound);
-	}
-
-	/** Refuses batches that are unlike those of the other devices. What the guard decided is in the log; a replay does not ask it. */
-	#withoutOutliers(ready: readonly Member[]): readonly Member[] {
-		const { context, round } = this.#options;
-		const batches = ready.map((member) => member.batch as ReadyBatch);
-		const outliers = context.guard.judge(batches.map(guarded));
-		for (const { index, reason } of outliers) {
-			const { identity } = batches[index] as ReadyBatch;
-			(ready[index] as Member).take();
-			context.emit({ type: "outlier", of: "batch", round, device: identity.device, reason });
-			context.intake.refuse(identity, batchOutlier(reason));
-		}
-		return ready.filter((_, i) => outliers.every(({ index }) => index !== i));
+		const ready = await awaitTurn(context, group, { round, isShared: this.#options.groups.flat().length > 1 });
+		if (ready.length > 0) await this.#step(ready);
 	}
 
 	async #step(members: readonly Member[]): Promise<void> {
@@ -272,7 +222,7 @@ export class Lane {
 		const { context, totals, onApplied } = this.#options;
 		this.#spare = this.#server === this.#options.server ? undefined : this.#server;
 		this.#server = result.next;
-		if (context.settings.outlierGuard) context.guard.observe(batches.map(guarded));
+		if (context.settings.outlierGuard) context.guard.observe(guarded(batches));
 		totals.steps++;
 		result.losses.forEach((loss, i) => {
 			totals.losses[i] = (totals.losses[i] ?? 0) + loss;
@@ -298,8 +248,4 @@ export class Lane {
 			tensors: { cutGradient: await server.encode(cutGradient, settings.gradientDtype) },
 		});
 	}
-}
-
-function guarded({ identity, smashed }: ReadyBatch): GuardedBatch {
-	return { device: identity.device, smashed };
 }

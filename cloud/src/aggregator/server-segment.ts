@@ -18,15 +18,9 @@ import {
 } from "@psgl/sdk/artifact";
 import { type CodeTensor, type LabelTensor, requireFinite, type WireDType, type WireTensor } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
-import {
-	concatenateBatches,
-	concatenateLabels,
-	mayOverflow,
-	scaled,
-	splitRows,
-	streamLosses,
-} from "./batch-tensors.js";
+import { concatenateBatches, mayOverflow, scaled, splitRows } from "./batch-tensors.js";
 import { graphLabels } from "./graph-labels.js";
+import { type DeviceBatch, type DeviceResult, splitStep, stepTargets } from "./step-batches.js";
 
 type Vector = Tensor<"float32">;
 
@@ -44,24 +38,6 @@ export interface ServerState extends ServerWeights {
 	readonly slots: Vector;
 	/** Optimiser steps made. */
 	readonly step: number;
-}
-
-/** One device's part of a server step. */
-export interface DeviceBatch {
-	/** [B,Cs,...] */
-	readonly smashed: Vector;
-	/** [B] class indices, or [B,K] marks where several labels may apply to a sample; undefined where they stay on the device. */
-	readonly labels?: Tensor<"int64"> | undefined;
-	/** [B,streams,F] from the device's tail, of the mean loss of its own batch; without either, a batch only adds to the statistics. */
-	readonly featureGradient?: Vector | undefined;
-}
-
-/** What one device gets from a server step. */
-export interface DeviceResult {
-	/** Gradient of the mean loss of the device's own batch, shape of its smashed data. */
-	readonly cutGradient: Vector;
-	/** Cross-entropy of each stream on the device's batch; none where the labels stay on the device. */
-	readonly losses: readonly number[];
 }
 
 export interface TrainResult {
@@ -136,7 +112,7 @@ export class ServerSegment {
 		const smashed = concatenateBatches(batches.map((b) => b.smashed));
 		const feeds = {
 			smashed,
-			...this.#targets(batches),
+			...stepTargets(this.manifest, batches, this.#classWeights),
 			params: state.params,
 			stats: state.stats,
 			slots: state.slots,
@@ -166,7 +142,7 @@ export class ServerSegment {
 				cause,
 			});
 		}
-		return { next, losses, parts: this.#split(batches, cutGradient, out.scores as Vector | undefined) };
+		return { next, losses, parts: splitStep(this.manifest, batches, cutGradient, out.scores as Vector | undefined) };
 	}
 
 	/**
@@ -273,48 +249,6 @@ export class ServerSegment {
 			});
 		}
 		return session.run(feeds, undefined, into);
-	}
-
-	/** Labels of the batches, or the gradients from the devices' tails as that of the mean over all samples that have one. */
-	#targets(batches: readonly DeviceBatch[]): Tensors {
-		const { tail, streams } = this.manifest;
-		if (tail === null) {
-			return {
-				y: concatenateLabels(batches.map((b) => b.labels as Tensor<"int64">)),
-				classWeights: this.#classWeights,
-			};
-		}
-		const sizes = batches.map(({ smashed }) => smashed.dims[0] as number);
-		const total = batches.reduce(
-			(sum, { featureGradient }, i) => sum + (featureGradient ? (sizes[i] as number) : 0),
-			0,
-		);
-		const gradients = batches.map(({ featureGradient }, i): Vector => {
-			const count = sizes[i] as number;
-			const dims = [count, streams.length, tail.features];
-			if (featureGradient === undefined) return zeros("float32", dims);
-			return { dtype: "float32", dims, data: scaled(featureGradient.data, count / total) };
-		});
-		return { featureGradient: concatenateBatches(gradients) };
-	}
-
-	#split(batches: readonly DeviceBatch[], cutGradient: Vector, scores: Vector | undefined): DeviceResult[] {
-		const streams = this.manifest.streams.length;
-		const classes = this.manifest.classes.length;
-		const counts = batches.map(({ smashed }) => smashed.dims[0] as number);
-		const taking = batches.map(({ labels, featureGradient }) => labels !== undefined || featureGradient !== undefined);
-		const total = counts.reduce((sum, count, i) => sum + (taking[i] ? count : 0), 0);
-		const gradients = splitRows(cutGradient, counts);
-		let first = 0;
-		return batches.map(({ labels }, i) => {
-			const count = counts[i] as number;
-			const own = gradients[i] as Vector;
-			const losses = scores && labels ? streamLosses(scores.data, labels, { first, streams, classes }) : [];
-			first += count;
-			if (count === total) return { cutGradient: own, losses };
-			// The step's loss is the mean over all devices' samples; a device needs that over its own.
-			return { cutGradient: { ...own, data: scaled(own.data, total / count) }, losses };
-		});
 	}
 }
 

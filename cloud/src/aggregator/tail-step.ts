@@ -5,7 +5,8 @@ import type { AggregatorContext } from "./context.js";
 import type { Member } from "./member.js";
 import { roundOver } from "./refusals.js";
 import type { Entries, RecordOf } from "./run-record.js";
-import type { DeviceBatch, ServerState } from "./server-segment.js";
+import type { ServerState } from "./server-segment.js";
+import type { DeviceBatch } from "./step-batches.js";
 
 /**
  * A step whose labels stay on the devices, between its halves: the devices have the features of their batches and send the

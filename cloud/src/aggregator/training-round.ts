@@ -7,15 +7,13 @@ import {
 	refuse,
 	type WeightsMessage,
 } from "@psgl/sdk/protocol";
-import { weightedAverage } from "./averaging.js";
+import { averageServers, combineMembers } from "./combine-members.js";
 import type { AggregatorContext } from "./context.js";
 import { Lane, type LaneTotals } from "./lane.js";
 import type { Share } from "./legs.js";
 import { Member } from "./member.js";
-import { findOutliers } from "./outlier-guard.js";
 import { roundOver } from "./refusals.js";
 import type { Reservoir } from "./reservoir.js";
-import { combineClients } from "./robust-averaging.js";
 import type { RosterDevice } from "./roster.js";
 import { sendRound } from "./round-message.js";
 import type { LegHistory } from "./run-history.js";
@@ -297,27 +295,11 @@ export class TrainingRound {
 		member.steps = Math.ceil(member.samples / batchSize);
 	}
 
-	/** Weighted by the samples whose batches were applied, not by what devices say; in a local round by no more than a device has. */
 	#combine(members: readonly Member[]): ClientWeights {
-		const { context } = this.#options;
-		if (this.#strategy === "sequential") return this.#client;
-		const trained = members.filter((m) => m.weights !== undefined && m.samples > 0);
-		if (trained.length === 0) return this.#client;
-		const honest = context.settings.outlierGuard ? this.#withoutOutliers(trained) : trained;
-		const parts = honest.map((m) => ({ client: (m.weights as { client: ClientWeights }).client, weight: m.samples }));
-		return parts.length === 0 ? this.#client : combineClients(parts, context.settings.averaging);
-	}
-
-	#withoutOutliers(trained: readonly Member[]): readonly Member[] {
 		const { context, round } = this.#options;
-		const outliers = findOutliers(
-			this.#client,
-			trained.map((m) => (m.weights as { client: ClientWeights }).client),
-		);
-		for (const { index, reason } of outliers) {
-			context.emit({ type: "outlier", of: "weights", round, device: (trained[index] as Member).device.id, reason });
-		}
-		return trained.filter((_, i) => outliers.every(({ index }) => index !== i));
+		return this.#strategy === "sequential"
+			? this.#client
+			: combineMembers(context, members, { client: this.#client, round });
 	}
 
 	/** Every batch that came in gets an answer before the round is closed. */
@@ -337,17 +319,4 @@ function groupsOf(members: readonly Member[], size: number): Member[][] {
 	const groups: Member[][] = [];
 	for (let first = 0; first < members.length; first += size) groups.push(members.slice(first, first + size));
 	return groups;
-}
-
-/** One server segment out of the devices' own ones (Thapa et al., AAAI 2022, splitfed-v1). */
-function averageServers(states: readonly ServerState[], members: readonly Member[], before: ServerState): ServerState {
-	if (members.every((m) => m.samples === 0)) return before;
-	const average = (name: "params" | "stats" | "slots") =>
-		weightedAverage(states.map((state, i) => ({ vector: state[name], weight: members[i]?.samples ?? 0 })));
-	return {
-		params: average("params"),
-		stats: average("stats"),
-		slots: average("slots"),
-		step: Math.max(...states.map((state) => state.step)),
-	};
 }
