@@ -14,6 +14,7 @@ export { type LearningRateSchedule, learningRateShare } from "./aggregator/learn
 export { type BatchIdentity, Ledger, type LedgerCounts, type Verdict } from "./aggregator/ledger.js";
 export { legsOf, type Share } from "./aggregator/legs.js";
 export { findOutliers, type Outlier, outlierLimits } from "./aggregator/outlier-guard.js";
+export type { MergePlace, PartitionExchange } from "./aggregator/partition-merge.js";
 export { Reservoir } from "./aggregator/reservoir.js";
 export {
 	type AveragingMethod,
@@ -91,6 +92,7 @@ export type { OwnPartitionOptions } from "./scale/own-partition.js";
 export { type OwnPartitionsOptions, ownPartitions } from "./scale/own-partitions.js";
 export { partitionOf } from "./scale/partitions.js";
 export { RunStore, type RunStoreOptions } from "./scale/run-store.js";
+export { StoreExchange, type StoreExchangeOptions } from "./scale/store-exchange.js";
 export { type JetStreamBlobStoreOptions, openJetStreamBlobStore } from "./store/jetstream-blob-store.js";
 export { type JetStreamLeasesOptions, openJetStreamLeases } from "./store/jetstream-leases.js";
 export { type JetStreamLogOptions, openJetStreamLog } from "./store/jetstream-log.js";

@@ -67,6 +67,9 @@ export const cloudLimits = {
 	storePingMs: 2_000,
 	/** Milliseconds an ingress may take to hand a message on before the aggregator gives it up: the device asks again. */
 	storeSendMs: 5_000,
+	/** Milliseconds a partition waits for the others' copies before it merges without them, and between looks for them. */
+	mergeTimeoutMs: 60_000,
+	mergePollMs: 100,
 	/** Milliseconds between two notices of who owns a partition. */
 	ownerNoticeMs: 500,
 	/** Milliseconds after which a lease nobody renews is free, between renewals, and between attempts of those who stand by. */

@@ -1,4 +1,12 @@
-import { Aggregator, type AggregatorEvent, type AggregatorSettings, artifactDigest, RunStore } from "@psgl/cloud";
+import {
+	Aggregator,
+	type AggregatorEvent,
+	type AggregatorSettings,
+	artifactDigest,
+	partitionOf,
+	RunStore,
+	StoreExchange,
+} from "@psgl/cloud";
 import { type FleetEvent, runFleet } from "@psgl/firmware-sim";
 import { sha256 } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
@@ -45,11 +53,17 @@ async function reference(): Promise<string> {
 	return sha256(artifact);
 }
 
-/** Makes the run again from its log alone. */
-async function replay(t: ExecutionContext, servers: readonly string[]): Promise<string> {
+/** Makes the run of a partition again from its log alone. */
+async function replay(t: ExecutionContext, servers: readonly string[], partition = 0, partitions = 1) {
 	const { joint: artifact } = await smallModel();
-	await using store = await RunStore.open({ servers, artifact: await artifactDigest(artifact) });
-	await using log = await store.openLog(0);
+	await using store = await RunStore.open({
+		servers,
+		artifact: await artifactDigest(artifact),
+		partitions,
+		leaseMs: 1500,
+	});
+	await using log = await store.openLog(partition);
+	const exchange = await StoreExchange.open({ store, partition });
 	const { end } = log;
 	const broker = { log, maxMessageBytes: 500_000, send: async () => false };
 	await using aggregator = await Aggregator.start({
@@ -57,6 +71,7 @@ async function replay(t: ExecutionContext, servers: readonly string[]): Promise<
 		runtime: nodeRuntime,
 		broker,
 		settings,
+		exchange,
 		replayOnly: true,
 	});
 	const events = new EventReader<AggregatorEvent>(aggregator.events());
@@ -67,7 +82,7 @@ async function replay(t: ExecutionContext, servers: readonly string[]): Promise<
 		[1, 2, 3].map((round) => [round, true]),
 	);
 	t.is(log.end, end, "a replay writes nothing");
-	return sha256(trained);
+	return { digest: await sha256(trained), weights: rounds.map(({ digest }) => digest) };
 }
 
 withNats(
@@ -78,6 +93,7 @@ withNats(
 		await using first = start({ role: "aggregator", ...options });
 		await first.next("owned");
 		await using second = start({ role: "aggregator", ...options });
+		await second.next("connected");
 		let ingress = start({ role: "ingress", ...options });
 		const { url } = await ingress.next<{ url: string }>("listening");
 		const fleet = fleetOn(url);
@@ -101,6 +117,39 @@ withNats(
 		t.like(result, { rounds: 3, reason: "finished", counts: { lost: 0, doubled: 0 } });
 		t.is(result.digest, await reference());
 		await second.kill();
-		t.is(await replay(t, servers.urls), result.digest);
+		t.is((await replay(t, servers.urls)).digest, result.digest);
+	},
+);
+
+withNats(
+	"two partitions merge after every leg: a killed aggregator's is taken over, both end with the same weights, and their logs give the same again",
+	async (t) => {
+		await using servers = await NatsServers.start();
+		const partitions = 2;
+		const devices = 4;
+		const shares = Array.from({ length: devices }, (_, i) => partitionOf(`device-${i + 1}`, partitions));
+		t.deepEqual(shares.sort(), [0, 0, 1, 1], "two devices each");
+		const options = {
+			servers: servers.urls,
+			partitions,
+			settings: { ...settings, minDevices: 2, averageEvery: 2 },
+		} as const;
+		await using first = start({ role: "aggregator", ...options });
+		await using second = start({ role: "aggregator", ...options });
+		// Whoever was first may have had both, and gave one to the other.
+		await Promise.all([first.next("owned"), second.next("owned")]);
+		await using ingress = start({ role: "ingress", ...options });
+		const { url } = await ingress.next<{ url: string }>("listening");
+		const fleet = new EventReader<FleetEvent>(runFleet({ url, devices, data, seed: 5, runtime: nodeRuntime }));
+		t.deepEqual((await second.next<{ partitions: number[] }>("merged")).partitions, [0, 1]);
+		await first.kill();
+		const results = [await second.next<Result>("result"), await second.next<Result>("result")];
+		await fleet.done;
+		t.like(fleet.events.at(-1), { type: "finished", devices, failed: 0 });
+		for (const result of results) t.like(result, { rounds: 3, reason: "finished", counts: { lost: 0, doubled: 0 } });
+		const replays = [await replay(t, servers.urls, 0, 2), await replay(t, servers.urls, 1, 2)];
+		t.deepEqual(replays.map(({ digest }) => digest).sort(), results.map(({ digest }) => digest).sort());
+		t.deepEqual(replays[0]?.weights, replays[1]?.weights, "after every round both have the same weights");
+		t.is(new Set(replays[0]?.weights).size, 3);
 	},
 );

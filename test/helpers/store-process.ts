@@ -27,8 +27,9 @@ process.on("disconnect", () => process.exit());
 const options = JSON.parse(process.argv[2] ?? "{}") as StoreProcessOptions;
 const { role, servers, port = 0, partitions = 1, settings = {} } = options;
 const { joint: artifact } = await smallModel();
-const store = await RunStore.open({ servers, artifact: await artifactDigest(artifact), partitions });
+const store = await RunStore.open({ servers, artifact: await artifactDigest(artifact), partitions, leaseMs: 1500 });
 const tell = (message: object) => process.send?.(message);
+tell({ type: "connected" });
 if (role === "ingress") {
 	const { broker } = await startIngress({
 		store,
@@ -51,7 +52,7 @@ async function follow(aggregator: Aggregator, partition: number, epoch: number):
 	tell({ type: "owned", partition, epoch });
 	try {
 		for await (const event of aggregator.events()) {
-			tell({ type: event.type, partition });
+			tell({ type: event.type, partition, ...(event.type === "merged" && { partitions: event.partitions }) });
 			if (event.type === "end") break;
 		}
 		const { rounds, reason, counts, artifact: trained } = await aggregator.result;

@@ -3,6 +3,7 @@ import type { Artifact } from "@psgl/sdk/artifact";
 import type { Broker } from "../broker/broker.js";
 import type { CheckpointStore } from "./checkpoint-store.js";
 import type { EndReason, Traffic, Validation } from "./events.js";
+import type { PartitionExchange } from "./partition-merge.js";
 import type { AggregatorSettings } from "./settings.js";
 
 export interface AggregatorOptions {
@@ -32,6 +33,8 @@ export interface AggregatorOptions {
 	readonly replayOnly?: boolean | undefined;
 	/** Keep the whole log instead of what the oldest checkpoint needs. Default false. */
 	readonly keepLog?: boolean | undefined;
+	/** The other partitions of the run, with whose segments this one's are merged after each leg. Default: none. */
+	readonly exchange?: PartitionExchange | undefined;
 	readonly clock?: Clock | undefined;
 	/** Aborting it is `stop`. */
 	readonly signal?: AbortSignal | undefined;

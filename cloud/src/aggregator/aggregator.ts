@@ -118,6 +118,7 @@ export class Aggregator implements AsyncDisposable {
 			}),
 			guard: new SmashedGuard(),
 			changed,
+			exchange: options.exchange,
 			stopping: this.#stopping.signal,
 			emit,
 			fail: (error) => this.#fail(error),

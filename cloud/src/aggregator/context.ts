@@ -5,6 +5,7 @@ import type { Changed } from "./changed.js";
 import type { DeviceTelemetry } from "./device-telemetry.js";
 import type { Downlink } from "./downlink.js";
 import type { AggregatorEvent } from "./events.js";
+import type { PartitionExchange } from "./partition-merge.js";
 import type { Roster } from "./roster.js";
 import type { RunHistory } from "./run-history.js";
 import type { ServerSegment } from "./server-segment.js";
@@ -28,6 +29,8 @@ export interface AggregatorContext {
 	readonly changed: Changed;
 	/** What the run's log tells, and where it is written on. */
 	readonly history: RunHistory;
+	/** The other partitions of the run; undefined where there are none. */
+	readonly exchange: PartitionExchange | undefined;
 	/** Aborted when training is to end after the step under way. */
 	readonly stopping: AbortSignal;
 	readonly emit: (event: AggregatorEvent) => void;

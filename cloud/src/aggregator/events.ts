@@ -92,6 +92,8 @@ export type AggregatorEvent =
 			readonly code: string | undefined;
 			readonly reason: string | undefined;
 	  }
+	/** After a leg the segments became one with those of these partitions, own included. */
+	| { readonly type: "merged"; readonly epoch: number; readonly partitions: readonly number[] }
 	/** A staged roll-out changed: by an order, by what a device told, or by itself as too many devices failed. */
 	| {
 			readonly type: "rollout";

@@ -14,6 +14,8 @@ export interface LegHistory {
 	readonly weights: RecordOf<"weights">[];
 	readonly codes: RecordOf<"codes">[];
 	ended: boolean;
+	/** What its segments were merged with. */
+	merged: RecordOf<"merge"> | undefined;
 }
 
 /** What the log tells of one round. */
@@ -207,9 +209,16 @@ export class RunHistory {
 		// A leg belongs to the round that is not finished.
 		const round = [...this.#rounds.values()].at(-1);
 		if (round === undefined) return;
-		const leg = round.legs.get(record.epoch) ?? { outcomes: [], weights: [], codes: [], ended: false };
+		const leg = round.legs.get(record.epoch) ?? {
+			outcomes: [],
+			weights: [],
+			codes: [],
+			ended: false,
+			merged: undefined,
+		};
 		round.legs.set(record.epoch, leg);
 		if (record.type === "leg-end") leg.ended = true;
+		else if (record.type === "merge") leg.merged = record;
 		else if (record.type === "weights") leg.weights.push(record);
 		else if (record.type === "codes") leg.codes.push(record);
 		else leg.outcomes.push(record);

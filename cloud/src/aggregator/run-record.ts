@@ -32,6 +32,8 @@ export type RunRecord =
 	| { readonly type: "weights"; readonly epoch: number; readonly device: string; readonly entries: Entries }
 	/** Codes of a device were kept. */
 	| { readonly type: "codes"; readonly epoch: number; readonly device: string; readonly entries: Entries }
+	/** At the end of a leg the segments became one with other partitions' copies. */
+	| { readonly type: "merge"; readonly epoch: number; readonly parts: readonly MergePart[] }
 	/** No more steps, no more weights. */
 	| { readonly type: "leg-end"; readonly epoch: number }
 	/** The round is finished. */
@@ -47,6 +49,17 @@ export type RunRecord =
 
 /** A batch and where it lies in the log. */
 export type LoggedBatch = BatchIdentity & { readonly entries: Entries };
+
+/** A partition's copy of the segments. */
+export interface MergePart {
+	readonly partition: number;
+	/** Samples it was trained on since the merge before. */
+	readonly weight: number;
+	/** Name of the blob. */
+	readonly copy: string;
+	/** SHA-256 (hex) of its bytes. */
+	readonly sha256: string;
+}
 
 /** Positions of a message's envelopes in the log. */
 export type Entries = readonly number[];

@@ -2,6 +2,7 @@ import type { AggregatorContext } from "./context.js";
 import type { LaneTotals } from "./lane.js";
 import { legsOf } from "./legs.js";
 import type { Member } from "./member.js";
+import { mergePartitions } from "./partition-merge.js";
 import type { Reservoir } from "./reservoir.js";
 import type { RosterDevice } from "./roster.js";
 import { type PlannedRound, shieldWeight } from "./round-plan.js";
@@ -52,7 +53,9 @@ export async function trainPass(options: TrainingPassOptions): Promise<TrainedPa
 		const local = plan.kind === "local" ? { shieldWeight: shieldWeight(done) } : undefined;
 		const start = { round, epoch, model, client, server, local };
 		const trained = await run(new TrainingRound({ context, ...start, learningRate, shares, totals, reservoir }));
-		({ client, server } = trained);
+		const place = { round, leg: number, last: number === legs.length - 1 };
+		const weight = trained.members.reduce((sum, { samples }) => sum + samples, 0);
+		({ client, server } = await mergePartitions(context, epoch, place, { ...trained, weight }));
 		model = trained.model + 1;
 		members.push(...trained.members);
 		if (averages) average = extendAverage(average, client, server);

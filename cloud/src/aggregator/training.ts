@@ -99,6 +99,8 @@ export class Training {
 			if (!stopping.aborted) await this.#round(next, devices);
 		}
 		history.live();
+		await history.ready;
+		if (!stopping.aborted) await context.exchange?.finish();
 		return this.#finish(reason);
 	}
 

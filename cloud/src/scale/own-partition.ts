@@ -8,13 +8,14 @@ import { blobCheckpoints } from "./blob-checkpoints.js";
 import { announceOwner } from "./notices.js";
 import type { RunStore } from "./run-store.js";
 import { StoreDownlink } from "./store-downlink.js";
+import { StoreExchange } from "./store-exchange.js";
 
 export interface OwnPartitionOptions {
 	readonly store: RunStore;
 	readonly partition: number;
 	/** Makes this process the owner. */
 	readonly lease: Lease;
-	readonly aggregator: Omit<AggregatorOptions, "broker" | "checkpointFile" | "checkpoints" | "signal">;
+	readonly aggregator: Omit<AggregatorOptions, "broker" | "checkpointFile" | "checkpoints" | "exchange" | "signal">;
 	readonly onOwned?: ((aggregator: Aggregator) => void) | undefined;
 	/** Aborting it gives the partition up, as it is: whoever takes it goes on in the middle of the round. */
 	readonly signal: AbortSignal;
@@ -29,6 +30,7 @@ export async function ownPartition(options: OwnPartitionOptions): Promise<void> 
 	const { clock = systemClock } = more;
 	const { epoch, lost } = lease;
 	const checkpoints = await blobCheckpoints({ blobs: store.blobs, prefix: `p${partition}`, epoch });
+	const exchange = await StoreExchange.open({ store, partition, epoch, keepCopies: more.keepLog, clock });
 	const log = await store.openLog(partition, epoch);
 	const downlink = new StoreDownlink(store.link, store.name);
 	const ended = new AbortController();
@@ -41,6 +43,7 @@ export async function ownPartition(options: OwnPartitionOptions): Promise<void> 
 			send: (device, payload) => downlink.send(device, payload),
 		},
 		checkpoints,
+		exchange,
 	});
 	onOwned?.(aggregator);
 	void announceOwner(store.link, store.name, { partition, epoch, clock, signal: over });

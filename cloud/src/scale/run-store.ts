@@ -1,8 +1,10 @@
+import type { KV } from "@nats-io/kv";
 import { ConfigError } from "@psgl/sdk";
 import { encodeRecord } from "../aggregator/run-record.js";
 import type { BlobStore } from "../blobs/blob-store.js";
 import type { Leases } from "../lease/lease.js";
 import type { Log } from "../log/log.js";
+import { openKeys } from "../store/buckets.js";
 import { openJetStreamBlobStore } from "../store/jetstream-blob-store.js";
 import { openJetStreamLeases } from "../store/jetstream-leases.js";
 import { openJetStreamLog } from "../store/jetstream-log.js";
@@ -19,6 +21,8 @@ export interface RunStoreOptions {
 	readonly partitions?: number | undefined;
 	/** Servers that keep each thing. Default 3 where three servers or more are named, else 1. */
 	readonly replicas?: number | undefined;
+	/** Milliseconds after which a lease that nobody renews is free; the same for every process of a run. Default 6000. */
+	readonly leaseMs?: number | undefined;
 	/** Folder with `ca.pem`, `cert.pem`, `key.pem`. */
 	readonly tlsFolder?: string | undefined;
 	readonly signal?: AbortSignal | undefined;
@@ -50,13 +54,13 @@ export class RunStore implements AsyncDisposable {
 	 * `PSGL_STORE_CONFIG`, `PSGL_STORE_REFUSED`, `PSGL_STORE_NAME`.
 	 */
 	static async open(options: RunStoreOptions): Promise<RunStore> {
-		const { servers, name = "psgl", tlsFolder, signal } = options;
+		const { servers, name = "psgl", leaseMs, tlsFolder, signal } = options;
 		if (!/^[a-z0-9-]{1,32}$/.test(name)) throw badName(name);
 		const link = await NatsLink.open({ servers, client: `psgl ${name}`, tlsFolder, signal });
 		try {
 			const common = { link, name, replicas: replicasOf(options), signal };
 			return new RunStore(options, link, {
-				leases: await openJetStreamLeases(common),
+				leases: await openJetStreamLeases({ ...common, leaseMs }),
 				blobs: await openJetStreamBlobStore(common),
 			});
 		} catch (error) {
@@ -80,6 +84,12 @@ export class RunStore implements AsyncDisposable {
 			claim: epoch === undefined ? undefined : encodeRecord({ type: "owner", epoch }),
 			signal,
 		});
+	}
+
+	/** A bucket of keys of the run. @throws ConfigError `PSGL_STORE_CONFIG`, `PSGL_STORE_REFUSED`; ConnectionError `PSGL_STORE_TIMEOUT`. */
+	openKeys(what: string): Promise<KV> {
+		const { signal } = this.#options;
+		return openKeys(this.link, { name: `${this.name}-${what}`, replicas: this.#replicas, signal });
 	}
 
 	async close(): Promise<void> {

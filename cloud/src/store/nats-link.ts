@@ -32,8 +32,8 @@ export class NatsLink implements AsyncDisposable {
 	readonly manager: JetStreamManager;
 	readonly jetStream: JetStreamClient;
 	readonly #waiters = new Waiters();
-	/** Aborts when the connection of now breaks. */
-	#breaks = new AbortController();
+	/** Calls under way on the connection of now. */
+	readonly #calls = new Set<(error: Error) => void>();
 	#up = true;
 	#closed = false;
 
@@ -87,17 +87,15 @@ export class NatsLink implements AsyncDisposable {
 
 	/** Makes a call, and stops waiting for its answer when the connection it was made on breaks. @throws ConnectionError of NATS. */
 	async call<T>(make: () => Promise<T>): Promise<T> {
-		const { signal } = this.#breaks;
-		let broke = () => {};
+		let onBreak: (error: Error) => void = () => undefined;
 		const broken = new Promise<never>((_, reject) => {
-			broke = () => reject(new errors.ConnectionError("the connection broke"));
-			signal.addEventListener("abort", broke, { once: true });
+			onBreak = reject;
 		});
+		this.#calls.add(onBreak);
 		try {
 			return await Promise.race([make(), broken]);
 		} finally {
-			signal.removeEventListener("abort", broke);
-			broken.catch(() => undefined);
+			this.#calls.delete(onBreak);
 		}
 	}
 
@@ -116,8 +114,8 @@ export class NatsLink implements AsyncDisposable {
 		for await (const { type } of this.connection.status()) {
 			if (type === "disconnect") {
 				this.#up = false;
-				this.#breaks.abort();
-				this.#breaks = new AbortController();
+				for (const onBreak of this.#calls) onBreak(new errors.ConnectionError("the connection broke"));
+				this.#calls.clear();
 			}
 			if (type !== "reconnect") continue;
 			this.#up = true;

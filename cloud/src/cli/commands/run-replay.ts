@@ -4,12 +4,14 @@ import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { Aggregator } from "../../aggregator/aggregator.js";
 import type { CheckpointStore } from "../../aggregator/checkpoint-store.js";
 import { checkpointFiles, fileCheckpoints } from "../../aggregator/file-checkpoints.js";
+import type { PartitionExchange } from "../../aggregator/partition-merge.js";
 import { recordedSettings } from "../../aggregator/run-history.js";
 import { artifactDigest } from "../../aggregator/run-identity.js";
 import { cloudLimits } from "../../limits.js";
 import { openFileJournal } from "../../log/file-journal.js";
 import type { Log } from "../../log/log.js";
 import { oldestBlobCheckpoint } from "../../scale/blob-checkpoints.js";
+import { StoreExchange } from "../../scale/store-exchange.js";
 import { defaultThreads } from "../common-options.js";
 import { openArtifact } from "../open-artifact.js";
 import type { OptionValues } from "../options/option.js";
@@ -29,6 +31,8 @@ interface Source {
 	/** For people; empty where there is one log. */
 	readonly label: string;
 	readonly log: Log;
+	/** Where copies of other partitions lie that were merged. */
+	readonly exchange?: PartitionExchange | undefined;
 	readonly checkpoints: Pick<CheckpointStore, "name" | "read">;
 }
 
@@ -54,7 +58,8 @@ export async function runReplay(options: ReplayValues, { output, signal }: VerbC
 		for (let partition = 0; partition < store.partitions; partition++) {
 			await using log = await store.openLog(partition);
 			const label = store.partitions > 1 ? `Partition ${partition}, round` : "";
-			await replay({ label, log, checkpoints: oldestBlobCheckpoint(store.blobs, `p${partition}`) });
+			const exchange = await StoreExchange.open({ store, partition });
+			await replay({ label, log, exchange, checkpoints: oldestBlobCheckpoint(store.blobs, `p${partition}`) });
 		}
 	}
 	const { rounds, applied, different, weights } = tally;
@@ -70,7 +75,7 @@ export async function runReplay(options: ReplayValues, { output, signal }: VerbC
 }
 
 async function replayLog(
-	{ label, log, checkpoints }: Source,
+	{ label, log, exchange, checkpoints }: Source,
 	{ artifact, threads, output, signal, tally }: ReplayParts,
 ): Promise<void> {
 	await using aggregator = await Aggregator.start({
@@ -80,6 +85,7 @@ async function replayLog(
 		broker: { log, maxMessageBytes: cloudLimits.maxMessageBytes, send: async () => false },
 		settings: await recordedSettings(log),
 		checkpoints: log.start > 0 ? { ...checkpoints, write: async () => undefined } : undefined,
+		exchange,
 		threads: threads ?? defaultThreads(),
 		replayOnly: true,
 		signal,
