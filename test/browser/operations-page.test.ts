@@ -2,15 +2,19 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { runFleet } from "@psgl/firmware-sim";
+import { Device } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { openDeviceStore } from "@psgl/sdk/store";
 import test, { type ExecutionContext } from "ava";
 import type { AxeResults, RunOptions } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { auditSample } from "../helpers/audit-sample.js";
-import { openBrowser, openPage } from "../helpers/browser.js";
+import { openBrowser, openPage } from "../helpers/chromium.js";
+import { EventReader } from "../helpers/event-reader.js";
 import { goodPassword, operationsCloud } from "../helpers/operations-cloud.js";
 import { withPrograms } from "../helpers/outside-program.js";
 import { smallDataset } from "../helpers/small-model.js";
+import { clientDigest, triedModels } from "../helpers/tried-models.js";
 
 const withBrowser = withPrograms("chromium");
 
@@ -73,7 +77,9 @@ async function train(url: string): Promise<void> {
 }
 
 withBrowser("an operator logs in by the link, follows a run live, and looks at every view", async (t) => {
-	const { folder, page: served, start } = await operationsCloud(t);
+	// More rounds than anybody waits for: the operator ends them.
+	const settings = { rounds: 5000, batchSize: 6, minDevices: 3, seed: 1 };
+	const { folder, page: served, start } = await operationsCloud(t, { settings });
 	const { audit, pictures } = auditSample();
 	await writeFile(join(folder, "audit.json"), JSON.stringify(audit));
 	await writeFile(join(folder, "audit-pictures.json"), JSON.stringify(pictures));
@@ -90,13 +96,18 @@ withBrowser("an operator logs in by the link, follows a run live, and looks at e
 	const training = train(cloud.url);
 	await page.getByText("Training", { exact: true }).waitFor();
 	await page.getByRole("img", { name: /Loss of the last steps by stream, 3 lines/ }).waitFor();
+	await page.getByRole("img", { name: /^Accuracy by stream, 4 lines over ([2-9]|\d\d+) points$/ }).waitFor();
+	await page.getByRole("button", { name: "End training" }).click();
+	await requireAccessible(t, page, "before the end");
+	await page.getByRole("dialog").getByRole("button", { name: "End training" }).click();
 	await training;
-	await page.getByText("2 / 2").waitFor();
 	await page.getByText("Answering requests").waitFor();
-	const { validation } = await cloud.aggregator.result;
-	const accuracy = `${(100 * (validation?.fused?.accuracy as number)).toFixed(1)} %`;
-	await page.getByText(`best ${accuracy}`).waitFor();
-	await page.getByRole("img", { name: "Accuracy by stream, 4 lines over 2 points" }).waitFor();
+	await page.getByText("stopped", { exact: true }).waitFor();
+	const { reason, rounds } = await cloud.aggregator.result;
+	t.is(reason, "stopped");
+	await page.getByText(`${rounds} / 5000`).waitFor();
+	const table = page.getByRole("region", { name: "Rounds, table" });
+	await table.getByRole("rowheader", { name: `${rounds}` }).waitFor();
 	await requireAccessible(t, page, "run");
 
 	await go(page, "Devices");
@@ -171,3 +182,73 @@ withBrowser("a viewer gets in by an operator's link, acts on nothing, and reads 
 	await ann.post("/storage/checkpoints");
 	await phone.getByRole("heading", { name: "Log in to psgl operations" }).waitFor();
 });
+
+withBrowser(
+	"a roll-out is followed, narrowed, halted and taken back on the page, and devices have the old model again",
+	async (t) => {
+		const models = await triedModels();
+		const [stable, good] = [await clientDigest(models.stable), await clientDigest(models.good)];
+		const { operator, start, url, folder } = await operationsCloud(t, {
+			artifact: models.stable,
+			settings: { rounds: 0 },
+		});
+		const cloud = await start();
+		const watchers = new Set<() => void>();
+		const devices = await Promise.all(
+			["ward-1", "ward-2"].map(async (id) => {
+				const device = await Device.connect({
+					url: cloud.url,
+					id,
+					runtime: nodeRuntime,
+					data: { train: models.data },
+					store: await openDeviceStore(join(folder, id)),
+					onModel: () => {
+						for (const look of watchers) look();
+					},
+				});
+				t.teardown(() => device.close());
+				await device.ready();
+				return device;
+			}),
+		);
+		/** Resolves when every device decides with this model. */
+		const haveModel = (digest: string) =>
+			new Promise<void>((resolve) => {
+				const look = () => {
+					if (devices.every(({ artifact }) => artifact === digest)) resolve();
+				};
+				watchers.add(look);
+				look();
+			});
+		const page = await open(t, url);
+		await operator();
+		await page.getByLabel("Name", { exact: true }).fill("ann");
+		await page.getByLabel("Password", { exact: true }).fill(goodPassword);
+		await page.keyboard.press("Enter");
+		await go(page, "Models");
+		await page.getByText("begins one").waitFor();
+		const events = new EventReader(cloud.aggregator.events());
+		await cloud.aggregator.rollout?.start(models.goodBytes, 100);
+		await page.getByText("running", { exact: true }).waitFor();
+		await page.getByRole("img", { name: /0 offered, 0 failed$/ }).waitFor();
+		await haveModel(good);
+		await requireAccessible(t, page, "a roll-out");
+		await page.getByLabel("Per cent of the devices").fill("80");
+		await page.getByRole("button", { name: "Set", exact: true }).click();
+		await page.getByText("80 %").waitFor();
+		t.is(cloud.aggregator.rollout?.status().percentage, 80);
+		const order = async (name: string) => {
+			await page.getByRole("button", { name }).click();
+			await page.getByRole("dialog").getByRole("button", { name, exact: true }).click();
+		};
+		await order("Halt");
+		await page.getByText("halted", { exact: true }).waitFor();
+		await order("Roll back");
+		await page.getByText("rolled back", { exact: true }).waitFor();
+		await page.getByText("ordered on the operations page").waitFor();
+		await haveModel(stable);
+		t.is(cloud.aggregator.rollout?.status().phase, "rolled-back");
+		t.true(events.types.includes("rollout"));
+		t.is(await page.getByRole("button", { name: "Roll back" }).count(), 0);
+	},
+);

@@ -7,9 +7,10 @@ import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext, type Implementation } from "ava";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { build } from "vite";
-import { findProgram, withPrograms } from "./outside-program.js";
+import { openBrowser, openPage } from "./chromium.js";
+import { withPrograms } from "./outside-program.js";
 
 const types: Readonly<Record<string, string>> = {
 	".html": "text/html",
@@ -23,9 +24,6 @@ const isolation = {
 	"Cross-Origin-Opener-Policy": "same-origin",
 	"Cross-Origin-Embedder-Policy": "require-corp",
 };
-
-/** Milliseconds a page may take for anything: the machine has other work. A test's own limit comes first. */
-const patienceMs = 240_000;
 
 /** A page's files, on a port of their own. */
 export interface Site {
@@ -118,30 +116,4 @@ async function serveSite(path: string, isolated: boolean): Promise<Site & AsyncD
 			await rm(folder, { recursive: true, force: true });
 		},
 	};
-}
-
-/** Opens a Chromium of its own with a pretended camera. */
-export function openBrowser(): Promise<Browser> {
-	return chromium.launch({
-		executablePath: findProgram("chromium") as string,
-		args: [
-			"--no-sandbox",
-			"--disable-gpu",
-			"--disable-quic",
-			"--no-first-run",
-			"--disable-background-networking",
-			"--disable-component-update",
-			"--disable-sync",
-			"--use-fake-device-for-media-stream",
-			"--use-fake-ui-for-media-stream",
-		],
-	});
-}
-
-/** Opens an address in a tab with a profile of its own. */
-export async function openPage(browser: Browser, address: string, context: BrowserContextOptions = {}): Promise<Page> {
-	const page = await (await browser.newContext(context)).newPage();
-	page.setDefaultTimeout(patienceMs);
-	await page.goto(address);
-	return page;
 }

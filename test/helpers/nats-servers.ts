@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findProgram } from "./outside-program.js";
+import { findProgram } from "./find-program.js";
 
 /** NATS servers with JetStream on loopback, one or a cluster, that tests kill and start again on their ports and folders. */
 export class NatsServers implements AsyncDisposable {

@@ -7,6 +7,7 @@ import {
 	type ServerCertificate,
 } from "@psgl/cloud";
 import type { Clock } from "@psgl/sdk";
+import type { Artifact } from "@psgl/sdk/artifact";
 import type { ExecutionContext } from "ava";
 import { ApiClient } from "./api-client.js";
 import { type Cloud, startCloud } from "./cloud.js";
@@ -20,7 +21,8 @@ export interface OperationsCloudOptions {
 	readonly settings?: AggregatorSettings;
 	readonly tls?: ServerCertificate;
 	readonly clock?: Clock;
-	readonly model?: SmallModel;
+	/** Joint. Default: a small robust model. */
+	readonly artifact?: Artifact;
 	/** State folder. Default: a new one. */
 	readonly folder?: string;
 }
@@ -30,10 +32,10 @@ let shared: Promise<SmallModel> | undefined;
 
 /** Broker, aggregator and operations page in this process, as `psgl cloud --web-port` runs them. */
 export async function operationsCloud(t: ExecutionContext, options: OperationsCloudOptions = {}) {
-	const { settings = { rounds: 2, batchSize: 6, minDevices: 3, seed: 1 }, tls, clock, model } = options;
+	const { settings = { rounds: 2, batchSize: 6, minDevices: 3, seed: 1 }, tls, clock } = options;
 	const folder = options.folder ?? (await temporaryFolder(t));
 	shared ??= smallModel("robust");
-	const { joint } = await (model ?? shared);
+	const joint = options.artifact ?? (await shared).joint;
 	const trail = await AuditTrail.open(folder);
 	const onError = (error: unknown) => t.fail(String(error));
 	const operations = await Operations.start({
@@ -57,7 +59,11 @@ export async function operationsCloud(t: ExecutionContext, options: OperationsCl
 		url: page.url,
 		/** Starts broker and aggregator behind the page. */
 		async start(): Promise<Cloud> {
-			cloud = await startCloud(joint, settings, { checkpointFile, onBrokerEvent: (event) => operations.broker(event) });
+			cloud = await startCloud(joint, settings, {
+				checkpointFile,
+				rolloutFolder: join(folder, "rollout"),
+				onBrokerEvent: (event) => operations.broker(event),
+			});
 			const { aggregator, broker } = cloud;
 			operations.watch(broker.log, { aggregator, broker, checkpointFile });
 			void (async () => {

@@ -1,13 +1,5 @@
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
 import test, { type Implementation } from "ava";
-
-/** Path of a program of the operating system, undefined when it is neither on `PATH` nor among the servers, which not every user's `PATH` has. */
-export function findProgram(name: string): string | undefined {
-	const { PATH = "" } = process.env;
-	const folders = [...PATH.split(delimiter), "/usr/sbin"];
-	return folders.map((folder) => join(folder, name)).find(isExecutable);
-}
+import { findProgram } from "./find-program.js";
 
 /**
  * `test` for what needs programs of the operating system. Where one is missing, the test is listed as skipped, with the
@@ -20,13 +12,4 @@ export function withPrograms(...names: readonly string[]): (title: string, run: 
 	const { CI } = process.env;
 	if (CI === "true") return (title) => test(title, (t) => t.fail(reason));
 	return (title, run) => test.skip(`${title} (${reason})`, run);
-}
-
-function isExecutable(path: string): boolean {
-	try {
-		accessSync(path, constants.X_OK);
-		return true;
-	} catch {
-		return false;
-	}
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "@psgl/sdk";
-import type { DisclosureTotals, HelloMessage } from "@psgl/sdk/protocol";
+import type { DisclosureTotals, HelloMessage, PauseReason } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import type { Roster } from "./roster.js";
 
@@ -29,6 +29,10 @@ export interface KnownDevice extends DeviceFigures {
 	readonly samples: { readonly train: number; readonly validation: number };
 	/** Version of the weights it is known to hold; undefined while it trains on, or when in doubt. */
 	readonly holds: number | undefined;
+	/** SHA-256 (hex) of the client half it was told to use; undefined while it is not back since a restart. */
+	readonly artifact: string | undefined;
+	/** Why it does not take part at the moment. */
+	readonly paused: readonly PauseReason[];
 }
 
 type Changing = { -readonly [K in keyof DeviceFigures]: DeviceFigures[K] } & { hello: HelloMessage | undefined };
@@ -44,14 +48,16 @@ export class DeviceTelemetry {
 
 	/** Every device that said hello to this process or is in the roster, by id. */
 	known(roster: Roster): readonly KnownDevice[] {
-		const present = roster.all.map(({ id, online, hello, holds }) =>
-			knownDevice(id, hello, this.#devices.get(id) ?? none(), online ? "online" : "offline", holds),
-		);
-		const gone = [...this.#devices].flatMap(([id, figures]) =>
-			figures.hello === undefined || roster.get(id) !== undefined
-				? []
-				: knownDevice(id, figures.hello, figures, "left", undefined),
-		);
+		const present = roster.all.map(({ id, online, hello, holds, artifact, paused }) => {
+			const state: KnownDevice["state"] = online ? "online" : "offline";
+			return { ...greeting(hello), state, holds, artifact, paused, ...figuresIn(this.#devices.get(id) ?? none()) };
+		});
+		const gone = [...this.#devices].flatMap(([id, figures]) => {
+			const { hello } = figures;
+			if (hello === undefined || roster.get(id) !== undefined) return [];
+			const past = { state: "left", holds: undefined, artifact: undefined, paused: [] } as const;
+			return { ...greeting(hello), ...past, ...figuresIn(figures) };
+		});
 		return [...present, ...gone].sort((a, b) => (a.id < b.id ? -1 : 1));
 	}
 
@@ -92,14 +98,12 @@ export class DeviceTelemetry {
 	}
 }
 
-function knownDevice(
-	id: string,
-	{ agent, samples }: HelloMessage,
-	{ hello: _, ...figures }: Changing,
-	state: KnownDevice["state"],
-	holds: number | undefined,
-): KnownDevice {
-	return { id, state, agent, samples, holds, ...figures };
+function greeting({ device, agent, samples }: HelloMessage) {
+	return { id: device, agent, samples };
+}
+
+function figuresIn({ hello: _, ...figures }: Changing): DeviceFigures {
+	return figures;
 }
 
 function none(): Changing {

@@ -17,7 +17,7 @@ import { apiPath } from "./api/openapi.js";
 import { Router } from "./api/router.js";
 import { apiRoutes } from "./api/routes.js";
 import { AuditFiles } from "./board/audit-files.js";
-import type { ConsoleEvent, changedParts } from "./board/console-event.js";
+import { type ConsoleEvent, changedParts } from "./board/console-event.js";
 import { DeviceBoard } from "./board/device-board.js";
 import { readModelFacts } from "./board/model-facts.js";
 import { RoundFile } from "./board/round-file.js";
@@ -137,7 +137,7 @@ export class OperationsPage implements AsyncDisposable {
 	watch(cloud: RunningCloud): void {
 		this.#cloud = cloud;
 		if (cloud.aggregator.settings.rounds === 0) this.#context.run.serve();
-		this.#changed("run", "devices", "storage");
+		this.#changed(...changedParts);
 	}
 
 	/** Shows what the aggregator tells. */
@@ -151,8 +151,9 @@ export class OperationsPage implements AsyncDisposable {
 			this.#events.push({ type: "round", round });
 			this.#changed("run", "devices", "storage");
 		} else if (event.type === "checkpoint") this.#changed("storage");
+		else if (event.type === "rollout") this.#changed("models", "devices");
 		else if (run.other(event)) this.#changed("run");
-		if (devices.event(event, now)) this.#changed("devices", "run");
+		if (devices.event(event, now)) this.#changed("devices", "run", "models");
 	}
 
 	/** Takes up another certificate for connections to come. */

@@ -4,6 +4,7 @@ import type { AuditFile, auditFigures, auditPictures } from "../../src/operation
 import type { DeviceFigures } from "../../src/operations/board/device-board.js";
 import type { ModelFacts } from "../../src/operations/board/model-facts.js";
 import type { RoundFigures, RunState, StepFigures } from "../../src/operations/board/run-board.js";
+import type { RolloutStatus } from "../../src/rollout/rollout.js";
 
 /** Who is logged in. */
 export interface Identity {
@@ -34,6 +35,18 @@ export interface Answers {
 		readonly current: ModelFacts;
 		readonly weights: number;
 		readonly onDevices: readonly { readonly digest: string; readonly state: string; readonly devices: number }[];
+	};
+	readonly "/rollout": {
+		readonly rollout: {
+			readonly phase: RolloutStatus["phase"];
+			readonly stable: string;
+			readonly candidate: string | null;
+			readonly percentage: number;
+			readonly reason: string | null;
+			readonly automatic: boolean;
+			readonly devices: RolloutStatus["devices"];
+			readonly failed: readonly string[];
+		} | null;
 	};
 	readonly "/privacy/audit": { readonly at: string; readonly audit: z.output<typeof auditFigures> };
 	readonly "/privacy/pictures": { readonly at: string; readonly pictures: z.output<typeof auditPictures> };

@@ -26,7 +26,7 @@ export class LiveFeed {
 		this.#source = source;
 		source.onopen = () => {
 			// Whatever happened while the link was away has to be asked for.
-			for (const what of ["run", "devices", "storage"] as const) this.#tell({ type: "changed", what });
+			for (const what of ["run", "devices", "models", "storage"] as const) this.#tell({ type: "changed", what });
 			this.#set(true);
 		};
 		source.onmessage = ({ data }) => this.#tell(JSON.parse(data) as ConsoleEvent);

@@ -4,12 +4,13 @@ import { RoundFile } from "@psgl/cloud";
 import { runFleet } from "@psgl/firmware-sim";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { ApiClient } from "../../helpers/api-client.js";
 import { auditSample } from "../../helpers/audit-sample.js";
 import { operationsCloud } from "../../helpers/operations-cloud.js";
 import { smallDataset } from "../../helpers/small-model.js";
 import { temporaryFolder } from "../../helpers/temporary-folder.js";
+import { triedModels } from "../../helpers/tried-models.js";
 
 interface Operation {
 	readonly operationId: string;
@@ -32,13 +33,8 @@ const data = {
 	test: smallDataset(2, 3),
 };
 
-test("every route of the description exists and answers by its schema", async (t) => {
-	const { folder, start, operator } = await operationsCloud(t);
-	const { audit, pictures } = auditSample();
-	await writeFile(join(folder, "audit.json"), JSON.stringify(audit));
-	await writeFile(join(folder, "audit-pictures.json"), JSON.stringify(pictures));
-	const cloud = await start();
-	const client = await operator();
+/** What the description says of the API, and answers held against it. `left`: routes nobody asked yet. */
+async function described(t: ExecutionContext, client: ApiClient) {
 	const description = (await client.get("/openapi.json")).body as Description;
 	t.is(description.openapi, "3.1.0");
 	const left = new Map<string, Operation>(
@@ -59,6 +55,17 @@ test("every route of the description exists and answers by its schema", async (t
 		t.true(valid(answer.body), `${method} ${path}: ${ajv.errorsText(valid.errors)}`);
 		return answer.body;
 	};
+	return { check, schemaOf, left, description };
+}
+
+test("every route of the description exists and answers by its schema", async (t) => {
+	const { folder, start, operator } = await operationsCloud(t);
+	const { audit, pictures } = auditSample();
+	await writeFile(join(folder, "audit.json"), JSON.stringify(audit));
+	await writeFile(join(folder, "audit-pictures.json"), JSON.stringify(pictures));
+	const cloud = await start();
+	const client = await operator();
+	const { check, schemaOf, left, description } = await described(t, client);
 	const isEvent = schemaOf("GET /api/v1/events", "text/event-stream");
 	const seen = new Set<string>();
 	const following = (async () => {
@@ -124,7 +131,10 @@ test("every route of the description exists and answers by its schema", async (t
 	await check("GET", "/openapi.json");
 	await check("DELETE", "/session");
 	await check("POST", "/session", "/session", { name: "ann", password: "horse battery staple violin" });
-	t.deepEqual([...left.keys()], ["POST /api/v1/run/stop"], "everything else was asked");
+	t.is((await check("GET", "/rollout")).rollout, null, "it trains");
+	t.is((await client.post("/rollout/halt")).status, 409);
+	const orders = ["percentage", "halt", "rollback"].map((order) => `POST /api/v1/rollout/${order}`);
+	t.deepEqual([...left.keys()], ["POST /api/v1/run/stop", ...orders], "the other tests ask these");
 	const refused = await client.post("/run/stop");
 	t.is(refused.status, 409);
 	t.true(ajv.validate(description.components.schemas.Error, refused.body), ajv.errorsText());
@@ -134,10 +144,33 @@ test("an operator ends training from the page", async (t) => {
 	const { start, operator } = await operationsCloud(t);
 	const cloud = await start();
 	const client = await operator();
-	t.is((await client.post("/run/stop")).status, 200);
+	const { check } = await described(t, client);
+	await check("POST", "/run/stop");
 	t.is((await cloud.aggregator.result).reason, "stopped");
 	t.like((await client.get("/run")).body, { state: "serving", endReason: "stopped" });
 	t.like((await client.get("/trail")).body.entries[0], { event: "training-stopped", by: "ann" });
+});
+
+test("a roll-out is set, halted and taken back, each with its entry in the trail", async (t) => {
+	const { stable, goodBytes } = await triedModels();
+	const { start, operator } = await operationsCloud(t, { artifact: stable, settings: { rounds: 0 } });
+	const { aggregator } = await start();
+	const client = await operator();
+	const { check } = await described(t, client);
+	t.like((await client.post("/rollout/percentage", { percentage: 5 })).body, { code: "PSGL_ROLLOUT_NONE" });
+	await aggregator.rollout?.start(goodBytes, 10);
+	t.like((await check("GET", "/rollout")).rollout, { phase: "running", percentage: 10 });
+	t.is((await client.post("/rollout/percentage", { percentage: 101 })).body.path, "percentage");
+	t.like(await check("POST", "/rollout/percentage", undefined, { percentage: 50 }), { percentage: 50 });
+	t.like(await check("POST", "/rollout/halt"), { phase: "halted" });
+	const rolledBack = await check("POST", "/rollout/rollback", undefined, { reason: "it coughs" });
+	t.like(rolledBack, { phase: "rolled-back", reason: "it coughs", automatic: false });
+	t.like(aggregator.rollout?.status(), { phase: "rolled-back" });
+	const { entries } = (await client.get("/trail?last=3")).body;
+	t.deepEqual(
+		entries.map(({ event, by, order }: Record<string, string>) => [event, by, order]),
+		["rollback", "halt", "percentage"].map((order) => ["rollout-ordered", "ann", order]),
+	);
 });
 
 test("while the cloud replays its log the page says so, and is no less careful", async (t) => {

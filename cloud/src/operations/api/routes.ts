@@ -6,6 +6,7 @@ import { deviceRoutes } from "./routes/device-routes.js";
 import { eventRoutes } from "./routes/event-routes.js";
 import { modelRoutes } from "./routes/model-routes.js";
 import { privacyRoutes } from "./routes/privacy-routes.js";
+import { rolloutRoutes } from "./routes/rollout-routes.js";
 import { runRoutes } from "./routes/run-routes.js";
 import { sessionRoutes } from "./routes/session-routes.js";
 import { storageRoutes } from "./routes/storage-routes.js";
@@ -19,6 +20,7 @@ export function apiRoutes(context: ApiContext, cookie: string): readonly Route[]
 		...runRoutes(context),
 		...deviceRoutes(context),
 		...modelRoutes(context),
+		...rolloutRoutes(context),
 		...privacyRoutes(context),
 		...storageRoutes(context),
 		...eventRoutes(context),

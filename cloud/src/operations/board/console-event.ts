@@ -2,7 +2,7 @@ import { z } from "zod";
 import { roundFigures, stepFigures } from "./run-board.js";
 
 /** Parts of the API whose answer may be another one now. */
-export const changedParts = ["run", "devices", "storage"] as const;
+export const changedParts = ["run", "devices", "models", "storage"] as const;
 
 /** What happens while somebody looks on. */
 export const consoleEvent = z.discriminatedUnion("type", [

@@ -14,10 +14,14 @@ export const deviceFigures = z.strictObject({
 	heardAt: z.iso.datetime().nullable().describe("when its last message was read"),
 	weights: count.nullable().describe("version of the weights it holds; null while it trains on, or when in doubt"),
 	weightsBehind: count.nullable().describe("versions it lags behind the current weights"),
+	paused: z.array(z.string()).describe("why it does not take part at the moment: temperature, battery, hours"),
 	model: z
-		.strictObject({ digest: z.string(), state: z.enum(["sent", "trial", "confirmed", "rejected", "rolled-back"]) })
+		.strictObject({
+			digest: z.string(),
+			state: z.enum(["in use", "sent", "trial", "confirmed", "rejected", "rolled-back"]),
+		})
 		.nullable()
-		.describe("client half it was sent or told of, and what became of it"),
+		.describe("client half it was told to use, or told of last, and what is known of it there"),
 	bytesUp: count.describe("payload bytes from it since the cloud started"),
 	bytesDown: count,
 	localLoss: z.number().nullable().describe("mean loss of its local head over its last leg"),
@@ -65,6 +69,8 @@ export class DeviceBoard {
 			case "model-health":
 				this.#of(event.device).model = { digest: event.artifact, state: event.state };
 				if (event.code !== undefined) this.#fault(event.device, event.code, event.reason ?? event.state, nowMs);
+				return true;
+			case "device-paused":
 				return true;
 			case "left-behind":
 				this.#of(event.device).leftBehind++;
@@ -115,7 +121,9 @@ function figuresOf(device: KnownDevice, { leftBehind, model, lastError }: Told, 
 		heardAt: heardAtMs === undefined ? null : new Date(heardAtMs).toISOString(),
 		weights: holds ?? null,
 		weightsBehind: holds === undefined ? null : Math.max(0, weights - holds),
-		model,
+		paused: [...device.paused],
+		// What it has from before was neither sent nor told of.
+		model: model ?? (device.artifact === undefined ? null : { digest: device.artifact, state: "in use" }),
 		bytesUp: device.bytesUp,
 		bytesDown: device.bytesDown,
 		localLoss: localLoss ?? null,

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { DeviceFigures } from "../../../src/operations/board/device-board.js";
-import { ago, bytes, count, figure, moment } from "../format.js";
+import { ago, bytes, count, figure, moment, short } from "../format.js";
 import { Facts } from "../parts/facts.js";
 import { DeviceState } from "./devices.js";
 
@@ -19,7 +19,7 @@ export function DeviceDetail({ device, now, onClose }: DeviceDetailProps) {
 		<dialog ref={dialog} class="drawer" aria-label={`Device ${device.id}`} onClose={onClose}>
 			<header>
 				<h2>{device.id}</h2>
-				<DeviceState state={device.state} />
+				<DeviceState {...device} />
 				<button type="button" class="quiet" onClick={() => dialog.current?.close()}>
 					Close
 				</button>
@@ -30,7 +30,7 @@ export function DeviceDetail({ device, now, onClose }: DeviceDetailProps) {
 					["Last heard", ago(device.heardAt, now)],
 					["Samples", `${count(samples.train)} to train, ${count(samples.validation)} to validate`],
 					["Weights", device.weights === null ? "it trains on, has left, or it is in doubt" : count(device.weights)],
-					["Model", model === null ? "none was sent" : `${model.state}: ${model.digest}`],
+					["Model", model === null ? "none was sent" : `${model.state}: ${short(model.digest)}`],
 					[
 						"Local-head loss",
 						`${figure(device.localLoss)} over ${count(device.trainedSamples)} samples of its last leg`,

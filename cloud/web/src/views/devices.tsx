@@ -12,7 +12,8 @@ import { useResource } from "../use-resource.js";
 import { DeviceDetail } from "./device-detail.js";
 
 /** Pill of a device's state. */
-export function DeviceState({ state }: Pick<DeviceFigures, "state">) {
+export function DeviceState({ state, paused }: Pick<DeviceFigures, "state" | "paused">) {
+	if (state === "online" && paused.length > 0) return <Pill tone="warn">paused: {paused.join(", ")}</Pill>;
 	const looks: Readonly<Record<DeviceFigures["state"], readonly [Tone, string]>> = {
 		online: ["good", "on line"],
 		offline: ["bad", "off line"],
@@ -69,7 +70,7 @@ export function Devices() {
 								</button>
 							),
 						},
-						{ title: "State", cell: ({ state }) => <DeviceState state={state} /> },
+						{ title: "State", cell: (device) => <DeviceState {...device} /> },
 						{ title: "Last heard", cell: ({ heardAt }) => ago(heardAt, now) },
 						{ title: "Weights", number: true, cell: (device) => weights(device) },
 						{ title: "Model", cell: ({ model }) => (model === null ? "–" : `${short(model.digest)} ${model.state}`) },

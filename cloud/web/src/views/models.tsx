@@ -4,9 +4,12 @@ import { Facts } from "../parts/facts.js";
 import { Failure } from "../parts/failure.js";
 import { Pill, type Tone } from "../parts/pill.js";
 import { Table } from "../parts/table.js";
+import type { ViewProps } from "../shell.js";
 import { useResource } from "../use-resource.js";
+import { Rollout } from "./rollout.js";
 
 const tones: Readonly<Record<string, Tone>> = {
+	"in use": "plain",
 	sent: "plain",
 	trial: "busy",
 	confirmed: "good",
@@ -15,8 +18,8 @@ const tones: Readonly<Record<string, Tone>> = {
 };
 
 /** The model, who signed it, and who has it. */
-export function Models() {
-	const { value, failure } = useResource("/models", ["devices", "run"]);
+export function Models({ user }: ViewProps) {
+	const { value, failure } = useResource("/models", ["devices", "run", "models"]);
 	if (value === undefined) return <Failure of={failure} />;
 	const { current, weights, onDevices } = value;
 	const { signed } = current;
@@ -71,6 +74,7 @@ export function Models() {
 					]}
 				/>
 			</Card>
+			<Rollout mayAct={user.role === "operator"} />
 			<Card title="On devices" wide>
 				<Table
 					label="Models on devices"
