@@ -14,5 +14,5 @@ test("the protocol runs in a browser: it imports nothing of Node", (t) => {
 	};
 	visit(new URL(import.meta.resolve("@psgl/sdk/protocol")));
 	t.true(seen.size > 15);
-	t.deepEqual([...outside].sort(), ["cborg", "crc-32/crc32c.js", "zod"]);
+	t.deepEqual([...outside].sort(), ["cborg", "crc-32/crc32c.js", "fflate", "zod"]);
 });

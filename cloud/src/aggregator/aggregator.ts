@@ -27,6 +27,7 @@ import { SmashedGuard } from "./smashed-guard.js";
 import { type TrainedWeights, Training } from "./training.js";
 import { decodeState, deployedWeights, initialState, type RunIdentity, type TrainingState } from "./training-state.js";
 import { Uplink } from "./uplink.js";
+import { orWider, wireTerms } from "./wire-terms.js";
 
 /**
  * The cloud's half of psgl: trains the server segment together with the devices, and decides.
@@ -109,6 +110,10 @@ export class Aggregator implements AsyncDisposable {
 					parts.history.append({ type: "refused", ...identity }).catch((error: unknown) => this.#fail(error));
 				},
 				speaksCredit: (device) => roster.get(device)?.hello.protocols.includes(creditVersion) ?? false,
+				agreed: (device) => {
+					const known = roster.get(device);
+					return known && wireTerms(known.hello, settings)?.smashedDtype;
+				},
 				window: (device) => {
 					const known = roster.get(device);
 					return (known && windowFor(known.hello, artifact.manifest, settings)) ?? 1;
@@ -184,7 +189,7 @@ export class Aggregator implements AsyncDisposable {
 		const checkpoints = checkpointsOf(options);
 		const newest = checkpoints && (await readNewestCheckpoint(checkpoints, (bytes) => decodeState(bytes, run)));
 		const resumed = newest?.checkpoint;
-		const dtypes = [smashedDtype, gradientDtype];
+		const dtypes = [...orWider(smashedDtype), ...orWider(gradientDtype)];
 		const server = await ServerSegment.load(artifact, runtime, { threads: options.threads ?? 1, classWeights, dtypes });
 		const state = resumed?.state ?? initialState(artifact);
 		const { log, maxMessageBytes } = options.broker;

@@ -6,6 +6,7 @@ import {
 	type GradientMessage,
 	type RefusedMessage,
 	refuse,
+	type WireDType,
 } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import { AnswerCache } from "./answer-cache.js";
@@ -18,6 +19,7 @@ import { batchMissing, intakeFull, labelsMisplaced, roundOver } from "./refusals
 import type { Entries } from "./run-record.js";
 import type { ServerSegment } from "./server-segment.js";
 import type { DeviceBatch } from "./step-batches.js";
+import { requireAgreed } from "./wire-terms.js";
 
 /** A batch that waits for its server step. */
 export interface ReadyBatch extends DeviceBatch {
@@ -36,6 +38,8 @@ export interface BatchIntakeOptions {
 	readonly record: (refused: BatchIdentity) => void;
 	/** Whether a device waits for credit before it sends. */
 	readonly speaksCredit: (device: string) => boolean;
+	/** Element type that was agreed with a device for smashed data. */
+	readonly agreed: (device: string) => WireDType | undefined;
 	/** Batches a device may have under way at a time. */
 	readonly window: (device: string) => number;
 	/** The most any device may. */
@@ -144,6 +148,7 @@ export class BatchIntake {
 		this.#waiting++;
 		this.#mostWaiting = Math.max(this.#mostWaiting, this.#waiting);
 		try {
+			requireAgreed(tensors.smashed, this.#options.agreed(device));
 			return { identity, entries, ...(await this.#decode(tensors)) };
 		} catch (error) {
 			if (!(error instanceof PsglError)) throw error;

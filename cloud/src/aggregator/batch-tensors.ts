@@ -78,6 +78,7 @@ const largestInt8 = 128;
 
 /** Whether finite quantised values can become infinite in float32: only where the scale is enormous. */
 export function mayOverflow({ dtype, scale }: WireTensor): boolean {
-	const largest = dtype === "int8" ? largestInt8 : largestFloat16;
+	// int4 holds less than int8.
+	const largest = dtype === "float16" ? largestFloat16 : largestInt8;
 	return scale?.data.some((factor) => Math.abs(factor) * largest > largestFloat32) ?? false;
 }

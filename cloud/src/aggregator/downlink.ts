@@ -9,6 +9,8 @@ export class Downlink {
 	readonly #broker: Pick<Broker, "send">;
 	readonly #roster: Roster;
 	readonly #telemetry: DeviceTelemetry | undefined;
+	/** Devices whose answers to batches travel deflated, as their `welcome` said. */
+	readonly #deflates = new Set<string>();
 	readonly #queues = new Map<string, { waiting: number; last: Promise<void> }>();
 	#bytes = 0;
 	#gradientBytes = 0;
@@ -32,9 +34,11 @@ export class Downlink {
 	/** Sends a message without waiting, and returns its envelopes. A device that is off line asks again when it is back. */
 	send(message: AggregatorMessage): readonly Uint8Array[] {
 		const most = this.#roster.get(message.device)?.maxMessageBytes ?? protocolLimits.minMessageBytes;
-		const envelopes = splitIntoChunks(message, most);
+		if (message.type === "welcome") this.#deflates[message.deflate === true ? "add" : "delete"](message.device);
+		const answers = message.type === "gradient" || message.type === "features";
+		const envelopes = splitIntoChunks(message, most, { deflate: answers && this.#deflates.has(message.device) });
 		this.sendEnvelopes(message.device, envelopes);
-		if (message.type === "gradient" || message.type === "features") {
+		if (answers) {
 			for (const envelope of envelopes) this.#gradientBytes += envelope.byteLength;
 		}
 		return envelopes;

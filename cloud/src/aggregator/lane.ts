@@ -8,6 +8,7 @@ import type { LegHistory } from "./run-history.js";
 import type { Entries, LoggedBatch, RecordOf } from "./run-record.js";
 import type { ServerState, TrainResult } from "./server-segment.js";
 import { awaitGradients, inputsAgain, type OpenStep, offerFeatures, openAgain } from "./tail-step.js";
+import { wireTerms } from "./wire-terms.js";
 
 /** Sums over the server steps of a round. */
 export interface LaneTotals {
@@ -238,14 +239,17 @@ export class Lane {
 	}
 
 	async #reply({ identity }: ReadyBatch, { parts }: TrainResult, index: number): Promise<void> {
-		const { server, settings, intake } = this.#options.context;
+		const { server, settings, intake, roster } = this.#options.context;
+		const device = roster.get(identity.device);
+		// Who left meanwhile takes no notice of it.
+		const { gradientDtype } = (device && wireTerms(device.hello, settings)) ?? settings;
 		const { cutGradient, losses } = parts[index] as TrainResult["parts"][number];
 		intake.reply({
 			type: "gradient",
 			...identity,
 			model: this.#options.model,
 			losses,
-			tensors: { cutGradient: await server.encode(cutGradient, settings.gradientDtype) },
+			tensors: { cutGradient: await server.encode(cutGradient, gradientDtype) },
 		});
 	}
 }

@@ -9,6 +9,7 @@ import {
 } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import type { ResolvedSettings } from "./settings.js";
+import { wireTerms } from "./wire-terms.js";
 
 /** A device the aggregator knows. */
 export interface RosterDevice {
@@ -199,10 +200,11 @@ export function unfit(hello: HelloMessage, manifest: Manifest, settings: Resolve
 			"Update psgl on the device",
 		);
 	}
-	for (const dtype of [settings.smashedDtype, settings.gradientDtype]) {
-		if (hello.dtypes.includes(dtype)) continue;
+	if (wireTerms(hello, settings) === undefined) {
+		const wanted = [settings.smashedDtype, settings.gradientDtype].join(" and ");
 		const offered = hello.dtypes.join(", ");
-		return refusal("the device cannot encode the wire's element type", offered, dtype, "Choose one every device has");
+		const problem = "the device cannot encode the wire's element type, nor a wider one";
+		return refusal(problem, offered, wanted, "Choose one every device has");
 	}
 	const { inputShape, classes } = manifest;
 	if (hello.inputShape.length > 0 && hello.inputShape.join() !== inputShape.join()) {

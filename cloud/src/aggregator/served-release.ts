@@ -11,6 +11,7 @@ import { ServerSegment } from "./server-segment.js";
 import { type ResolvedSettings, resolveSettings } from "./settings.js";
 import type { TrainedWeights } from "./training.js";
 import { deployedWeights, initialState } from "./training-state.js";
+import { orWider } from "./wire-terms.js";
 
 /** A trained model, compiled and ready to be served beside the stable one. */
 export interface ServedRelease extends Candidate {
@@ -44,7 +45,7 @@ async function openRelease(bytes: Uint8Array, options: AggregatorOptions, served
 	const server = await ServerSegment.load(joint, runtime, {
 		threads,
 		classWeights,
-		dtypes: [smashedDtype, gradientDtype],
+		dtypes: [...orWider(smashedDtype), ...orWider(gradientDtype)],
 	});
 	const weights = deployedWeights(initialState(joint));
 	return {

@@ -16,7 +16,14 @@ import {
 	type Manifest,
 	optimiserStateLength,
 } from "@psgl/sdk/artifact";
-import { type CodeTensor, type LabelTensor, requireFinite, type WireDType, type WireTensor } from "@psgl/sdk/protocol";
+import {
+	type CodeTensor,
+	graphValues,
+	type LabelTensor,
+	requireFinite,
+	type WireDType,
+	type WireTensor,
+} from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import { concatenateBatches, mayOverflow, scaled, splitRows } from "./batch-tensors.js";
 import { graphLabels } from "./graph-labels.js";
@@ -202,7 +209,10 @@ export class ServerSegment {
 				: { ...(levels as Vector), data: scaled((levels as Vector).data, 1 / shrink) };
 		}
 		if (wire.dtype === "float32") return wire as Vector;
-		const { values } = await this.#run(`wire/decode.${wire.dtype}`, { quantised: wire, scale: wire.scale as Vector });
+		const { values } = await this.#run(`wire/decode.${wire.dtype}`, {
+			quantised: graphValues(wire),
+			scale: wire.scale as Vector,
+		});
 		if (mayOverflow(wire)) requireFinite(values as Vector, "smashed");
 		return values as Vector;
 	}
@@ -219,7 +229,7 @@ export class ServerSegment {
 	async encode(values: Vector, dtype: WireDType): Promise<WireTensor> {
 		if (dtype === "float32") return values;
 		const { quantised, scale } = await this.#run(`wire/encode.${dtype}`, { values });
-		return { ...(quantised as Tensor<WireDType>), scale: scale as Vector };
+		return { ...(quantised as Tensor<"float16" | "int8">), dtype, scale: scale as Vector };
 	}
 
 	#requireKind(wire: WireTensor | CodeTensor): void {

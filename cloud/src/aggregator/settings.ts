@@ -25,6 +25,7 @@ const schema = z.strictObject({
 	classWeights: z.array(z.number().positive()),
 	smashedDtype: z.enum(wireDTypes),
 	gradientDtype: z.enum(wireDTypes),
+	deflate: z.boolean(),
 	window: positive.max(protocolLimits.maxWindow),
 	mapBudget: z.number().min(0).max(10),
 	robustBudget: z.number().min(0).max(1),
@@ -61,10 +62,12 @@ export interface AggregatorSettings {
 	readonly patience?: number | undefined;
 	/** Weight of each class in the loss (focal: its alpha). Default: all 1. */
 	readonly classWeights?: readonly number[] | undefined;
-	/** Element type of smashed data on the wire. Default float16. */
+	/** Element type of smashed data on the wire; a device that does not offer it gets the next wider one. Default float16. */
 	readonly smashedDtype?: WireDType | undefined;
 	/** Element type of cut gradients on the wire. Default float16. */
 	readonly gradientDtype?: WireDType | undefined;
+	/** Batches, validation batches and their answers travel deflated where that pays. Default false. */
+	readonly deflate?: boolean | undefined;
 	/** Batches a device may have in flight; more than one hides the way there and back, and makes its client segment so many steps stale. Default 1. */
 	readonly window?: number | undefined;
 	/** Budget of the saliency map. Default: the artifact's. */
@@ -101,6 +104,7 @@ export function resolveSettings(settings: AggregatorSettings, manifest: Manifest
 		classWeights: settings.classWeights ?? new Array(classes).fill(1),
 		smashedDtype: settings.smashedDtype ?? "float16",
 		gradientDtype: settings.gradientDtype ?? "float16",
+		deflate: settings.deflate ?? false,
 		window: settings.window ?? 1,
 		mapBudget: settings.mapBudget ?? manifest.map?.budget ?? 0,
 		robustBudget: settings.robustBudget ?? manifest.robustBudget,

@@ -1,6 +1,6 @@
-import { bytesPerElement, elementCount, type Random, type Runtime, type Session, scalar, type Tensor } from "@psgl/sdk";
+import { elementCount, type Random, type Runtime, type Session, scalar, type Tensor } from "@psgl/sdk";
 import { type Artifact, artifactGraph, artifactTensor, flipProbability } from "@psgl/sdk/artifact";
-import type { WireDType } from "@psgl/sdk/protocol";
+import { type WireDType, wireBytes } from "@psgl/sdk/protocol";
 import { rows, runInBatches } from "./run-in-batches.js";
 
 type Real = Tensor<"float32">;
@@ -47,7 +47,7 @@ async function openReal(artifact: Artifact, { runtime, threads, wire }: SendingO
 	const infer = await runtime.load(artifactGraph(artifact, "client/infer"), { threads });
 	const codec = await openCodec(artifact, runtime, threads, wire);
 	return {
-		bits: 8 * elementCount(artifact.manifest.smashedShape) * bytesPerElement[wire],
+		bits: 8 * wireBytes(wire, elementCount(artifact.manifest.smashedShape)),
 		random: false,
 		release: async (x, { withMap = true, signal }) => {
 			const budget = scalar(withMap ? (artifact.manifest.map?.budget ?? 0) : 0);

@@ -39,17 +39,20 @@ export function quantiseFloat16(g: GraphBuilder, x: Value): Quantised {
 	return { values: castTo(g, g.add("Div", [x, scale]), "float16"), scale };
 }
 
+/** Largest int4 used, in the same way. */
+const int4Limit = 7;
+
 /**
- * Values [B,C,...] as int8 with a scale for each channel: scale[c] = largest size in channel c / 127, values rounded to
- * nearest, ties to even. Each value is off by at most half its channel's scale.
+ * Values [B,C,...] as int8 with a scale for each channel: scale[c] = largest size in channel c / `limit`, values rounded to
+ * nearest, ties to even. Each value is off by at most half its channel's scale. With a limit of 7 they fit 4 bits.
  */
-export function quantiseInt8(g: GraphBuilder, x: Value): Quantised {
+export function quantiseInt8(g: GraphBuilder, x: Value, limit = int8Limit): Quantised {
 	const axes = x.shape.map((_, i) => i).filter((i) => i !== 1);
 	const largest = g.add("ReduceMax", [g.add("Abs", [x]), g.ints(axes)], { keepdims: int(0) });
-	const scale = g.add("Div", [largest, g.scalar(int8Limit)]);
+	const scale = g.add("Div", [largest, g.scalar(limit)]);
 	const divisor = perChannel(g, g.add("Max", [scale, g.scalar(tiny)]), x);
 	const rounded = g.add("Round", [g.add("Div", [x, divisor])]);
-	const values = g.add("Clip", [rounded, g.scalar(-int8Limit), g.scalar(int8Limit)]);
+	const values = g.add("Clip", [rounded, g.scalar(-limit), g.scalar(limit)]);
 	return { values: castTo(g, values, "int8"), scale };
 }
 
@@ -66,28 +69,29 @@ function perChannel(g: GraphBuilder, channels: Value, like: Value): Value {
 }
 
 /**
- * Graphs that quantise tensors of `shape` [B,C,...] for the wire and back: `wire/encode.float16` and
- * `wire/encode.int8` from `values` to `quantised` and `scale`, `wire/decode.float16` and `wire/decode.int8` the other
- * way.
+ * Graphs that quantise tensors of `shape` [B,C,...] for the wire and back: `wire/encode.float16`, `wire/encode.int8` and
+ * `wire/encode.int4` from `values` to `quantised` and `scale`, `wire/decode.*` the other way. int4 is int8 in the graphs.
  */
 export function wireGraphs(shape: Shape): readonly Graph[] {
-	const encoded = (dtype: "float16" | "int8", quantise: (g: GraphBuilder, x: Value) => Quantised) => {
+	const encoded = (dtype: "float16" | "int8" | "int4", quantise: (g: GraphBuilder, x: Value) => Quantised) => {
 		const g = new GraphBuilder(`wire/encode.${dtype}`);
 		const { values, scale } = quantise(g, g.input("values", "float32", shape));
 		g.output("quantised", values);
 		g.output("scale", scale);
 		return g.build();
 	};
-	const decoded = (dtype: "float16" | "int8", scaleShape: Shape) => {
+	const decoded = (dtype: "float16" | "int8" | "int4", scaleShape: Shape) => {
 		const g = new GraphBuilder(`wire/decode.${dtype}`);
-		const values = g.input("quantised", dtype, shape);
+		const values = g.input("quantised", dtype === "int4" ? "int8" : dtype, shape);
 		g.output("values", dequantise(g, { values, scale: g.input("scale", "float32", scaleShape) }));
 		return g.build();
 	};
 	return [
 		encoded("float16", quantiseFloat16),
 		encoded("int8", quantiseInt8),
+		encoded("int4", (g, x) => quantiseInt8(g, x, int4Limit)),
 		decoded("float16", []),
 		decoded("int8", [shape[1] as number]),
+		decoded("int4", [shape[1] as number]),
 	];
 }

@@ -17,6 +17,9 @@ import {
 /** Milliseconds a device that leaves waits for the broker to take its goodbye. */
 const goodbyeTimeoutMs = 2_000;
 
+/** Messages that are deflated where it was agreed. Not `infer`: it is answered from a part where the rest was lost. */
+const deflated: ReadonlySet<DeviceMessage["type"]> = new Set(["batch", "evaluate", "forward", "backward"]);
+
 /** The retained message that tells everybody a device is gone. */
 function offlineStatus(id: string, since: number): Uint8Array {
 	return encodeEnvelope({ type: "status", device: id, state: "offline", since });
@@ -50,6 +53,8 @@ export class AggregatorLink {
 	#since = 0;
 	/** Longest MQTT payload that may be sent, bytes; `welcome` settles it. */
 	maxMessageBytes: number = protocolLimits.minMessageBytes;
+	/** Whether batches travel deflated; `welcome` settles it. */
+	deflates = false;
 	/** Payload bytes sent. */
 	bytesUp = 0;
 	/** Payload bytes received. */
@@ -93,7 +98,9 @@ export class AggregatorLink {
 	async send(message: DeviceMessage): Promise<void> {
 		const { id, transport } = this.#options;
 		const topic = deviceTopic(id, "up");
-		const envelopes = splitIntoChunks(message, this.maxMessageBytes);
+		const envelopes = splitIntoChunks(message, this.maxMessageBytes, {
+			deflate: this.deflates && deflated.has(message.type),
+		});
 		for (const envelope of envelopes) this.bytesUp += envelope.byteLength;
 		// A transport publishes in the order of the calls: waiting for acknowledgements would cost a way there and back for each message.
 		await Promise.all(envelopes.map((envelope) => transport.publish(topic, envelope)));

@@ -115,6 +115,7 @@ export class Enrolment {
 			maxMessageBytes,
 			agent,
 			artifacts: this.#models.digests.slice(-protocolLimits.maxArtifacts),
+			deflate: true,
 			window: window > 1 ? window : undefined,
 			releases: this.records.ledger.durable ? this.records.ledger.totals.releases : undefined,
 		};

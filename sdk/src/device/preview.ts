@@ -1,5 +1,6 @@
 import { packedBytes } from "../protocol/code-bits.js";
-import { type Tensor, tensorBytes } from "../tensor.js";
+import { wireBytes } from "../protocol/index.js";
+import { elementCount, type Tensor, tensorBytes } from "../tensor.js";
 import type { ClientModel } from "./client-model.js";
 import { deployedForward } from "./deployed-forward.js";
 import { requireSamples } from "./inference.js";
@@ -32,7 +33,8 @@ export async function preview(model: ClientModel, samples: Tensor<"float32">): P
 	}
 	const { smashed, map } = await deployedForward(model, samples);
 	const sent = await encodeReal(segment, smashed, welcome.smashedDtype);
-	const bytes = tensorBytes(sent).length + (sent.scale === undefined ? 0 : tensorBytes(sent.scale).length);
+	const values = wireBytes(sent.dtype, elementCount(sent.dims));
+	const bytes = values + (sent.scale === undefined ? 0 : tensorBytes(sent.scale).length);
 	return { perturbed: map === undefined ? samples : withMap(samples, map), smashed, bytes };
 }
 

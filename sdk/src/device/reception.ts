@@ -150,6 +150,7 @@ export class Reception {
 				break;
 			case "welcome":
 				this.link.maxMessageBytes = message.maxMessageBytes;
+				this.link.deflates = message.deflate === true;
 				await enrolment.onWelcome(message);
 				break;
 			case "artifact":

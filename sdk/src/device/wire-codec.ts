@@ -1,5 +1,5 @@
 import { ShapeError } from "../errors.js";
-import { type LabelTensor, requireFinite, type WireDType, type WireTensor } from "../protocol/index.js";
+import { graphValues, type LabelTensor, requireFinite, type WireDType, type WireTensor } from "../protocol/index.js";
 import { scalar, type Tensor } from "../tensor.js";
 import type { ClientSegment } from "./client-segment.js";
 
@@ -9,7 +9,7 @@ type Real = Tensor<"float32">;
 export async function encodeReal(segment: ClientSegment, values: Real, dtype: WireDType): Promise<WireTensor> {
 	if (dtype === "float32") return values;
 	const { quantised, scale } = await segment.run(`wire/encode.${dtype}`, { values });
-	return { ...(quantised as Tensor<WireDType>), scale: scale as Real };
+	return { ...(quantised as Tensor<"float16" | "int8">), dtype, scale: scale as Real };
 }
 
 /**
@@ -32,7 +32,7 @@ export async function decodeReal(
 		});
 	}
 	if (wire.dtype === "float32") return wire as Real;
-	const feeds = { quantised: wire, scale: wire.scale ?? scalar(1) };
+	const feeds = { quantised: graphValues(wire), scale: wire.scale ?? scalar(1) };
 	const { values } = await segment.run(`wire/decode.${wire.dtype}`, feeds);
 	requireFinite(values as Real, name);
 	return values as Real;

@@ -4,7 +4,7 @@ import { elementCount, type Tensor } from "../tensor.js";
 import type { Disclosure, LabelDisclosure } from "./release-rules.js";
 
 /** Bits of each element type for real numbers. */
-const widths: Readonly<Record<WireDType, number>> = { float32: 32, float16: 16, int8: 8 };
+const widths: Readonly<Record<WireDType, number>> = { float32: 32, float16: 16, int8: 8, int4: 4 };
 
 /**
  * Most bits that the smashed data of one record can disclose as they travel: `numbers * bits` of a code; else the width of each value,

@@ -2,7 +2,7 @@ import { LimitError } from "../errors.js";
 import { checksum } from "./checksum.js";
 import { frameOverhead, headerBytes, tooLarge, writeFrame } from "./frame.js";
 import type { Header } from "./headers.js";
-import { layOut } from "./layout.js";
+import { type LayOutOptions, layOut } from "./layout.js";
 import { protocolLimits as limits } from "./limits.js";
 import type { Message } from "./messages.js";
 
@@ -12,8 +12,8 @@ import type { Message } from "./messages.js";
  * @throws LimitError `PSGL_PROTOCOL_TOO_LARGE` when body or header exceed what the protocol allows; otherwise as
  * `encodeEnvelope`.
  */
-export function splitIntoChunks(message: Message, maxMessageBytes: number): Uint8Array[] {
-	const { header, body } = layOut(message);
+export function splitIntoChunks(message: Message, maxMessageBytes: number, options?: LayOutOptions): Uint8Array[] {
+	const { header, body } = layOut(message, options);
 	if (body.length > limits.maxBodyBytes) throw tooLarge("a body", body.length, limits.maxBodyBytes);
 	const whole = headerBytes(header);
 	if (frameOverhead + whole.length + body.length <= maxMessageBytes) return [writeFrame(whole, body)];

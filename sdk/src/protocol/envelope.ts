@@ -1,6 +1,6 @@
 import { ProtocolError } from "../errors.js";
 import { headerBytes, readFrame, tooLarge, writeFrame } from "./frame.js";
-import { layOut, putTogether } from "./layout.js";
+import { type LayOutOptions, layOut, putTogether } from "./layout.js";
 import { defaultReceiveLimits, protocolLimits, type ReceiveLimits } from "./limits.js";
 import type { Message } from "./messages.js";
 
@@ -9,8 +9,8 @@ import type { Message } from "./messages.js";
  * @throws ProtocolError `PSGL_PROTOCOL_HEADER`, `PSGL_PROTOCOL_TENSOR`; NumericError `PSGL_PROTOCOL_NOT_FINITE`;
  * LimitError `PSGL_PROTOCOL_TOO_LARGE`.
  */
-export function encodeEnvelope(message: Message): Uint8Array {
-	const { header, body } = layOut(message);
+export function encodeEnvelope(message: Message, options?: LayOutOptions): Uint8Array {
+	const { header, body } = layOut(message, options);
 	if (body.length > protocolLimits.maxBodyBytes) throw tooLarge("a body", body.length, protocolLimits.maxBodyBytes);
 	return writeFrame(headerBytes(header), body);
 }

@@ -8,7 +8,8 @@ import type { WireTensor } from "./tensors.js";
  */
 export function requireFinite(tensor: Tensor | WireTensor, name: string): void {
 	if ("scale" in tensor && tensor.scale !== undefined) requireFinite(tensor.scale, `the scale of ${name}`);
-	const index = firstNotFinite(tensor);
+	if (tensor.dtype === "int4") return;
+	const index = firstNotFinite(tensor as Tensor);
 	if (index === -1) return;
 	throw new NumericError("PSGL_PROTOCOL_NOT_FINITE", {
 		what: `${name} holds a value that is not finite`,

@@ -16,7 +16,7 @@ export interface ByteRange {
 /** A tensor as a header describes it. Its scale lies right before it. */
 export interface TensorDescriptor extends ByteRange {
 	readonly name: string;
-	readonly dtype: "float32" | "float16" | "int8" | "uint8" | "int32" | "code";
+	readonly dtype: "float32" | "float16" | "int8" | "int4" | "uint8" | "int32" | "code";
 	readonly dims: readonly number[];
 	/** Bits of an index; exactly for `code`. */
 	readonly bits?: number | undefined;
@@ -40,6 +40,8 @@ type FieldsOf<T extends MessageType> = Omit<Extract<Message, { readonly type: T 
 export type Header<T extends MessageType = MessageType> = { [K in T]: FieldsOf<K> }[T] & {
 	readonly tensors?: readonly TensorDescriptor[] | undefined;
 	readonly chunk?: ChunkPlace | undefined;
+	/** Bytes of the body before it was deflated; absent where it was not. */
+	readonly inflated?: number | undefined;
 };
 
 const counter = z.int().min(0).max(limits.maxCounter);
@@ -54,7 +56,7 @@ const rate = z.number().min(0).max(1000);
 
 const descriptor = z.strictObject({
 	name,
-	dtype: z.enum(["float32", "float16", "int8", "uint8", "int32", "code"]),
+	dtype: z.enum(["float32", "float16", "int8", "int4", "uint8", "int32", "code"]),
 	bits: z.int().min(1).max(8).optional(),
 	dims: z.array(z.int().min(0).max(limits.maxDimension)).max(limits.maxRank),
 	offset: bytes,
@@ -86,7 +88,11 @@ const disclosure = z.strictObject({
 	leftOut: releases,
 });
 
-const envelope = { device: z.string().regex(deviceIdPattern), chunk: chunk.optional() };
+const envelope = {
+	device: z.string().regex(deviceIdPattern),
+	chunk: chunk.optional(),
+	inflated: z.int().min(1).max(limits.maxBodyBytes).optional(),
+};
 const tensors = z.array(descriptor).min(1).max(limits.maxTensors);
 
 /** Schemas of every header. Strict: a field a receiver does not know is refused, not ignored. */
@@ -104,6 +110,7 @@ const schemas = {
 		agent: text,
 		artifacts: z.array(digest).max(limits.maxArtifacts),
 		window: z.int().min(1).max(limits.maxWindow).optional(),
+		deflate: z.literal(true).optional(),
 		releases: releases.optional(),
 	}),
 	batch: z.strictObject({
@@ -207,6 +214,7 @@ const schemas = {
 		strategy: z.enum(["sequential", "splitfed-v1", "splitfed-v2"]),
 		batchSize: z.int().min(1).max(65_536),
 		window: z.int().min(1).max(limits.maxWindow).optional(),
+		deflate: z.literal(true).optional(),
 		seed: counter,
 		mapBudget: rate,
 		robustBudget: z.number().min(0).max(1),

@@ -7,6 +7,7 @@ export {
 	type Received,
 } from "./chunk-assembler.js";
 export { splitIntoChunks } from "./chunks.js";
+export { deflateBody, inflateBody } from "./deflate.js";
 export { decodeEnvelope, encodeEnvelope } from "./envelope.js";
 export { requireFinite } from "./finite.js";
 export type { ByteRange, TensorDescriptor } from "./headers.js";
@@ -62,9 +63,11 @@ export {
 	type ClientWeights,
 	type CodeTensor,
 	type FlatTensor,
+	graphValues,
 	type LabelTensor,
 	type WireDType,
 	type WireTensor,
+	wireBytes,
 	wireDTypes,
 } from "./tensors.js";
 export { type Channel, channels, deviceIdPattern, deviceTopic, everyDevice, parseTopic } from "./topics.js";

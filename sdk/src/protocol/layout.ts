@@ -1,6 +1,7 @@
 import { ProtocolError } from "../errors.js";
-import { bytesPerElement, elementCount, type Tensor, tensorBytes, tensorFromBytes } from "../tensor.js";
+import { bytesPerElement, type DType, elementCount, type Tensor, tensorBytes, tensorFromBytes } from "../tensor.js";
 import { packCode, packedBytes, unpackCode } from "./code-bits.js";
+import { deflateBody, inflateBody } from "./deflate.js";
 import { requireFinite } from "./finite.js";
 import { checkHeader, type Header, type TensorDescriptor } from "./headers.js";
 import type { Message } from "./messages.js";
@@ -9,11 +10,24 @@ import type { CodeTensor, WireTensor } from "./tensors.js";
 
 const nothing = new Uint8Array(0);
 
+/** How int4 travels. */
+const nibbleBits = 4;
+const nibbleZero = 8;
+
+/** How a message is to travel. */
+export interface LayOutOptions {
+	/** Deflate its body where that pays. */
+	readonly deflate?: boolean | undefined;
+}
+
 /**
  * Takes a message apart into its header and its body, the tensors' bytes one after the other.
  * @throws ProtocolError `PSGL_PROTOCOL_HEADER`, `PSGL_PROTOCOL_TENSOR`; NumericError `PSGL_PROTOCOL_NOT_FINITE`.
  */
-export function layOut(message: Message): { header: Header; body: Uint8Array } {
+export function layOut(
+	message: Message,
+	{ deflate = false }: LayOutOptions = {},
+): { header: Header; body: Uint8Array } {
 	if (message.type === "artifact") {
 		const { body, ...fields } = message;
 		return { header: checkHeader(fields), body };
@@ -37,13 +51,21 @@ export function layOut(message: Message): { header: Header; body: Uint8Array } {
 			descriptors.push({ name, dtype: "code", bits, dims, ...place(packCode(requireLevels(name, data, bits), bits)) });
 			continue;
 		}
-		requireFinite(tensor, name);
+		if (tensor.dtype === "int4") {
+			const { dims, scale } = tensor;
+			const scalePlace = scale && place(tensorBytes(scale));
+			descriptors.push({ name, dtype: "int4", dims, ...place(packNibbles(tensor, name)), scale: scalePlace });
+			continue;
+		}
+		requireFinite(tensor as Tensor, name);
 		const scale = tensor.scale && place(tensorBytes(tensor.scale));
-		descriptors.push({ name, dtype: tensor.dtype, dims: tensor.dims, ...place(tensorBytes(tensor)), scale });
+		descriptors.push({ name, dtype: tensor.dtype, dims: tensor.dims, ...place(tensorBytes(tensor as Tensor)), scale });
 	}
 	const header = checkHeader({ ...message, tensors: descriptors });
 	checkLayout(header, offset);
-	return { header, body: parts.length === 1 ? (parts[0] as Uint8Array) : concatenate(parts, offset) };
+	const body = parts.length === 1 ? (parts[0] as Uint8Array) : concatenate(parts, offset);
+	const deflated = deflate ? deflateBody(body) : undefined;
+	return deflated === undefined ? { header, body } : { header: { ...header, inflated: body.length }, body: deflated };
 }
 
 /**
@@ -51,36 +73,63 @@ export function layOut(message: Message): { header: Header; body: Uint8Array } {
  * @throws ProtocolError `PSGL_PROTOCOL_TENSOR`; NumericError `PSGL_PROTOCOL_NOT_FINITE`.
  */
 export function putTogether(header: Header, body: Uint8Array): Message {
-	const { chunk: _, tensors: descriptors, ...fields } = header;
+	const { chunk: _, tensors: descriptors, inflated, ...fields } = header;
 	// A copy, like the tensors: what came in may be a view on a network buffer.
 	if (fields.type === "artifact") return { ...fields, body: new Uint8Array(body) };
 	checkLayout(header, body.length);
 	if (descriptors === undefined) return fields as Message;
+	const whole = inflated === undefined ? body : inflateBody(body, inflated);
+	return { ...fields, tensors: readTensors(descriptors, whole) } as unknown as Message;
+}
+
+function readTensors(
+	descriptors: readonly TensorDescriptor[],
+	body: Uint8Array,
+): Readonly<Record<string, WireTensor | CodeTensor>> {
 	const tensors: Record<string, WireTensor | CodeTensor> = {};
 	for (const d of descriptors) {
 		if (d.dtype === "code") {
 			tensors[d.name] = readCode(d, body);
 			continue;
 		}
-		const values = tensorFromBytes(d.dtype, d.dims, body.subarray(d.offset, d.offset + d.bytes)) as WireTensor;
+		const values = d.dtype === "int4" ? readNibbles(d, body) : (readValues(d, body) as WireTensor);
 		tensors[d.name] = d.scale === undefined ? values : { ...values, scale: readScale(d, body, d.scale.offset) };
 		requireFinite(tensors[d.name] as WireTensor, d.name);
 	}
-	return { ...fields, tensors } as unknown as Message;
+	return tensors;
 }
 
 /**
  * Checks that what a header describes fits its type and fills a body of that length.
  * @throws ProtocolError `PSGL_PROTOCOL_TENSOR`.
  */
-export function checkLayout({ type, tensors }: Header, bodyBytes: number): void {
+export function checkLayout({ type, tensors, inflated }: Header, bodyBytes: number): void {
+	// A request for a decision may be answered from a part of it.
+	if (inflated !== undefined && (type === "infer" || tensors === undefined)) {
+		throw misplaced(`a ${type} message is deflated`, `${inflated} bytes`, "tensors as they are");
+	}
 	if (type === "artifact") return;
 	if (tensors !== undefined) {
 		checkTensors(type, tensors);
-		checkPlaces(tensors, bodyBytes);
+		checkPlaces(tensors, inflated ?? bodyBytes);
 	} else if (bodyBytes > 0) {
 		throw misplaced("a message without tensors has a body", `${bodyBytes} bytes`, "none");
 	}
+}
+
+function readValues({ dtype, dims, offset, bytes }: TensorDescriptor, body: Uint8Array): Tensor {
+	return tensorFromBytes(dtype as DType, dims, body.subarray(offset, offset + bytes));
+}
+
+/** Values from -8 to 7, two in a byte: as level indices from 0 to 15. */
+function packNibbles({ data }: WireTensor, name: string): Uint8Array {
+	const indices = Uint8Array.from(data as Int8Array, (value) => value + nibbleZero);
+	return packCode(requireLevels(name, indices, nibbleBits), nibbleBits);
+}
+
+function readNibbles(d: TensorDescriptor, body: Uint8Array): WireTensor {
+	const { data, dims } = readCode({ ...d, bits: nibbleBits }, body);
+	return { dtype: "int4", dims, data: Int8Array.from(data, (index) => index - nibbleZero) };
 }
 
 function readCode({ name, dims, bits = 0, offset, bytes }: TensorDescriptor, body: Uint8Array): CodeTensor {
@@ -100,21 +149,21 @@ function readScale(d: TensorDescriptor, body: Uint8Array, offset: number): Tenso
 	return tensorFromBytes("float32", dims, body.subarray(offset, offset + elementCount(dims) * 4));
 }
 
-/** float16: one scale, shape []. int8: one per channel, [C]. */
+/** float16: one scale, shape []. int8 and int4: one per channel, [C]. */
 function scaleDims(d: TensorDescriptor): readonly number[] {
-	return d.dtype === "int8" ? [d.dims[1] as number] : [];
+	return d.dtype === "float16" ? [] : [d.dims[1] as number];
 }
 
 /** Scale, values, scale, values ... must follow each other without gaps and fill the body. */
 function checkPlaces(descriptors: readonly TensorDescriptor[], bodyBytes: number): void {
 	let offset = 0;
 	for (const d of descriptors) {
-		const quantised = d.dtype === "float16" || d.dtype === "int8";
+		const quantised = ["float16", "int8", "int4"].includes(d.dtype);
 		if (quantised !== (d.scale !== undefined)) {
 			throw misplaced(
 				`${d.name} does not fit its scale`,
 				`${d.dtype} ${quantised ? "without" : "with"} a scale`,
-				"a scale for float16 and int8 only",
+				"a scale for float16, int8 and int4 only",
 			);
 		}
 		if ((d.dtype === "code") !== (d.bits !== undefined)) {
@@ -130,7 +179,9 @@ function checkPlaces(descriptors: readonly TensorDescriptor[], bodyBytes: number
 }
 
 function valueBytes({ dtype, dims, bits = 0 }: TensorDescriptor): number {
-	return dtype === "code" ? packedBytes(elementCount(dims), bits) : elementCount(dims) * bytesPerElement[dtype];
+	const count = elementCount(dims);
+	if (dtype === "code" || dtype === "int4") return packedBytes(count, dtype === "int4" ? nibbleBits : bits);
+	return count * bytesPerElement[dtype];
 }
 
 function follow(place: { offset: number; bytes: number }, offset: number, bytes: number, name: string): number {

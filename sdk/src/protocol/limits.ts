@@ -37,6 +37,8 @@ export const protocolLimits = {
 	completedMemory: 16,
 	/** Batches of one device in flight at a time. */
 	maxWindow: 8,
+	/** Times a deflated body may grow: smashed data grow two- to fivefold. */
+	maxInflation: 64,
 	/** Tensors of one message. */
 	maxTensors: 4,
 	/** Dimensions of a tensor: batch, channel and up to three more. */

@@ -3,7 +3,7 @@ import type { ByteRange, TensorDescriptor } from "./headers.js";
 
 /**
  * Which values of a tensor arrived: one byte an element in row-major order, 1 = arrived. A value also counts as lost
- * when its scale is lost: the whole tensor for float16, its channel in every sample for int8.
+ * when its scale is lost: the whole tensor for float16, its channel in every sample for int8 and int4.
  * @param missing parts of the body that did not arrive
  */
 export function maskFromMissing(descriptor: TensorDescriptor, missing: readonly ByteRange[]): Uint8Array {
@@ -17,9 +17,10 @@ export function maskFromMissing(descriptor: TensorDescriptor, missing: readonly 
 	return mask;
 }
 
-/** Bytes of one value; an eighth of its bits for a code, of which several lie in a byte. */
+/** Bytes of one value; an eighth of its bits for a code, of which several lie in a byte, and half a byte for int4. */
 function valueBytes({ dtype, bits = 0 }: TensorDescriptor): number {
-	return dtype === "code" ? bits / 8 : bytesPerElement[dtype];
+	if (dtype === "code") return bits / 8;
+	return dtype === "int4" ? 1 / 2 : bytesPerElement[dtype];
 }
 
 /** Elements of `width` bytes in `place` that a missing range touches, as [first, end). */

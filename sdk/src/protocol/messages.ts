@@ -29,6 +29,8 @@ export interface HelloMessage extends Addressed {
 	readonly artifacts: readonly string[];
 	/** Batches of a round the device can have in flight; absent: 1. */
 	readonly window?: number | undefined;
+	/** It can read bodies that are deflated (RFC 1951), and make them. */
+	readonly deflate?: true | undefined;
 	/** Releases in the device's disclosure ledger; absent when it keeps none over restarts. */
 	readonly releases?: number | undefined;
 }
@@ -206,6 +208,8 @@ export interface WelcomeMessage extends Addressed {
 	readonly batchSize: number;
 	/** Batches of a round the device may have in flight; absent: 1. */
 	readonly window?: number | undefined;
+	/** Training and validation batches, and their answers, travel deflated where that pays. */
+	readonly deflate?: true | undefined;
 	/** Seed of the device's own randomness (shuffling), so that a run can be repeated. */
 	readonly seed: number;
 	/** Saliency-map budget: input of the client graphs. 0 turns the map off. */

@@ -3,7 +3,7 @@ import type { TensorDescriptor } from "./headers.js";
 import type { MessageType } from "./messages.js";
 
 /**
- * What a tensor may be. `real`: a gradient, [B,C] and more, float32, float16 or int8. `smashed`: the same, or a code [B,k].
+ * What a tensor may be. `real`: a gradient, [B,C] and more, float32, float16, int8 or int4. `smashed`: the same, or a code [B,k].
  * `labels`: class indices [B], uint8 or int32, or marks of several labels [B,K], uint8. `flat`: a float32 vector, may be empty. `scores`: float32 [B,streams,K].
  */
 type Kind = "real" | "smashed" | "code" | "labels" | "flat" | "scores";
@@ -66,11 +66,11 @@ function checkKind(kind: Kind, d: TensorDescriptor): void {
 			}
 			return;
 		case "real":
-			if (rank < 2 || empty || !["float32", "float16", "int8"].includes(d.dtype)) {
+			if (rank < 2 || empty || !["float32", "float16", "int8", "int4"].includes(d.dtype)) {
 				throw misfit(
 					`${d.name} is no batch of real numbers`,
 					describe(d),
-					"float32, float16 or int8 of shape [B,C,...]",
+					"float32, float16, int8 or int4 of shape [B,C,...]",
 				);
 			}
 			return;

@@ -1,16 +1,29 @@
-import type { Tensor } from "../tensor.js";
+import { bytesPerElement, type Tensor, type TensorData } from "../tensor.js";
 
 /** Element types in which smashed data and gradients may travel. */
-export const wireDTypes = ["float32", "float16", "int8"] as const;
+export const wireDTypes = ["float32", "float16", "int8", "int4"] as const;
 
 export type WireDType = (typeof wireDTypes)[number];
 
+/** Quantised values as graphs have them: ONNX Runtime's operators know no int4, so these are int8 in memory. */
+export function graphValues({ dtype, dims, data }: WireTensor): Tensor {
+	return { dtype: dtype === "int4" ? "int8" : dtype, dims, data } as Tensor;
+}
+
+/** Bytes that `count` values take on the wire, without their scale. */
+export function wireBytes(dtype: WireDType, count: number): number {
+	return dtype === "int4" ? Math.ceil(count / 2) : count * bytesPerElement[dtype];
+}
+
 /**
  * A tensor of real numbers as it travels. Quantised values come with what they are multiplied by to get
- * the number back: float16 with one power of two (shape []), int8 with one number per channel
- * (shape [C], C = dims[1]). float32 has no scale.
+ * the number back: float16 with one power of two (shape []), int8 and int4 with one number per channel
+ * (shape [C], C = dims[1]). float32 has no scale. In memory int4 takes a byte a value, -8 to 7; it travels packed, two in a byte.
  */
-export interface WireTensor extends Tensor<WireDType> {
+export interface WireTensor {
+	readonly dtype: WireDType;
+	readonly dims: readonly number[];
+	readonly data: TensorData["float32" | "float16" | "int8"];
 	readonly scale?: Tensor<"float32"> | undefined;
 }
 

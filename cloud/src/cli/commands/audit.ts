@@ -59,7 +59,7 @@ export const auditVerb = defineVerb({
 		),
 		wire: option(
 			"TYPE",
-			"element type of smashed data on the wire: float32, float16 or int8",
+			"element type of smashed data on the wire: float32, float16, int8 or int4",
 			z.enum(wireDTypes).default("float16"),
 		),
 		imageSize: option(

@@ -1,0 +1,34 @@
+import { Device, type DeviceEvent, type DeviceOptions } from "@psgl/sdk";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import test from "ava";
+import { startCloud } from "../helpers/cloud.js";
+import { EventReader } from "../helpers/event-reader.js";
+import { smallDataset, smallModel } from "../helpers/small-model.js";
+
+test("each device gets the narrowest wire both sides know; devices of several kinds train together, deflated or not", async (t) => {
+	const { joint } = await smallModel("robust");
+	const settings = { rounds: 2, batchSize: 4, minDevices: 3, deflate: true, window: 2 };
+	await using cloud = await startCloud(joint, { ...settings, smashedDtype: "int4", gradientDtype: "int8" });
+	const train = async (id: string, options: Partial<DeviceOptions>) => {
+		const data = { train: smallDataset(16), validation: smallDataset(4, 2) };
+		await using device = await Device.connect({ url: cloud.url, id, runtime: nodeRuntime, data, ...options });
+		const events = new EventReader<DeviceEvent>(device.train());
+		const { smashedDtype, gradientDtype } = await events.next("welcome");
+		await events.done;
+		return { types: [smashedDtype, gradientDtype], bytes: device.bytesUp };
+	};
+	const all = await Promise.all([
+		train("all", {}),
+		train("no-int4", { dtypes: ["float32", "float16", "int8"] }),
+		train("old", { dtypes: ["float32"] }),
+	]);
+	t.deepEqual(
+		all.map(({ types }) => types.join()),
+		["int4,int8", "int8,int8", "float32,float32"],
+	);
+	const [narrow = 0, , wide = 0] = all.map(({ bytes }) => bytes);
+	t.true(narrow < wide);
+	const { counts } = await cloud.aggregator.result;
+	t.like(counts, { lost: 0, doubled: 0, refused: 0 });
+	t.is(counts.applied, 2 * 3 * 4);
+});
