@@ -1,9 +1,9 @@
 import { AnswerCache, cloudLimits, Downlink, Roster } from "@psgl/cloud";
-import { LimitError, type Runtime } from "@psgl/sdk";
+import { LimitError } from "@psgl/sdk";
 import { type DeviceMessage, protocolLimits, splitIntoChunks } from "@psgl/sdk/protocol";
-import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
 import { startCloud } from "../helpers/cloud.js";
+import { interceptedRuntime } from "../helpers/intercepted-runtime.js";
 import { helloFrom, ScriptedDevice, scriptedBatch } from "../helpers/scripted-device.js";
 import { smallModel } from "../helpers/small-model.js";
 
@@ -123,25 +123,13 @@ test("concurrentDecisions: so many are computed at a time, further ones wait, an
 	const opened = new Promise<void>((resolve) => {
 		open = resolve;
 	});
-	const runtime: Runtime = {
-		version: nodeRuntime.version,
-		load: async (bytes, options) => {
-			const session = await nodeRuntime.load(bytes, options);
-			const close = () => session.close();
-			return {
-				...session,
-				close,
-				[Symbol.asyncDispose]: close,
-				run: async (feeds) => {
-					peak = Math.max(peak, ++running);
-					if (running === most) full();
-					await opened;
-					running--;
-					return session.run(feeds);
-				},
-			};
-		},
-	};
+	const runtime = interceptedRuntime(async (_, run) => {
+		peak = Math.max(peak, ++running);
+		if (running === most) full();
+		await opened;
+		running--;
+		return run();
+	});
 	await using cloud = await startCloud(joint, { rounds: 0 }, { runtime });
 	const ids = Array.from({ length: most + 2 }, (_, i) => `device-${i}`);
 	const devices = await Promise.all(ids.map((id) => ScriptedDevice.join(cloud.url, id)));

@@ -3,6 +3,7 @@ import { Device, elementCount, type Runtime } from "@psgl/sdk";
 import type { Strategy } from "@psgl/sdk/protocol";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
+import { interceptedRuntime } from "../helpers/intercepted-runtime.js";
 import { ScriptedDevice, scriptedBatch } from "../helpers/scripted-device.js";
 import { type SmallModel, smallDataset, smallModel } from "../helpers/small-model.js";
 
@@ -28,22 +29,10 @@ function gate() {
 
 /** A runtime whose training steps wait for `opened`. */
 function gated(opened: Promise<void>): Runtime {
-	return {
-		version: nodeRuntime.version,
-		load: async (bytes, options) => {
-			const session = await nodeRuntime.load(bytes, options);
-			const close = () => session.close();
-			return {
-				...session,
-				close,
-				[Symbol.asyncDispose]: close,
-				run: async (feeds) => {
-					if (feeds.slots !== undefined) await opened;
-					return session.run(feeds);
-				},
-			};
-		},
-	};
+	return interceptedRuntime(async (feeds, run) => {
+		if (feeds.slots !== undefined) await opened;
+		return run();
+	});
 }
 
 for (const strategy of ["splitfed-v2", "splitfed-v1"] satisfies Strategy[]) {

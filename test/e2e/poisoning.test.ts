@@ -1,9 +1,10 @@
 import type { AggregatorSettings } from "@psgl/cloud";
-import { Device, type Runtime } from "@psgl/sdk";
+import { Device } from "@psgl/sdk";
 import { artifactTensor, decodeArtifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
 import { startCloud } from "../helpers/cloud.js";
+import { interceptedRuntime } from "../helpers/intercepted-runtime.js";
 import { type SmallModel, smallDataset, smallModel } from "../helpers/small-model.js";
 
 let model: SmallModel;
@@ -13,25 +14,12 @@ test.before(async () => {
 });
 
 /** Each step of the client segment ends with all weights a hundred. */
-const hostile: Runtime = {
-	version: nodeRuntime.version,
-	load: async (bytes, options) => {
-		const session = await nodeRuntime.load(bytes, options);
-		const close = () => session.close();
-		return {
-			...session,
-			close,
-			[Symbol.asyncDispose]: close,
-			run: async (feeds) => {
-				const outputs = await session.run(feeds);
-				const params = outputs.next_params;
-				if (params !== undefined)
-					outputs.next_params = { ...params, data: new Float32Array(params.data.length).fill(100) };
-				return outputs;
-			},
-		};
-	},
-};
+const hostile = interceptedRuntime(async (_, run) => {
+	const outputs = await run();
+	const params = outputs.next_params;
+	if (params === undefined) return outputs;
+	return { ...outputs, next_params: { ...params, data: new Float32Array(params.data.length).fill(100) } };
+});
 
 /** Trains a round with four honest devices and a hostile one: the client's largest weight, and who was left out. */
 async function train(settings: AggregatorSettings) {

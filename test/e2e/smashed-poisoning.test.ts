@@ -1,33 +1,22 @@
 import { join } from "node:path";
 import { Aggregator, artifactDigest, openFileJournal } from "@psgl/cloud";
-import { Device, type Runtime } from "@psgl/sdk";
+import { Device } from "@psgl/sdk";
 import { sha256 } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
 import { startCloud } from "../helpers/cloud.js";
+import { interceptedRuntime } from "../helpers/intercepted-runtime.js";
 import { smallDataset, smallModel } from "../helpers/small-model.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
 
 /** Sends the opposite of its smashed data. */
-const hostile: Runtime = {
-	version: nodeRuntime.version,
-	load: async (bytes, options) => {
-		const session = await nodeRuntime.load(bytes, options);
-		const close = () => session.close();
-		return {
-			...session,
-			close,
-			[Symbol.asyncDispose]: close,
-			run: async (feeds) => {
-				const outputs = await session.run(feeds);
-				const { smashed } = outputs;
-				if (smashed?.dtype !== "float32") return outputs;
-				const turned = (smashed.data as Float32Array).map((value) => -value);
-				return { ...outputs, smashed: { ...smashed, data: turned } };
-			},
-		};
-	},
-};
+const hostile = interceptedRuntime(async (_, run) => {
+	const outputs = await run();
+	const { smashed } = outputs;
+	if (smashed?.dtype !== "float32") return outputs;
+	const turned = (smashed.data as Float32Array).map((value) => -value);
+	return { ...outputs, smashed: { ...smashed, data: turned } };
+});
 
 test("a device's poisoned smashed data are refused, the others train on, and the journal gives the same bits without asking the guard", async (t) => {
 	const { joint } = await smallModel();

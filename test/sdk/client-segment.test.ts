@@ -1,27 +1,18 @@
 import { clientHalf } from "@psgl/models";
 import { ClientSegment, type ForwardPass, type Tensor, type Tensors } from "@psgl/sdk";
 import { decodeArtifact } from "@psgl/sdk/artifact";
-import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
 import { clientStep } from "../helpers/client-step.js";
+import { interceptedRuntime } from "../helpers/intercepted-runtime.js";
 
 async function segmentWithStep() {
 	const { artifact, feeds } = await clientStep({ shape: [3, 64, 64], batch: 32 });
 	const half = await decodeArtifact(await clientHalf(artifact));
 	const runs: string[] = [];
-	const observed = {
-		...nodeRuntime,
-		async load(...args: Parameters<typeof nodeRuntime.load>) {
-			const session = await nodeRuntime.load(...args);
-			const name = [...half.graphs].find(([, bytes]) => bytes === args[0])?.[0] ?? "";
-			const run = session.run.bind(session);
-			session.run = (...given) => {
-				runs.push(name);
-				return run(...given);
-			};
-			return session;
-		},
-	};
+	const observed = interceptedRuntime((_, run, model) => {
+		runs.push([...half.graphs].find(([, bytes]) => bytes === model)?.[0] ?? "");
+		return run();
+	});
 	return { segment: new ClientSegment(observed, half, "digest"), feeds, runs };
 }
 

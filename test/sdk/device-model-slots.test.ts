@@ -8,6 +8,7 @@ import { type MemoryRecords, memoryDeviceStore, slotLimits } from "@psgl/sdk/sto
 import test from "ava";
 import { strToU8, unzipSync, zipSync } from "fflate";
 import { failingStore } from "../helpers/failing-store.js";
+import { interceptedRuntime } from "../helpers/intercepted-runtime.js";
 import { ScriptedAggregator, type Terms } from "../helpers/scripted-aggregator.js";
 import { newSigner, releaseText, rootOf } from "../helpers/signers.js";
 import { smallDataset, smallModel } from "../helpers/small-model.js";
@@ -225,22 +226,10 @@ test("a use between the starts is no crash loop", async (t) => {
 /** A runtime in which decisions with some weights fail after the first `runs`. */
 function failingAfter(runs: number, isNew: (head: Float32Array) => boolean): Runtime {
 	let left = runs;
-	return {
-		version: nodeRuntime.version,
-		load: async (bytes, options) => {
-			const session = await nodeRuntime.load(bytes, options);
-			const close = () => session.close();
-			return {
-				...session,
-				close,
-				[Symbol.asyncDispose]: close,
-				run: async (feeds) => {
-					if (isNew(feeds.head?.data as Float32Array) && left-- <= 0) throw new Error("out of memory");
-					return session.run(feeds);
-				},
-			};
-		},
-	};
+	return interceptedRuntime(async ({ head }, run) => {
+		if (isNew(head?.data as Float32Array) && left-- <= 0) throw new Error("out of memory");
+		return run();
+	});
 }
 
 test("a model that fails while it is used is rolled back at once, and the decision is made with the old one", async (t) => {

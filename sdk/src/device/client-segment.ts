@@ -78,7 +78,7 @@ export class ClientSegment implements AsyncDisposable {
 				names.filter((name) => name === "smashed" || name === "map"),
 			);
 		});
-		const kept = Object.keys(computed).length > 0 && store.keep(computed, samples) ? computed : undefined;
+		const kept = keep && Object.keys(computed).length > 0 && store.keep(computed, samples) ? computed : undefined;
 		return {
 			smashed: smashed as Tensor<"float32">,
 			map: map as Tensor<"float32"> | undefined,
