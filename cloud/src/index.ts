@@ -49,6 +49,7 @@ export {
 export { readConfigSection } from "./cli/options/config-file.js";
 export { verbs } from "./cli/verbs.js";
 export { writeAtomically } from "./files/write-atomically.js";
+export { type RealScenarioOptions, runRealScenario } from "./fleet/run-real-scenario.js";
 export { type ScenarioRunOptions, simulateScenario } from "./fleet/simulate-scenario.js";
 export { fleetReport } from "./fleet-report/fleet-report.js";
 export { createFileLeases, type FileLeasesOptions } from "./lease/file-leases.js";

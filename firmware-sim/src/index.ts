@@ -4,6 +4,9 @@ export { dealByPatient, dealDirichlet, dealIid, minimumSamplesPerDevice } from "
 export { type Deal, dealSplits, type Share } from "./deal-splits.js";
 export { type FleetEvent, type FleetOptions, runFleet } from "./fleet.js";
 export { type PhantomOptions, phantomSplits } from "./phantom.js";
+export { poisonedRuntime } from "./real/poisoned-runtime.js";
+export { ScenarioFleet, type ScenarioFleetOptions } from "./real/scenario-fleet.js";
+export { ShapedLink, type ShapedLinkOptions } from "./real/shaped-link.js";
 export { checkInvariants, type FleetFindings } from "./scenario/check-invariants.js";
 export { type DeviceProfile, type DeviceProfileName, deviceProfiles } from "./scenario/device-profiles.js";
 export { expandFleet, type FleetDevice } from "./scenario/expand-fleet.js";

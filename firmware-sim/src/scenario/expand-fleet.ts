@@ -47,7 +47,7 @@ export function expandFleet({ fleet }: Pick<Scenario, "fleet">, random: Random):
 				slowdown: slow.has(i) ? group.stragglers.slowdown : 1,
 				malicious: bad.get(i),
 				firstOnMs: own.uniform() * group.rampHours * 3_600_000,
-				clockErrorMs: 1000 * group.clockSkewSeconds * own.normal(),
+				clockErrorMs: Math.round(1000 * group.clockSkewSeconds * own.normal()),
 				random: own,
 			};
 		});

@@ -9,7 +9,7 @@ export const fleetVerb = defineVerb({
 	name: "fleet",
 	summary: "simulate a fleet: many real devices in one process, or a scenario",
 	description:
-		"Without --scenario: deals a data set to many devices and runs them in this process, each on its own MQTT connection, until the aggregator ends training. With --scenario and --virtual: runs what the file says in virtual time, a week in minutes, checks its invariants and writes a report. docs/fleet.md says how.",
+		"Without --scenario: deals a data set to many devices and runs them in this process, each on its own MQTT connection, until the aggregator ends training. With --scenario: runs what the file says, broker and aggregator included, over real MQTT on shaped links, or with --virtual in virtual time, a week in minutes; checks its invariants and writes a report. docs/fleet.md says how.",
 	options: {
 		url: urlOption,
 		devices: option("N", "devices", z.int().min(1).max(1024).default(8)),
@@ -21,6 +21,11 @@ export const fleetVerb = defineVerb({
 			z.string().min(1).optional(),
 		),
 		virtual: toggle("run the scenario in virtual time"),
+		minutes: option(
+			"N",
+			"without --virtual: minutes into which the lives of the scenario's devices are pressed",
+			z.number().positive().max(1440).default(2),
+		),
 		calibrate: toggle("only measure the times of a step for the scenario on this machine, and print them for its file"),
 		output: option(
 			"FILE",
@@ -46,6 +51,10 @@ export const fleetVerb = defineVerb({
 		{
 			command: "psgl fleet --scenario hospital-network --virtual --seed 1 -o report.html",
 			does: "a week of 10,000 devices in virtual time, with its report",
+		},
+		{
+			command: "psgl fleet --scenario ward-faults --minutes 3 -o report.html",
+			does: "a day of a ward in three minutes: production devices over real MQTT on slow links that break",
 		},
 	],
 	run: async (options, context) =>

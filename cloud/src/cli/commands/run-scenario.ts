@@ -1,9 +1,10 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { type FleetRecord, readScenario } from "@psgl/firmware-sim";
-import { ConfigError, withThreads } from "@psgl/sdk";
+import { withThreads } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { writeOutput } from "../../files/write-output.js";
+import { runRealScenario } from "../../fleet/run-real-scenario.js";
 import { calibrateScenario, simulateScenario } from "../../fleet/simulate-scenario.js";
 import { fleetReport } from "../../fleet-report/fleet-report.js";
 import { defaultThreads } from "../common-options.js";
@@ -16,6 +17,7 @@ interface ScenarioValues {
 	readonly scenario: string;
 	readonly virtual: boolean;
 	readonly calibrate: boolean;
+	readonly minutes: number;
 	readonly output: string;
 	readonly seed: number;
 	readonly threads?: number | undefined;
@@ -24,13 +26,6 @@ interface ScenarioValues {
 /** Runs a scenario, writes its report and prints its invariants; the exit code tells whether one is broken. */
 export async function runScenarioVerb(options: ScenarioValues, { output, signal }: VerbContext): Promise<number> {
 	const { seed, threads = defaultThreads() } = options;
-	if (!options.virtual && !options.calibrate) {
-		throw new ConfigError("PSGL_OPTION_CONFLICT", {
-			what: "a scenario runs in virtual time",
-			got: "--scenario without --virtual",
-			expected: "--virtual, or --calibrate",
-		});
-	}
 	const scenario = await readScenario(scenarioFile(options.scenario));
 	const runtime = withThreads(nodeRuntime, threads);
 	if (options.calibrate) {
@@ -42,7 +37,10 @@ export async function runScenarioVerb(options: ScenarioValues, { output, signal 
 	const bar = output.progress(scenario.name, 100);
 	const onProgress = (share: number) => bar.update(Math.floor(100 * share));
 	const run = { seed, runtime, threads, onProgress, signal };
-	const record = await simulateScenario(scenario, run).finally(() => bar.stop());
+	const running = options.virtual
+		? simulateScenario(scenario, run)
+		: runRealScenario(scenario, { ...run, minutes: options.minutes });
+	const record = await running.finally(() => bar.stop());
 	await writeOutput(options.output, fleetReport(record, commandOf(options)));
 	show(output, record);
 	output.print(`Written: ${options.output}`);
@@ -57,8 +55,9 @@ function scenarioFile(given: string): string {
 	return join(dirname(entry), "..", "scenarios", `${given}.json`);
 }
 
-function commandOf({ scenario, virtual, seed, threads }: ScenarioValues): string {
-	const parts = ["psgl fleet --scenario", scenario, ...(virtual ? ["--virtual"] : []), "--seed", String(seed)];
+function commandOf({ scenario, virtual, minutes, seed, threads }: ScenarioValues): string {
+	const how = virtual ? ["--virtual"] : ["--minutes", String(minutes)];
+	const parts = ["psgl fleet --scenario", scenario, ...how, "--seed", String(seed)];
 	return [...parts, ...(threads === undefined ? [] : ["--threads", String(threads)])].join(" ");
 }
 
