@@ -56,7 +56,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Calibratio
 		};
 		for (let turn = 0; turn < turns + 2; turn++) {
 			signal?.throwIfAborted();
-			const batch = await timed("forwardMs", () => device.forward(batchSize));
+			using batch = await timed("forwardMs", () => device.forward(batchSize));
 			const part = { smashed: batch.smashed, labels: batch.labels };
 			const group = Array.from({ length: groupSize }, () => part);
 			const { next, parts } = await timed("serverStepMs", () => server.train(state, group, 0.001));

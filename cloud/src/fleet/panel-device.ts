@@ -13,9 +13,8 @@ import type { Dataset } from "@psgl/sdk/sources";
 
 type Vector = Tensor<"float32">;
 
-/** A batch on its way through a device. */
-export interface PanelBatch {
-	readonly indices: Uint32Array;
+/** A batch on its way through a device. Disposing of it gives the memory of its forward pass back. */
+export interface PanelBatch extends Disposable {
 	readonly smashed: Vector;
 	readonly labels: Tensor<"int64">;
 	/** Makes the device's step with the gradient that came back. */
@@ -76,21 +75,22 @@ export class PanelDevice {
 			dropoutSeed: dropoutSeed(this.#random, this.state.steps + 1),
 			...(this.#perturbations && { delta: this.#perturbations.read(indices) }),
 		};
-		const { smashed, map } = await this.#segment.run("client/forward", inputs);
+		const pass = await this.#segment.forward(inputs, true);
 		const learn = async (cutGradient: Vector, learningRate: number): Promise<void> => {
-			const out = await this.#segment.run("client/train", {
+			const feeds = {
 				...inputs,
-				...(map && { map }),
+				...(pass.map && { map: pass.map }),
 				y: labels,
 				cutGradient,
 				learningRate: scalar(learningRate),
 				headLearningRate: scalar(learningRate * manifest.headLearningRateFactor),
 				robustBudget: scalar(manifest.robustBudget),
-			});
+			};
+			const out = await this.#segment.train(feeds, pass);
 			this.state.advance(out);
 			if (out.next_delta !== undefined) this.#perturbations?.write(indices, out.next_delta as Vector);
 		};
-		return { indices, smashed: smashed as Vector, labels, learn };
+		return { smashed: pass.smashed, labels, learn, [Symbol.dispose]: () => pass[Symbol.dispose]() };
 	}
 
 	#next(count: number): Uint32Array {

@@ -24,6 +24,13 @@ export interface PanelLearnerOptions {
 	readonly threads: number;
 }
 
+interface SentBatch {
+	readonly device: string;
+	readonly batch: PanelBatch;
+	/** As it arrived. */
+	readonly smashed: Tensor<"float32">;
+}
+
 /** Most pictures that are drawn for the panel, whatever its devices hold. */
 const maxSamples = 16_384;
 
@@ -178,11 +185,20 @@ export class PanelLearner implements FleetLearner, AsyncDisposable {
 
 	async #step(devices: readonly PanelDevice[], rate: number): Promise<void> {
 		const { training } = this.#options.scenario;
-		const sent: { readonly device: string; readonly batch: PanelBatch; readonly smashed: Tensor<"float32"> }[] = [];
+		const sent: SentBatch[] = [];
 		for (const device of devices) {
 			const batch = await device.forward(training.batchSize);
 			sent.push({ device: device.id, batch, smashed: await this.#travel(batch.smashed) });
 		}
+		try {
+			await this.#learn(sent, rate);
+		} finally {
+			for (const { batch } of sent) batch[Symbol.dispose]();
+		}
+	}
+
+	async #learn(sent: readonly SentBatch[], rate: number): Promise<void> {
+		const { training } = this.#options.scenario;
 		const outliers = training.outlierGuard ? new Set(this.#guard.judge(sent).map(({ index }) => index)) : undefined;
 		const taken = sent.filter((_, i) => !outliers?.has(i));
 		if (taken.length === 0) return;
