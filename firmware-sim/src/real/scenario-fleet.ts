@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { ClientSegmentCache, type Clock, LimitError, type Runtime, seededRandom } from "@psgl/sdk";
+import { ClientSegmentCache, type Clock, type Runtime, seededRandom } from "@psgl/sdk";
 import { type DataSplits, Dataset } from "@psgl/sdk/sources";
 import { dealSplits, type Share } from "../deal-splits.js";
 import { expandFleet } from "../scenario/expand-fleet.js";
@@ -24,6 +24,9 @@ export interface ScenarioFleetOptions {
 
 /** Milliseconds after which a device that gave up is started again, as a supervisor does it. */
 const restartAfterMs = 1000;
+
+/** A device's outbox was full, or a message in it too old. */
+const overflows = ["PSGL_OUTBOX_FULL", "PSGL_OUTBOX_EXPIRED"];
 
 /** The devices of a scenario over real MQTT: production devices on shaped links, whose power comes and goes as the scenario says. */
 export class ScenarioFleet implements AsyncDisposable {
@@ -134,7 +137,7 @@ export class ScenarioFleet implements AsyncDisposable {
 	#onFailed(real: RealDevice, error: unknown): void {
 		const code = error instanceof Error && "code" in error ? String(error.code) : "other";
 		this.failures[code] = (this.failures[code] ?? 0) + 1;
-		if (error instanceof LimitError && code.startsWith("PSGL_OUTBOX_")) this.recorder.outboxOverflows++;
+		if (overflows.includes(code)) this.recorder.outboxOverflows++;
 		const { signal } = this.#ending;
 		const again = this.#options.clock.sleep(restartAfterMs, signal).then(
 			() => real.again(),
