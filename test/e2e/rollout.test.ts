@@ -119,6 +119,7 @@ test("a model reaches part of the fleet, stays there over a restart, reaches all
 
 	cloud = await startCloud(models.stable, { rounds: 0 }, { port, rolloutFolder: folder });
 	t.like(rolloutOf(cloud).status(), { phase: "running", percentage, candidate: good, failed: [] });
+	t.like(await cloud.events.next("rollout"), { cause: "resumed", phase: "running", percentage });
 	await Promise.all(members.map(({ device }) => device.ready()));
 	for (const { device } of members) while ((await device.infer(x)).source !== "aggregator");
 	await decideAs(t, members, inGroup);

@@ -14,7 +14,7 @@ import { newSigner, releaseText, rootOf } from "../helpers/signers.js";
 import { smallDataset, smallModel } from "../helpers/small-model.js";
 
 const id = "ward-3-pi";
-const { maxStarts, confirmUses } = slotLimits;
+const { maxStarts, confirmUses, rejectedKept } = slotLimits;
 const version2: Terms = { protocol: 2 };
 const x = smallDataset(2).batch([0, 1]).x;
 
@@ -192,6 +192,22 @@ test("a model that failed is not tried again after a restart; another one is", a
 	await using other = await start(aggregator.url, records);
 	await other.reported("trial");
 	t.is(other.device.artifact, await sha256(good));
+});
+
+test("rejectedKept: the last models that failed are remembered, the oldest gives way", async (t) => {
+	const records = await withOldModel();
+	const { encode, decode } = await import("cborg");
+	const slots = decode(records.get("slots") as Uint8Array) as { readonly rejected: readonly { digest: string }[] };
+	const failed = Array.from({ length: rejectedKept }, (_, i) => ({ digest: `${i}`.repeat(64), code: "C", what: "w" }));
+	records.set("slots", encode({ ...slots, rejected: failed }));
+	await using aggregator = await serving(worse);
+	await using started = await start(aggregator.url, records);
+	await started.reported("rejected");
+	const { rejected } = decode(records.get("slots") as Uint8Array) as typeof slots;
+	t.deepEqual(
+		rejected.map(({ digest }) => digest),
+		[...failed.slice(1).map(({ digest }) => digest), await sha256(worse)],
+	);
 });
 
 test("a process that ends again and again with a new model comes back with the old one", async (t) => {

@@ -271,6 +271,7 @@ export class Aggregator implements AsyncDisposable {
 
 	async #train(resumed: { readonly runtime: string; readonly damaged: number } | undefined): Promise<AggregatorResult> {
 		const { artifact, runtime } = this.#options;
+		this.#desk.tellResumed();
 		if (resumed !== undefined) {
 			const { runtime: writtenBy, damaged } = resumed;
 			this.#emit({ type: "resumed", round: this.round, sameRuntime: writtenBy === engineOf(this.#options), damaged });

@@ -46,6 +46,12 @@ export class ReleaseDesk implements UplinkHandler {
 		};
 	}
 
+	/** Tells of a roll-out that goes on from before this process. */
+	tellResumed(): void {
+		const status = this.#rollout?.status();
+		if (status !== undefined && status.phase !== "none") this.#tell(status, "resumed", undefined);
+	}
+
 	async onMessage(received: Received<DeviceMessage>, entries: Entries): Promise<void> {
 		const { message } = received;
 		const candidate = this.#isForCandidate(message) ? this.#candidate : undefined;

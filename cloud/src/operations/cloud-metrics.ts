@@ -109,7 +109,7 @@ export class CloudMetrics {
 				const { phase, percentage, devices, cause } = event;
 				this.#rolloutPercentage.set(phase === "rolled-back" ? 0 : percentage);
 				for (const [state, count] of Object.entries(devices)) this.#rolloutDevices.set({ state }, count);
-				if (phase === "rolled-back" && cause !== "device") this.#rollbacks.inc({ cause });
+				if (phase === "rolled-back" && (cause === "order" || cause === "automatic")) this.#rollbacks.inc({ cause });
 				break;
 			}
 			case "resumed":

@@ -14,6 +14,7 @@ const orderSchema = z.discriminatedUnion("order", [
 	z.strictObject({ order: z.literal("percentage"), percentage: z.number() }),
 	z.strictObject({ order: z.literal("halt") }),
 	z.strictObject({ order: z.literal("rollback") }),
+	z.strictObject({ order: z.literal("status") }),
 ]);
 
 /** What an operator wants of the roll-out of a running cloud. `artifact`: path of the candidate. */
@@ -113,6 +114,8 @@ async function follow(rollout: Rollout, order: RolloutOrder): Promise<RolloutSta
 			return rollout.halt();
 		case "rollback":
 			return rollout.rollback();
+		case "status":
+			return rollout.status();
 	}
 }
 

@@ -35,8 +35,8 @@ export interface RolloutStatus {
 	readonly failed: readonly string[];
 }
 
-/** What changed a roll-out: an order, what a device told, or that too many devices failed. */
-export type RolloutCause = "order" | "device" | "automatic";
+/** What changed a roll-out: an order, what a device told, that too many devices failed, or that the process began anew. */
+export type RolloutCause = "order" | "device" | "automatic" | "resumed";
 
 export interface RolloutOptions<C extends Candidate> {
 	readonly folder: RolloutFolder;

@@ -80,6 +80,7 @@ test("a roll-out by command: begun, refused where it makes no sense, over a kill
 	t.teardown(() => second.child.kill("SIGKILL"));
 	t.like(await order("--candidate new.psgl --percentage 5"), { exitCode: 2, code: "PSGL_ROLLOUT_UNDER_WAY" });
 	t.like(await order("--candidate nowhere.psgl --percentage 5"), { exitCode: 2, code: "PSGL_ROLLOUT_READ" });
+	t.like(await order("--wait 20"), { taken: true, phase: "running", percentage: 100, candidate });
 	t.like(await order("--percentage 99"), { taken: true, phase: "running", percentage: 99, candidate });
 	t.like(await order("--rollback"), { taken: true, phase: "rolled-back", automatic: false });
 	await has(old);

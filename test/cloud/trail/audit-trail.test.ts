@@ -107,6 +107,22 @@ test("entries beyond the limit are counted, not kept", async (t) => {
 	t.like(JSON.parse(last), { event: "end", suppressed: 25 });
 });
 
+test("trailHeadMs: the head is signed anew with the first entry after that time, not before", async (t) => {
+	const folder = await written(t, 2);
+	const clock = new ManualClock(Date.UTC(2030, 0, 1));
+	await using trail = await AuditTrail.open(folder, clock);
+	const signed = async () => {
+		trail.append("round", { round: 1 });
+		await trail.flushed();
+		return (await verifyTrail(folder)).signedEntries;
+	};
+	t.is(await signed(), 2);
+	await clock.advance(cloudLimits.trailHeadMs - 1);
+	t.is(await signed(), 2);
+	await clock.advance(1);
+	t.is(await signed(), 5);
+});
+
 test("refusals of one minute are told up to the limit, the rest counted; texts are cut", async (t) => {
 	const folder = await temporaryFolder(t);
 	const clock = new ManualClock(Date.UTC(2030, 0, 1));

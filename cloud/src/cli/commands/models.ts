@@ -94,6 +94,7 @@ const rolloutVerb = defineVerb({
 			does: "begin with a tenth of the devices",
 		},
 		{ command: "psgl models rollout --percentage 50", does: "go on to half of them" },
+		{ command: "psgl models rollout", does: "see how it stands" },
 		{ command: "psgl models rollout --rollback", does: "take it back everywhere" },
 	],
 	run: async (options, context) => (await import("./run-models-rollout.js")).runModelsRollout(options, context),

@@ -33,6 +33,7 @@ export async function runModelsRollout(options: RolloutValues, { output, signal 
 
 function orderOf({ candidate, percentage, halt, rollback }: RolloutValues): RolloutOrder {
 	const ways = [percentage !== undefined, halt, rollback].filter((way) => way).length;
+	if (ways === 0 && candidate === undefined) return { order: "status" };
 	if (ways === 1) {
 		if (percentage !== undefined && candidate !== undefined)
 			return { order: "start", artifact: resolve(candidate), percentage };
@@ -41,11 +42,13 @@ function orderOf({ candidate, percentage, halt, rollback }: RolloutValues): Roll
 	}
 	throw new ConfigError("PSGL_OPTION", {
 		what: "it is not clear what is to become of the roll-out",
-		expected: "one of --percentage (with --candidate to begin one), --halt and --rollback",
+		expected:
+			"one of --percentage (with --candidate to begin one), --halt and --rollback, or none to see how it stands",
 	});
 }
 
 function describe({ phase, percentage, candidate, devices, failed }: RolloutStatus): string {
+	if (candidate === undefined) return "No roll-out";
 	const told = Object.entries(devices).map(([state, count]) => `${state} ${count}`);
 	const on = failed.length === 0 ? "" : `\nFailed on ${failed.slice(0, 20).join(", ")}`;
 	return `Roll-out of ${candidate?.slice(0, 12)}: ${phase}, ${percentage} % of the devices; ${told.join(", ")}${on}`;
