@@ -104,6 +104,7 @@ const wrongHeaders: Record<string, unknown> = {
 	"too many dimensions": batchHeader({}, { dims: [1, 1, 1, 1, 1, 2] }),
 	"a huge dimension": batchHeader({}, { dims: [2 ** 40, 1] }),
 	"an element type that does not travel": batchHeader({}, { dtype: "float64" }),
+	"too many classes": { ...samples.hello, classes: protocolLimits.maxClasses + 1 },
 	"too many digests": { ...samples.hello, artifacts: Array(17).fill(samples.hello.artifacts[0]) },
 	"a maximum below the smallest": { ...samples.hello, maxMessageBytes: 1024 },
 	"too many losses": { ...batchHeader(), type: "gradient", losses: Array(17).fill(0) },

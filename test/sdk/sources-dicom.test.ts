@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, truncate, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { DataError, LimitError } from "@psgl/sdk";
 import { dicomLimits, readDicom, transferSyntaxes } from "@psgl/sdk/sources/dicom";
@@ -297,4 +297,17 @@ withShared("a file cut off anywhere gives a typed error, and the next file decod
 
 test("every transfer syntax has a codec, and their ids differ", (t) => {
 	t.is(new Set(transferSyntaxes.map(({ uid }) => uid)).size, transferSyntaxes.length);
+});
+
+test("maxFileBytes, maxFrameValues: a longer file is refused before it is read, a larger frame before it is decoded", async (t) => {
+	const file = join(await temporaryFolder(t), "long.dcm");
+	await writeFile(file, dicomBytes({ pixels: words(sixteen) }));
+	await truncate(file, dicomLimits.maxFileBytes + 1);
+	const long = await t.throwsAsync(readDicom(file), { instanceOf: LimitError });
+	t.is(long?.code, "PSGL_DICOM_LIMIT");
+	const side = Math.sqrt(dicomLimits.maxFrameValues);
+	const large = dicomBytes({ pixels: words(sixteen), elements: [...squareOf(side, 16), [0x00280010, "US", side + 1]] });
+	t.is((await t.throwsAsync(readDicom(large), { instanceOf: LimitError }))?.code, "PSGL_DICOM_LIMIT");
+	const most = dicomBytes({ pixels: words(sixteen), elements: squareOf(side, 16) });
+	t.is((await readDicom(most)).format.rows, side, "a frame of the limit's size is for its decoder to judge");
 });
