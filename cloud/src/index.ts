@@ -68,6 +68,7 @@ export { AuditFiles } from "./operations/board/audit-files.js";
 export { RoundFile } from "./operations/board/round-file.js";
 export { CloudMetrics, type MetricDescription } from "./operations/cloud-metrics.js";
 export { Operations, type OperationsOptions } from "./operations/operations.js";
+export { OperationsLog, type OperationsLogOptions } from "./operations/operations-log.js";
 export { OperationsPage, type OperationsPageOptions } from "./operations/operations-page.js";
 export type { ServerCertificate } from "./operations/operations-server.js";
 export {

@@ -7,5 +7,5 @@ import { projectFolder } from "../helpers/run-cli.js";
 test("docs/metrics.md has every metric, as the sources have it", async (t) => {
 	const page = await metricsPage();
 	t.is(await readFile(join(projectFolder, "docs/metrics.md"), "utf8"), page, "run npm run metrics-table");
-	t.regex(page, /`psgl_payload_bytes_total` \| counter \| direction/);
+	t.regex(page, /`psgl_payload_bytes_total` \| counter \| bytes \| direction/);
 });

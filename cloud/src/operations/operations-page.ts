@@ -91,7 +91,7 @@ export class OperationsPage implements AsyncDisposable {
 			cloud: () => this.#cloud,
 		};
 		this.#doorman = new Doorman({ users, sessions, secure: tls !== undefined, port: () => this.#server?.port ?? 0 });
-		this.#router = new Router([], this.#doorman);
+		this.#router = new Router([], this.#doorman, options.onError);
 		this.#ticking = setInterval(() => this.#events.push({ type: "tick" }), limits.eventTickMs).unref();
 	}
 
@@ -112,7 +112,7 @@ export class OperationsPage implements AsyncDisposable {
 		const connections = limits.pageConnections;
 		const answer = page.#answer.bind(page);
 		page.#server = await OperationsServer.start({ host, port, tls, connections, answer });
-		page.#router = new Router(apiRoutes(page.#context, page.#doorman.cookieName), page.#doorman);
+		page.#router = new Router(apiRoutes(page.#context, page.#doorman.cookieName), page.#doorman, options.onError);
 		return page;
 	}
 

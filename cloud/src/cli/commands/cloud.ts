@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { logLevels } from "../../operations/log-levels.js";
 import { seedOption, threadsOption } from "../common-options.js";
 import { option, toggle } from "../options/option.js";
 import { storeOptions } from "../store-options.js";
@@ -54,6 +55,12 @@ export const cloudVerb = defineVerb({
 			"address the operations page listens on; other than loopback only with --pki",
 			z.string().default("127.0.0.1"),
 		),
+		logFile: option(
+			"FILE",
+			"file that gets what the cloud does as lines of JSON, for whoever collects logs (default: none)",
+			z.string().min(1).optional(),
+		),
+		logLevel: option("LEVEL", "least level of these lines", z.enum(logLevels).default("info")),
 		rounds: option("N", "rounds of training; 0 only answers requests", z.int().min(0).max(1_000_000).default(10)),
 		minDevices: option(
 			"N",

@@ -10,7 +10,8 @@ import type { BrokerTls } from "../../broker/tls.js";
 import { writeOutput } from "../../files/write-output.js";
 import { type FileJournal, type Fsync, openFileJournal } from "../../log/file-journal.js";
 import { createMemoryLog } from "../../log/memory-log.js";
-import { Operations } from "../../operations/operations.js";
+import type { LogLevel } from "../../operations/log-levels.js";
+import { OperationsLog } from "../../operations/operations-log.js";
 import { followOrders } from "../../rollout/rollout-orders.js";
 import { aborted } from "../../scale/aborted.js";
 import type { Ingress } from "../../scale/ingress.js";
@@ -24,6 +25,7 @@ import { formatBytes, formatSeconds } from "../format.js";
 import { openArtifact } from "../open-artifact.js";
 import type { OptionValues } from "../options/option.js";
 import type { Output } from "../output.js";
+import { startOperations } from "../start-operations.js";
 import { openStateFolder, type StateFiles } from "../state-files.js";
 import { openRunStore, type storeOptions } from "../store-options.js";
 import { aggregatorSettings, type trainingOptions } from "../training-options.js";
@@ -44,6 +46,8 @@ interface CloudValues extends OptionValues<typeof trainingOptions>, OptionValues
 	readonly webSocketOrigins?: string | undefined;
 	readonly webPort?: number | undefined;
 	readonly webHost: string;
+	readonly logFile?: string | undefined;
+	readonly logLevel: LogLevel;
 	readonly rounds: number;
 	readonly minDevices: number;
 	readonly seed: number;
@@ -67,9 +71,18 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		version: artifact.manifest.version,
 		psgl: version,
 	});
-	const { host, port, pki, plainOutsideLoopback } = options;
+	const { host, port, pki, plainOutsideLoopback, logFile, logLevel: level } = options;
+	const onError = (error: unknown) => {
+		lines?.error(error);
+		output.error(error);
+	};
+	await using lines =
+		logFile === undefined
+			? undefined
+			: OperationsLog.open({ file: logFile, level, onError: (error) => output.error(error) });
+	lines?.info("started", { artifact: artifact.manifest.name, version: artifact.manifest.version, psgl: version });
 	const tls = pki === undefined ? undefined : await readBrokerTls(pki);
-	await using operations = await startOperations(options, { output, artifact, trail, tls });
+	await using operations = await startOperations(options, { output, artifact, trail, tls, onError });
 	const brokerOptions = {
 		host,
 		port,
@@ -79,6 +92,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		onEvent: (event: BrokerEvent) => {
 			recorder.broker(event);
 			operations.broker(event);
+			lines?.broker(event);
 			showBrokerEvent(output, event);
 		},
 	};
@@ -92,6 +106,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 	const onEvent = (event: AggregatorEvent) => {
 		recorder.aggregator(event);
 		operations.aggregator(event);
+		lines?.aggregator(event);
 	};
 	await using store = await openRunStore(options, artifact, signal);
 	if (store !== undefined) {
@@ -132,7 +147,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 	void follow(aggregator, onEvent);
 	announce(output, broker, aggregator, options);
 	const { rollout } = aggregator;
-	using _orders = rollout && followOrders(files.rollout, rollout, (error) => output.error(error));
+	using _orders = rollout && followOrders(files.rollout, rollout, onError);
 	const progress = new TrainingProgress(output, { label: artifact.manifest.name });
 	for await (const event of aggregator.events()) {
 		progress.show(event);
@@ -169,39 +184,6 @@ async function follow(aggregator: Aggregator, onEvent: (event: AggregatorEvent) 
 	try {
 		for await (const event of aggregator.events()) onEvent(event);
 	} catch {}
-}
-
-async function startOperations(
-	{ metricsPort, webPort, webHost, state }: CloudValues,
-	{ output, artifact, trail, tls }: OperationsParts,
-): Promise<Operations> {
-	const onError = (error: unknown) => output.error(error);
-	const page =
-		webPort === undefined
-			? undefined
-			: { host: webHost, port: webPort, tls, stateFolder: state, artifact, trail, onError };
-	const operations = await Operations.start({ port: metricsPort, version, page });
-	const { url } = operations;
-	if (url !== undefined) output.event("operations", { url }, `Metrics and health: ${url}`);
-	if (operations.page === undefined) return operations;
-	const { url: address } = operations.page;
-	output.event("page", { url: address }, `Operations page: ${address}`);
-	const first = await operations.page.firstLink();
-	if (first === undefined) return operations;
-	const { link, expires } = first;
-	output.event(
-		"first-log-in",
-		{ link, expires },
-		`Nobody has a password yet. Set the first operator's, once, at\n  ${link}`,
-	);
-	return operations;
-}
-
-interface OperationsParts {
-	readonly output: Output;
-	readonly artifact: Artifact;
-	readonly trail: AuditTrail;
-	readonly tls: BrokerTls | undefined;
 }
 
 /** A run that was stopped is not overwritten by accident. @throws ConfigError `PSGL_STATE_EXISTS`. */

@@ -12,11 +12,14 @@ import type { Call, Route } from "./route.js";
 export class Router {
 	readonly #routes: readonly Route[];
 	readonly #doorman: Doorman;
+	readonly #onFault: (error: unknown) => void;
 	#streams = 0;
 
-	constructor(routes: readonly Route[], doorman: Doorman) {
+	/** @param onFault told of what is no fault of the request */
+	constructor(routes: readonly Route[], doorman: Doorman, onFault: (error: unknown) => void) {
 		this.#routes = routes;
 		this.#doorman = doorman;
+		this.#onFault = onFault;
 	}
 
 	/** Answers; what is wrong with a request is an answer too. */
@@ -24,6 +27,7 @@ export class Router {
 		try {
 			await this.#run(request, response, url);
 		} catch (error) {
+			if (!(error instanceof PsglError) && !response.destroyed) this.#onFault(error);
 			if (response.headersSent) {
 				response.destroy();
 				return;
