@@ -17,8 +17,11 @@ export class NatsServers implements AsyncDisposable {
 		this.urls = ports.map((port) => `nats://127.0.0.1:${port}`);
 	}
 
-	/** Resolves when every server listens. A cluster may still have to elect its leader. */
-	static async start(count = 1): Promise<NatsServers> {
+	/**
+	 * Resolves when every server listens. A cluster may still have to elect its leader.
+	 * @param configuration of a single server, with `LISTEN` where its address goes
+	 */
+	static async start(count = 1, configuration?: string): Promise<NatsServers> {
 		const folder = await mkdtemp(join(tmpdir(), "psgl-nats-"));
 		const ports = await freePorts(2 * count);
 		const servers = new NatsServers(folder, ports.slice(0, count));
@@ -27,7 +30,8 @@ export class NatsServers implements AsyncDisposable {
 			const cluster = `cluster { name: test, listen: "127.0.0.1:${ports[count + i]}", routes: [${routes}] }\n`;
 			await writeFile(
 				servers.#config(i),
-				`server_name: n${i}\nlisten: "127.0.0.1:${ports[i]}"\njetstream { store_dir: "${join(folder, `n${i}`)}" }\n${count > 1 ? cluster : ""}`,
+				configuration?.replace("LISTEN", `127.0.0.1:${ports[i]}`) ??
+					`server_name: n${i}\nlisten: "127.0.0.1:${ports[i]}"\njetstream { store_dir: "${join(folder, `n${i}`)}" }\n${count > 1 ? cluster : ""}`,
 			);
 		}
 		await Promise.all(servers.urls.map((_, i) => servers.run(i)));

@@ -8,6 +8,7 @@ import {
 } from "@psgl/cloud";
 import { sha256 } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { slowedRuntime } from "./slowed-runtime.js";
 import { smallModel } from "./small-model.js";
 
 /** What the process is told, as JSON. */
@@ -18,6 +19,11 @@ export interface StoreProcessOptions {
 	readonly port?: number;
 	readonly partitions?: number;
 	readonly settings?: AggregatorSettings;
+	/** Devices each partition waits for, instead of what the settings say. */
+	readonly minDevices?: readonly number[];
+	/** Milliseconds every server step takes longer, where more than this machine's processors is to be measured. */
+	readonly stepMs?: number;
+	readonly leaseMs?: number;
 }
 
 /**
@@ -25,9 +31,9 @@ export interface StoreProcessOptions {
  */
 process.on("disconnect", () => process.exit());
 const options = JSON.parse(process.argv[2] ?? "{}") as StoreProcessOptions;
-const { role, servers, port = 0, partitions = 1, settings = {} } = options;
+const { role, servers, port = 0, partitions = 1, settings = {}, minDevices, stepMs = 0, leaseMs = 1500 } = options;
 const { joint: artifact } = await smallModel();
-const store = await RunStore.open({ servers, artifact: await artifactDigest(artifact), partitions, leaseMs: 1500 });
+const store = await RunStore.open({ servers, artifact: await artifactDigest(artifact), partitions, leaseMs });
 const tell = (message: object) => process.send?.(message);
 tell({ type: "connected" });
 if (role === "ingress") {
@@ -41,7 +47,12 @@ if (role === "ingress") {
 	const stop = new AbortController();
 	await ownPartitions({
 		store,
-		aggregator: () => ({ artifact, runtime: nodeRuntime, settings, keepLog: true }),
+		aggregator: (partition) => ({
+			artifact,
+			runtime: stepMs > 0 ? slowedRuntime(nodeRuntime, stepMs) : nodeRuntime,
+			settings: { ...settings, ...(minDevices && { minDevices: minDevices[partition] as number }) },
+			keepLog: true,
+		}),
 		onOwned: (partition, aggregator, { epoch }) => void follow(aggregator, partition, epoch),
 		onLost: (partition, error) => tell({ type: "lost", partition, code: error?.code }),
 		signal: stop.signal,

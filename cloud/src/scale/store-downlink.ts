@@ -1,7 +1,12 @@
 import type { Subscription } from "@nats-io/transport-node";
+import { systemClock } from "@psgl/sdk";
 import type { Broker } from "../broker/broker.js";
 import { cloudLimits } from "../limits.js";
+import { isUnheard } from "../store/nats-faults.js";
 import type { NatsLink } from "../store/nats-link.js";
+
+/** How often nobody listens for a device before it counts as not being there. */
+const listenAttempts = 3;
 
 const delivered = new Uint8Array([1]);
 const notThere = new Uint8Array([0]);
@@ -16,18 +21,25 @@ export class StoreDownlink implements Pick<Broker, "send"> {
 		this.#run = run;
 	}
 
-	/** Resolves with false when no ingress holds the device, or does not say in time that it took the message. */
+	/** Resolves with false when no ingress holds the device, or none says in time that it took the message: the device asks again. */
 	async send(device: string, payload: Uint8Array): Promise<boolean> {
-		try {
-			await this.#link.ready(AbortSignal.timeout(cloudLimits.storeSendMs));
-			const ask = () =>
-				this.#link.connection.request(downSubject(this.#run, device), payload, { timeout: cloudLimits.storeSendMs });
-			const { data } = await this.#link.call(ask);
-			return data[0] === delivered[0];
-		} catch {
-			// The device asks for what it misses.
-			return false;
+		const subject = downSubject(this.#run, device);
+		const deadline = performance.now() + cloudLimits.storeSendMs;
+		let unheard = 0;
+		while (performance.now() < deadline) {
+			try {
+				await this.#link.ready(AbortSignal.timeout(cloudLimits.storeSendMs));
+				const ask = () => this.#link.connection.request(subject, payload, { timeout: cloudLimits.storeSendMs });
+				const { data } = await this.#link.call(ask);
+				return data[0] === delivered[0];
+			} catch (error) {
+				if (this.#link.isClosed) return false;
+				// An ingress whose server died listens again in a moment; a device that nobody holds is not there.
+				if (isUnheard(error) && ++unheard === listenAttempts) return false;
+			}
+			await systemClock.sleep(cloudLimits.storeReconnectMs);
 		}
+		return false;
 	}
 }
 

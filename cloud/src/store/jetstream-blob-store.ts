@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { KV } from "@nats-io/kv";
 import type { ObjectStore } from "@nats-io/obj";
+import { ConfigError, DataError, systemClock } from "@psgl/sdk";
 import { z } from "zod";
 import { checkedName } from "../blobs/blob-name.js";
 import type { BlobInfo, BlobOptions, BlobStore, PutOptions } from "../blobs/blob-store.js";
@@ -31,9 +32,8 @@ const index = z.strictObject({
 	epoch: z.int().min(0),
 	/** Owners before this one may not write. */
 	fence: z.int().min(0),
-	/** First part of the names of its objects; null where only the fence is left. */
-	object: z.string().nullable(),
-	shards: z.int().min(0),
+	/** Names of the objects that hold its shards in order; null where only the fence is left. */
+	objects: z.array(z.string()).nullable(),
 });
 
 type Index = z.infer<typeof index>;
@@ -42,7 +42,10 @@ interface Found {
 	readonly revision: number;
 }
 
-const nothing: Index = { bytes: 0, sha256: "", epoch: 0, fence: 0, object: null, shards: 0 };
+/** Reads of a blob before it counts as damaged. */
+const readAttempts = 4;
+
+const nothing: Index = { bytes: 0, sha256: "", epoch: 0, fence: 0, objects: null };
 
 /** Blobs in JetStream's object store: objects first, then the entry of an index that makes them the blob, compared and set. */
 export async function openJetStreamBlobStore(options: JetStreamBlobStoreOptions): Promise<BlobStore> {
@@ -66,35 +69,38 @@ class JetStreamBlobStore implements BlobStore {
 	async put(name: string, bytes: Uint8Array, { epoch = 0, signal }: PutOptions = {}): Promise<BlobInfo> {
 		await this.#admitted(name, epoch, signal);
 		const { shardBytes = cloudLimits.blobShardBytes } = this.#options;
-		const object = randomUUID();
-		const shards = Math.ceil(bytes.length / shardBytes);
 		const sha256 = createHash("sha256").update(bytes).digest("hex");
+		const objects: string[] = [];
+		const entry = { bytes: bytes.length, sha256, epoch, fence: epoch, objects };
 		try {
-			for (let i = 0; i < shards; i++) {
-				const shard = bytes.subarray(i * shardBytes, (i + 1) * shardBytes);
-				await this.#call(`put ${name}`, () => this.#objects.putBlob({ name: `${object}.${i}` }, shard), signal);
+			for (let at = 0; at < bytes.length; at += shardBytes) {
+				objects.push(await this.#putShard(name, bytes.subarray(at, at + shardBytes), signal));
 			}
-			const entry = { bytes: bytes.length, sha256, epoch, fence: epoch, object, shards };
 			const { before, revision } = await this.#replace(name, epoch, () => entry, signal);
 			await this.#removeObjects(before);
 			return { name, bytes: bytes.length, sha256, epoch, revision };
 		} catch (error) {
-			await this.#removeObjects({ ...nothing, object, shards });
+			// After a call without an answer the index may name the objects: they stay.
+			if (isStoreFull(error) || error instanceof ConfigError) await this.#removeObjects(entry);
 			throw isStoreFull(error) ? journalFull(`the store, blob ${name}`, error) : error;
 		}
 	}
 
 	async get(name: string, { signal }: BlobOptions = {}): Promise<Uint8Array | undefined> {
-		for (let found = await this.#find(name, signal); found !== undefined; ) {
-			const { entry, revision } = found;
-			if (entry.object === null) return undefined;
-			const bytes = await this.#read(name, entry, signal);
-			if (bytes !== undefined) return bytes;
-			// Replaced while it was read?
-			found = await this.#find(name, signal);
-			if (found?.revision === revision) throw blobMissing(name, "an index without all of its objects");
+		let fault: unknown;
+		// An object that was cut short because a server died while it came, or that was replaced, is looked for again.
+		for (let attempt = 0; attempt < readAttempts; attempt++) {
+			if (attempt > 0) await systemClock.sleep(attempt * cloudLimits.leasePollMs, signal);
+			const found = await this.#find(name, signal);
+			if (found === undefined || found.entry.objects === null) return undefined;
+			try {
+				return await this.#read(name, found.entry, signal);
+			} catch (error) {
+				if (!(error instanceof DataError)) throw error;
+				fault = error;
+			}
 		}
-		return undefined;
+		throw fault;
 	}
 
 	async list(prefix: string, { signal }: BlobOptions = {}): Promise<readonly BlobInfo[]> {
@@ -110,7 +116,7 @@ class JetStreamBlobStore implements BlobStore {
 		const infos: BlobInfo[] = [];
 		for (const name of keys.map((key) => key.replaceAll(".", "/")).filter((each) => each.startsWith(prefix))) {
 			const found = await this.#find(name, signal);
-			if (found === undefined || found.entry.object === null) continue;
+			if (found === undefined || found.entry.objects === null) continue;
 			const { bytes, sha256, epoch } = found.entry;
 			infos.push({ name, bytes, sha256, epoch, revision: found.revision });
 		}
@@ -182,13 +188,13 @@ class JetStreamBlobStore implements BlobStore {
 		return { entry: parsed.data, revision: entry.revision };
 	}
 
-	/** The bytes; undefined when an object is not there. */
-	async #read(name: string, entry: Index, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
+	/** @throws DataError `PSGL_BLOB_MISSING`, `PSGL_BLOB_DAMAGED`. */
+	async #read(name: string, entry: Index, signal: AbortSignal | undefined): Promise<Uint8Array> {
 		const bytes = new Uint8Array(entry.bytes);
 		let at = 0;
-		for (let i = 0; i < entry.shards; i++) {
-			const shard = await this.#call(`get ${name}`, () => this.#objects.getBlob(`${entry.object}.${i}`), signal);
-			if (shard === null) return undefined;
+		for (const object of entry.objects ?? []) {
+			const shard = await this.#call(`get ${name}`, () => this.#objects.getBlob(object), signal);
+			if (shard === null) throw blobMissing(name, "an index without all of its objects");
 			if (at + shard.length > bytes.length) throw blobDamaged(name, "more bytes", `${entry.bytes} bytes`);
 			bytes.set(shard, at);
 			at += shard.length;
@@ -198,11 +204,19 @@ class JetStreamBlobStore implements BlobStore {
 		return bytes;
 	}
 
+	/** An attempt that was given up goes on by itself somewhere: each has a name of its own, so that none spoils another's object. */
+	#putShard(name: string, shard: Uint8Array, signal: AbortSignal | undefined): Promise<string> {
+		const put = async () => {
+			const object = randomUUID();
+			await this.#objects.putBlob({ name: object }, shard);
+			return object;
+		};
+		return this.#call(`put ${name}`, put, signal);
+	}
+
 	/** What stays of a blob nobody can find does no harm. */
-	async #removeObjects({ object, shards }: Index): Promise<void> {
-		for (let i = 0; i < shards && object !== null; i++) {
-			await this.#objects.delete(`${object}.${i}`).catch(() => undefined);
-		}
+	async #removeObjects({ objects }: Index): Promise<void> {
+		for (const object of objects ?? []) await this.#objects.delete(object).catch(() => undefined);
 	}
 
 	/** A call that may hang when servers die in the middle of an object ends in time all the same. */

@@ -35,3 +35,8 @@ export function isPassing(error: unknown): boolean {
 		(error as Error | undefined)?.cause instanceof errors.RequestError
 	);
 }
+
+/** Whether nobody listens on the subject that was asked. */
+export function isUnheard(error: unknown): boolean {
+	return error instanceof errors.RequestError && error.cause instanceof errors.NoRespondersError;
+}

@@ -1,0 +1,22 @@
+import { withPrograms } from "../helpers/outside-program.js";
+import { runScaleOut } from "../scale/scale-out.js";
+
+withPrograms("nats-server")(
+	"npm run scale, small: two aggregators and a NATS server killed in turn lose and double nothing, and the logs give the same weights",
+	async (t) => {
+		const result = await runScaleOut({
+			nodes: 1,
+			aggregators: 2,
+			devices: 6,
+			rounds: 1,
+			batches: 8,
+			kills: true,
+			onProgress: (line) => t.log(line),
+		});
+		const { acknowledged, lost, doubled, bitIdentical, kills } = result;
+		t.deepEqual(
+			{ acknowledged, lost, doubled, bitIdentical, kills },
+			{ acknowledged: 48, lost: 0, doubled: 0, bitIdentical: true, kills: 4 },
+		);
+	},
+);
