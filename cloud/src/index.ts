@@ -79,16 +79,11 @@ export {
 	type NewAuthorityOptions,
 } from "./provision/authority.js";
 export { newRequest } from "./provision/certificate-request.js";
-export {
-	type Candidate,
-	Rollout,
-	type RolloutCause,
-	type RolloutOptions,
-	type RolloutStatus,
-} from "./rollout/rollout.js";
+export { type Candidate, Rollout, type RolloutOptions } from "./rollout/rollout.js";
 export { RolloutFolder } from "./rollout/rollout-folder.js";
 export { isInGroup } from "./rollout/rollout-group.js";
 export { rolloutLimits } from "./rollout/rollout-limits.js";
+export type { RolloutCause, RolloutStatus } from "./rollout/rollout-status.js";
 export { type Ingress, type IngressOptions, startIngress } from "./scale/ingress.js";
 export type { OwnPartitionOptions } from "./scale/own-partition.js";
 export { type OwnPartitionsOptions, ownPartitions } from "./scale/own-partitions.js";

@@ -102,6 +102,24 @@ test("more failures than the limit's share roll it back; fewer do not, and one a
 	}
 });
 
+test("a process that ended before it could roll back does so when it begins anew", async (t) => {
+	const path = await temporaryFolder(t);
+	const first = await openIn(path);
+	await first.start(version(1), 100);
+	for (const id of ["a", "b", "c"]) first.offered(id);
+	for (const id of ["a", "b"]) first.heard(id, digestOf(1), "rejected");
+	await t.throwsAsync(first.halt(), { code: "PSGL_ROLLOUT_NONE" });
+	const file = join(path, "rollout.json");
+	const state = JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>;
+	const { reason, automatic, ...before } = state;
+	t.true(automatic);
+	await writeFile(file, JSON.stringify({ ...before, phase: "running" }));
+	const again = await openIn(path);
+	t.like(again.status(), { phase: "rolled-back", automatic: true, reason });
+	t.is(again.candidate, undefined);
+	t.deepEqual(JSON.parse(await readFile(file, "utf8")), state);
+});
+
 test("orders that cannot be followed are refused, and change nothing", async (t) => {
 	const rollout = await openIn(await temporaryFolder(t));
 	for (const bad of [-1, 101, 1.5, Number.NaN]) {

@@ -1,6 +1,6 @@
 import type { DecisionMetrics } from "@psgl/models";
 import type { HealthMessage, PauseReason } from "@psgl/sdk/protocol";
-import type { RolloutCause, RolloutStatus } from "../rollout/rollout.js";
+import type { RolloutCause, RolloutStatus } from "../rollout/rollout-status.js";
 import type { LedgerCounts } from "./ledger.js";
 
 /** Payload bytes by what they were for. */

@@ -6,7 +6,8 @@ import {
 	type Received,
 	type StatusMessage,
 } from "@psgl/sdk/protocol";
-import type { Rollout, RolloutCause, RolloutStatus } from "../rollout/rollout.js";
+import type { Rollout } from "../rollout/rollout.js";
+import type { RolloutCause, RolloutStatus } from "../rollout/rollout-status.js";
 import { FrontDesk, type FrontDeskOptions } from "./front-desk.js";
 import type { RosterDevice } from "./roster.js";
 import type { Entries } from "./run-record.js";

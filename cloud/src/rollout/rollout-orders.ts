@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { ConfigError, DataError, PsglError } from "@psgl/sdk";
 import { z } from "zod";
 import { writeAtomically } from "../files/write-atomically.js";
-import type { Rollout, RolloutStatus } from "./rollout.js";
+import type { Rollout } from "./rollout.js";
+import type { RolloutStatus } from "./rollout-status.js";
 
 /** Milliseconds between looks at the file of the other side. */
 const pollMs = 500;

@@ -5,7 +5,10 @@ import { badPercentage, failedBefore, noRollout, otherStable, underWay } from ".
 import type { RolloutFolder } from "./rollout-folder.js";
 import { isInGroup } from "./rollout-group.js";
 import { rolloutLimits as limits } from "./rollout-limits.js";
-import type { RolloutDeviceState, RolloutState } from "./rollout-state.js";
+import type { RolloutState } from "./rollout-state.js";
+import type { RolloutCause, RolloutStatus } from "./rollout-status.js";
+
+export type { RolloutCause, RolloutStatus };
 
 /** A model that can be served beside the stable one. */
 export interface Candidate {
@@ -16,27 +19,6 @@ export interface Candidate {
 	/** It is not served, or not any more. */
 	close(): Promise<void>;
 }
-
-/** How a roll-out stands. */
-export interface RolloutStatus {
-	/** `none`: there was none, or it is finished. `halted`: no further device gets the candidate. */
-	readonly phase: "none" | "running" | "halted" | "rolled-back";
-	/** SHA-256 (hex) of the client halves. */
-	readonly stable: string;
-	readonly candidate: string | undefined;
-	/** Of the devices, the part that gets the candidate while the phase is `running`. */
-	readonly percentage: number;
-	/** Why it was rolled back, and whether psgl did that by itself. */
-	readonly reason: string | undefined;
-	readonly automatic: boolean;
-	/** Devices by what became of the candidate on them. */
-	readonly devices: Readonly<Record<RolloutDeviceState, number>>;
-	/** Ids of the devices on which it failed, by name. */
-	readonly failed: readonly string[];
-}
-
-/** What changed a roll-out: an order, what a device told, that too many devices failed, or that the process began anew. */
-export type RolloutCause = "order" | "device" | "automatic" | "resumed";
 
 export interface RolloutOptions<C extends Candidate> {
 	readonly folder: RolloutFolder;
@@ -83,12 +65,18 @@ export class Rollout<C extends Candidate = Candidate> {
 			return rollout;
 		}
 		const { devices, ...facts } = state;
-		if (!over) {
-			rollout.#candidate = await open(await folder.readCandidate());
-			if (rollout.#candidate.artifact !== facts.artifact) throw otherStable(rollout.#candidate.digest, facts.candidate);
-		}
 		rollout.#facts = facts;
 		for (const [device, known] of devices) rollout.#devices.set(device, known);
+		if (over) return rollout;
+		const failure = rollout.#failure;
+		if (failure !== undefined) {
+			// The process ended before it could be rolled back.
+			await rollout.#rollBack(failure, true);
+			return rollout;
+		}
+		const candidate = await open(await folder.readCandidate());
+		if (candidate.artifact !== facts.artifact) throw otherStable(candidate.digest, facts.candidate);
+		rollout.#candidate = candidate;
 		return rollout;
 	}
 
@@ -201,13 +189,17 @@ export class Rollout<C extends Candidate = Candidate> {
 		this.#devices.set(device, told);
 		this.#remember();
 		this.#changed("device");
-		if (told !== "failed") return;
+		const failure = told === "failed" ? this.#failure : undefined;
+		if (failure === undefined) return;
+		this.#order(() => this.#rollBack(failure, true)).catch((error: DataError) => this.#unwritten(error));
+	}
+
+	/** Why it has to be rolled back; undefined while it does not. */
+	get #failure(): string | undefined {
 		const { trial, confirmed, failed } = this.#devices.counts;
-		const heardOf = trial + confirmed + failed;
-		if (failed >= limits.minFailures && failed / heardOf > limits.maxFailedShare) {
-			const reason = `failed on ${failed} of ${heardOf} devices`;
-			this.#order(() => this.#rollBack(reason, true)).catch((error: DataError) => this.#unwritten(error));
-		}
+		const told = trial + confirmed + failed;
+		const isOver = failed >= limits.minFailures && failed / told > limits.maxFailedShare;
+		return isOver ? `failed on ${failed} of ${told} devices` : undefined;
 	}
 
 	async #rollBack(reason: string, automatic: boolean): Promise<RolloutStatus> {

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { ConfigError } from "@psgl/sdk";
-import type { RolloutStatus } from "../../rollout/rollout.js";
 import { answerTo, leaveOrder, type RolloutOrder } from "../../rollout/rollout-orders.js";
+import type { RolloutStatus } from "../../rollout/rollout-status.js";
 import { stateFiles } from "../state-files.js";
 import type { VerbContext } from "../verb.js";
 
