@@ -25,6 +25,8 @@ export interface Answers {
 		readonly weights: number;
 		readonly devicesOnline: number;
 		readonly devicesNeeded: number;
+		readonly bytesUp: number;
+		readonly bytesDown: number;
 		readonly streams: readonly string[];
 		readonly settings: Readonly<Record<string, unknown>>;
 	};

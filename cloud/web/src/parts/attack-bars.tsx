@@ -2,11 +2,12 @@ import type { Audit } from "../api.js";
 import { figure } from "../format.js";
 import { useWidth } from "./use-width.js";
 
-const [row, left, right, top, bottom] = [30, 150, 24, 26, 24];
+const [row, right, top, bottom] = [30, 24, 26, 24];
 
 /** Similarity of what each attack rebuilt, from the mean sample on; a tick marks the same attack without a defence. */
 export function AttackBars({ audit }: { audit: Audit }) {
 	const { ref, width } = useWidth(640);
+	const left = width < 480 ? 110 : 150;
 	const { anchors, reconstructions, similarity } = audit;
 	const mean = anchors.mean ?? 0;
 	const bars = reconstructions.toSorted((a, b) => (b.defended.similarity ?? 0) - (a.defended.similarity ?? 0));
@@ -41,7 +42,7 @@ export function AttackBars({ audit }: { audit: Audit }) {
 						value !== null && (
 							<g key={name}>
 								<line class="anchor" x1={x(value)} y1={top - 8} x2={x(value)} y2={height - bottom} />
-								<text x={x(value)} y={top - 13} text-anchor="middle">
+								<text x={x(value)} y={top - 13} text-anchor="end">
 									{name} {figure(value, 2)}
 								</text>
 							</g>

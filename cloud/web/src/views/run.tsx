@@ -35,8 +35,6 @@ export function Run({ user }: ViewProps) {
 	});
 	if (run === undefined) return <Failure of={failure} />;
 	const rounds = past?.rounds ?? [];
-	const last = rounds.at(-1);
-	const best = rounds.findLast((round) => round.best);
 	const [tone, name] = states[run.state];
 	return (
 		<>
@@ -56,6 +54,38 @@ export function Run({ user }: ViewProps) {
 					</ConfirmButton>
 				)}
 			</div>
+			{run.roundsPlanned === 0 && rounds.length === 0 ? (
+				<Serving run={run} />
+			) : (
+				<Training run={run} rounds={rounds} steps={[...(before?.steps ?? []), ...steps].slice(-stepsShown)} />
+			)}
+		</>
+	);
+}
+
+/** A cloud that trains nothing. */
+function Serving({ run }: { run: Answers["/run"] }) {
+	return (
+		<Tiles>
+			<Tile name="Training" value="none" note="it answers requests with a trained model" />
+			<Tile name="Devices on line" value={count(run.devicesOnline)} />
+			<Tile name="Data up" value={bytes(run.bytesUp)} note={`down ${bytes(run.bytesDown)}`} />
+		</Tiles>
+	);
+}
+
+interface TrainingProps {
+	readonly run: Answers["/run"];
+	readonly rounds: readonly RoundFigures[];
+	readonly steps: readonly StepFigures[];
+}
+
+/** How training goes. */
+function Training({ run, rounds, steps }: TrainingProps) {
+	const last = rounds.at(-1);
+	const best = rounds.findLast((round) => round.best);
+	return (
+		<>
 			<Tiles>
 				<Tile
 					name="Round"
@@ -74,7 +104,7 @@ export function Run({ user }: ViewProps) {
 					note={last && `learning rate ${last.learningRate.toPrecision(2)}`}
 				/>
 				<Tile name="Devices on line" value={count(run.devicesOnline)} note={last && `${last.devicesTrained} trained`} />
-				<Tile name="Data up" value={bytes(last?.bytesUp ?? 0)} note={`down ${bytes(last?.bytesDown ?? 0)}`} />
+				<Tile name="Data up" value={bytes(run.bytesUp)} note={`down ${bytes(run.bytesDown)}`} />
 			</Tiles>
 			<div class="grid">
 				<Card title="Accuracy on validation data">
@@ -100,7 +130,7 @@ export function Run({ user }: ViewProps) {
 				>
 					<LineChart
 						label="Loss of the last steps by stream"
-						series={bySteps([...(before?.steps ?? []), ...steps].slice(-stepsShown), run.streams)}
+						series={bySteps(steps, run.streams)}
 						xName="step"
 						format={loss}
 					/>

@@ -25,6 +25,8 @@ export function runRoutes(context: ApiContext): readonly Route[] {
 				roundsPlanned: count,
 				weights: count.describe("version of the weights decisions are made with"),
 				devicesOnline: count,
+				bytesUp: count.describe("payload bytes from devices since the cloud started"),
+				bytesDown: count,
 				devicesNeeded: count.describe("devices that have to be there; 0 while nothing waits for them"),
 				streams: z.array(z.string()),
 				settings: z.record(z.string(), z.unknown()).describe("of training"),
@@ -33,7 +35,9 @@ export function runRoutes(context: ApiContext): readonly Route[] {
 				const { aggregator } = running(context);
 				const { devicesNeeded, endReason = null, state, roundsPlanned } = run;
 				const { round, model: weights, settings } = aggregator;
-				const devicesOnline = aggregator.devices().filter(({ state }) => state === "online").length;
+				const devices = aggregator.devices();
+				const devicesOnline = devices.filter(({ state: now }) => now === "online").length;
+				const sum = (of: "bytesUp" | "bytesDown") => devices.reduce((total, device) => total + device[of], 0);
 				return {
 					program: version,
 					model: model.name,
@@ -44,6 +48,8 @@ export function runRoutes(context: ApiContext): readonly Route[] {
 					weights,
 					devicesOnline,
 					devicesNeeded,
+					bytesUp: sum("bytesUp"),
+					bytesDown: sum("bytesDown"),
 					streams: model.streams,
 					settings: { ...settings },
 				};
