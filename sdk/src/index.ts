@@ -13,6 +13,7 @@ export { deviceTimes } from "./device/device-times.js";
 export { dropoutSeed } from "./device/dropout-seed.js";
 export { GradientScrutiny, type ScrutinyVerdict, scrutinyLimits } from "./device/gradient-scrutiny.js";
 export type { Decision, InferOptions } from "./device/inference.js";
+export type { LocalAccuracy } from "./device/local-trust.js";
 export type { ModelReport } from "./device/model-report.js";
 export { PerturbationStore, type PerturbationStoreOptions } from "./device/perturbation-store.js";
 export type { Preview } from "./device/preview.js";

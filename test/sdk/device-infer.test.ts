@@ -74,6 +74,32 @@ test("keeps answers apart, and ignores those of another session", async (t) => {
 	t.is((await first).arrived, 0.9);
 });
 
+test("a decision of the local head tells how it does on the device's own last labelled samples", async (t) => {
+	const clock = new ManualClock();
+	const validation = smallDataset(70, 4);
+	for (const data of [{ train: smallDataset(10), validation }, { train: validation }]) {
+		await using run = await start({}, { clock, inferTimeoutMs: 1000, data });
+		const late = run.device.infer(x);
+		await run.aggregator.expect("infer");
+		await clock.advance(1000);
+		const { localAccuracy } = await late;
+		// All but the first six of seventy, asked one after the other.
+		let right = 0;
+		for (let i = 6; i < 70; i++) {
+			const deciding = run.device.infer(validation.batch([i]).x);
+			await run.aggregator.expect("infer");
+			await clock.advance(1000);
+			if ((await deciding).classes[0] === validation.labels[i]) right++;
+		}
+		t.deepEqual(localAccuracy, { accuracy: right / 64, samples: 64, trainedOn: data.train === validation });
+	}
+	await using bare = await start({}, { clock, inferTimeoutMs: 1000, data: undefined });
+	const late = bare.device.infer(x);
+	await bare.aggregator.expect("infer");
+	await clock.advance(1000);
+	t.like(await late, { source: "local-head", localAccuracy: undefined });
+});
+
 test("the local head decides when no answer comes in time, when it is refused, and when it does not fit", async (t) => {
 	const clock = new ManualClock();
 	await using run = await start({}, { clock, inferTimeoutMs: 1000 });

@@ -1,5 +1,5 @@
 import type { ResourceBudget } from "@psgl/sdk";
-import { resourceBudgetSchema } from "@psgl/sdk/budget";
+import { providers, resourceBudgetSchema } from "@psgl/sdk/budget";
 import { z } from "zod";
 import { defaultThreads, threadsOption } from "./common-options.js";
 import { type OptionValues, option, toggle } from "./options/option.js";
@@ -10,6 +10,11 @@ const bytesPerMiB = 2 ** 20;
 /** What of its machine a device may use. */
 export const budgetOptions = {
 	threads: threadsOption,
+	provider: option(
+		"NAME",
+		"where ONNX Runtime computes: cpu, cuda, tensorrt or webgpu; cpu where that cannot be used, with a line that says why",
+		z.enum(providers).default("cpu"),
+	),
 	memory: option(
 		"MIB",
 		"memory the process may take: training batches shrink until they fit, a model that cannot is refused (default: any)",

@@ -27,6 +27,12 @@ export class DeviceProgress {
 		this.#output.event("model", { device: this.#device, ...report }, modelLine(this.#device, report));
 	}
 
+	/** The processor computes in place of the execution provider that was named. */
+	fallback(provider: string, reason: string): void {
+		const line = `${this.#device}: ${provider} cannot be used, the processor computes: ${reason}`;
+		this.#output.event("provider-fallback", { device: this.#device, provider, reason }, line);
+	}
+
 	training(event: DeviceEvent): void {
 		// The link tells of itself already.
 		if (isLinkEvent(event)) return;

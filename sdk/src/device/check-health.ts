@@ -68,7 +68,8 @@ async function outputs(model: ClientModel, x: Tensor<"float32">) {
 	return { smashed, localScores };
 }
 
-async function localAccuracy(model: ClientModel, samples: Dataset): Promise<number> {
+/** Share of the device's last labelled samples that the local head gets right. */
+export async function localAccuracy(model: ClientModel, samples: Dataset): Promise<number> {
 	const { x, y } = lastSamples(samples);
 	const localScores = await localScoresOf(model, x);
 	return countRight(localScores.data, y, model.segment.artifact.manifest.classes.length) / (x.dims[0] as number);

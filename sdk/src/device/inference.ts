@@ -27,6 +27,7 @@ import type { DeviceSettings } from "./device-options.js";
 import { requireFeatures, tailScores } from "./device-tail.js";
 import type { Enrolment } from "./enrolment.js";
 import { leftOutError } from "./left-out.js";
+import { type LocalAccuracy, localTrust } from "./local-trust.js";
 
 /** What is in a batch of samples. */
 export interface Decision {
@@ -44,6 +45,8 @@ export interface Decision {
 	readonly arrived: number;
 	/** Version of the weights. */
 	readonly model: number;
+	/** Of the local head, where it decided and the device has labelled samples. */
+	readonly localAccuracy?: LocalAccuracy | undefined;
 	/** Why nothing was sent: the disclosure ledger does not allow a release of at least one of the samples. */
 	readonly withheld?: LimitError | undefined;
 }
@@ -121,8 +124,10 @@ export class Inference {
 			const decision = fromScores(scored, size, several);
 			if (decision !== undefined) return decision;
 		}
+		const localAccuracy = await localTrust(model, this.#settings.data);
 		return {
 			source: "local-head",
+			...(localAccuracy && { localAccuracy }),
 			...(released?.withheld && { withheld: released.withheld }),
 			...decided(localScores.data, size[1], several),
 			scores: localScores,

@@ -1,11 +1,15 @@
 import { setImmediate } from "node:timers/promises";
 import { ArtifactError, ShapeError } from "../errors.js";
+import type { Provider } from "../ports/provider.js";
 import type { Runtime, Session, SessionOptions, Tensors } from "../ports/runtime.js";
 import { vectorPart } from "../ports/vector-part.js";
 import { elementCount, type Tensor, zeros } from "../tensor.js";
 import { handleFrom, NativeSession, type Signature } from "./native-session.js";
 import { type Handle, loadOrtLibrary } from "./ort-library.js";
+import { appendProvider, builtProviders } from "./provider.js";
 import { ResultCollector } from "./result-collector.js";
+
+export type { Provider } from "../ports/provider.js";
 
 /** Values of enums in onnxruntime_c_api.h. */
 const onlyErrors = 3;
@@ -28,7 +32,47 @@ export const nodeRuntime: Runtime = {
 	},
 };
 
-function createSession(model: Uint8Array, { threads = 1, profilePrefix }: SessionOptions): Handle {
+/** Execution providers the installed ONNX Runtime was built with, by its own names. */
+export function availableProviders(): readonly string[] {
+	return builtProviders(ort);
+}
+
+export interface ProviderOptions {
+	readonly provider: Provider;
+	/** Called once, with the reason, when the provider cannot be used and the processor computes instead. */
+	readonly onFallback: (reason: string) => void;
+}
+
+/**
+ * ONNX Runtime on an execution provider by name. Where that is not built in, lacks its drivers, or cannot load a graph, the processor
+ * takes its place, for good. Results differ from the processor's in their last bits.
+ */
+export function nodeRuntimeOn({ provider, onFallback }: ProviderOptions): Runtime {
+	let current = provider;
+	return {
+		get version() {
+			return current === "cpu" ? nodeRuntime.version : `${nodeRuntime.version} (${current})`;
+		},
+		async load(model, options = {}) {
+			await setImmediate();
+			if (current !== "cpu") {
+				try {
+					return new NodeSession(new NativeSession(ort, memory, createSession(model, options, current)));
+				} catch (error) {
+					current = "cpu";
+					onFallback((error as Error).message);
+				}
+			}
+			return nodeRuntime.load(model, options);
+		},
+	};
+}
+
+function createSession(
+	model: Uint8Array,
+	{ threads = 1, profilePrefix }: SessionOptions,
+	provider: Provider = "cpu",
+): Handle {
 	const options = handleFrom((out) => ort.createSessionOptions(out));
 	try {
 		ort.setGraphOptimizationLevel(options, extendedOptimisations);
@@ -39,6 +83,7 @@ function createSession(model: Uint8Array, { threads = 1, profilePrefix }: Sessio
 		ort.disableMemPattern(options);
 		// Spinning threads would take the cores from other sessions in the same process.
 		ort.addSessionConfigEntry(options, "session.intra_op.allow_spinning", "0");
+		appendProvider(ort, options, provider);
 		return handleFrom((out) => ort.createSessionFromArray(environment, model, model.byteLength, options, out));
 	} catch (cause) {
 		throw new ArtifactError("PSGL_RUNTIME_LOAD", {

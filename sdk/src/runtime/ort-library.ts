@@ -42,7 +42,14 @@ const functions = {
 	getTensorTypeAndShape: [65, "pp"],
 	createCpuMemoryInfo: [69, "iip"],
 	getAllocator: [78, "p"],
+	getAvailableProviders: [125, "pp"],
+	releaseAvailableProviders: [126, "pi"],
 	addSessionConfigEntry: [130, "pss"],
+	appendTensorRt: [170, "pp"],
+	createTensorRtOptions: [171, "p"],
+	appendCuda: [204, "pp"],
+	createCudaOptions: [205, "p"],
+	appendProvider: [216, "psppn"],
 } as const satisfies Record<string, readonly [number, string]>;
 
 /** Functions that free an object. */
@@ -52,6 +59,8 @@ const releases = {
 	releaseTypeInfo: 98,
 	releaseTensorInfo: 99,
 	releaseSessionOptions: 100,
+	releaseTensorRtOptions: 174,
+	releaseCudaOptions: 208,
 } as const;
 
 /** The interface as of this version has all of the functions above; later libraries still offer it. */
@@ -72,7 +81,7 @@ export function loadOrtLibrary(): OrtLibrary {
 	const [getApi, getVersion] = koffi.decode(base, koffi.array("void *", 2)) as [Handle, Handle];
 	const version = koffi.call(getVersion, koffi.proto("const char *", []));
 	const api = koffi.call(getApi, koffi.proto("void *", ["uint32_t"]), apiVersion) as Handle;
-	const table = koffi.decode(api, koffi.array("void *", 131)) as Handle[];
+	const table = koffi.decode(api, koffi.array("void *", 217)) as Handle[];
 	const at = (index: number, result: string, args: string) =>
 		koffi.decode(
 			table[index],

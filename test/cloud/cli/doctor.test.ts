@@ -26,6 +26,27 @@ test.serial("doctor finds this machine fit", async (t) => {
 	t.is(check(result, "sharp")?.status, "ok");
 });
 
+test.serial(
+	"doctor tells what a device needs: glibc, clock, providers, how fast the disk syncs and a step is",
+	async (t) => {
+		const folder = await temporaryFolder(t);
+		const compiled = await runCli("compile --zoo lenet --input 1x28x28 --classes a,b -o m.psgl".split(" "), {
+			cwd: folder,
+		});
+		t.is(compiled.exitCode, 0);
+		const result = await runCli(["doctor", "--json", "--port", "0", "--artifact", "m.psgl"], { cwd: folder });
+		for (const name of ["glibc", "clock"]) t.is(check(result, name)?.status, "ok", name);
+		t.regex(check(result, "execution providers")?.found ?? "", /CPUExecutionProvider/);
+		t.regex(check(result, "disk sync")?.found ?? "", /^\d+ ms for 4 KiB/);
+		t.regex(check(result, "training step")?.found ?? "", /^\d+ ms for 16 samples of lenet$/);
+		t.deepEqual((await readdir(folder)).sort(), ["m.psgl"], "nothing of it stays");
+		await writeFile(join(folder, "broken.psgl"), "no model");
+		const broken = await runCli(["doctor", "--json", "--port", "0", "--artifact", "broken.psgl"], { cwd: folder });
+		t.is(broken.exitCode, 1);
+		t.is(check(broken, "training step")?.status, "fail");
+	},
+);
+
 test.serial("doctor leaves nothing behind, not even telemetry", async (t) => {
 	const folder = await temporaryFolder(t);
 	const home = join(folder, "home");

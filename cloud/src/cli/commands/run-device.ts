@@ -1,6 +1,6 @@
 import { dealSplits } from "@psgl/firmware-sim";
 import { ConfigError, Device, type DeviceData } from "@psgl/sdk";
-import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { nodeRuntimeOn } from "@psgl/sdk/runtime/node";
 import { openDeviceStore } from "@psgl/sdk/store";
 import { budgetOf, type budgetOptions } from "../budget-options.js";
 import { type dataOptions, loadSplits } from "../data-options.js";
@@ -43,10 +43,11 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 	const address = await readAddress(options);
 	const id = address.kit?.id ?? address.id ?? "";
 	const progress = new DeviceProgress(output, id);
+	const { provider } = options;
 	const connect = async (data?: DeviceData) =>
 		Device.connect({
 			...address,
-			runtime: nodeRuntime,
+			runtime: nodeRuntimeOn({ provider, onFallback: (reason) => progress.fallback(provider, reason) }),
 			budget: budgetOf(options),
 			data,
 			store: options.state === undefined ? undefined : await openDeviceStore(options.state),

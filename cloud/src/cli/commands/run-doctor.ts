@@ -9,6 +9,8 @@ import { attributes, encodeModel, GraphBuilder } from "@psgl/models";
 import { PsglError, type StartUpKit, seededRandom, systemClock, type Tensor, tensorBytes } from "@psgl/sdk";
 import { mqttTransport } from "@psgl/sdk/transport/mqtt";
 import { dayMs } from "../../provision/certificates.js";
+import type { Check } from "../doctor/check.js";
+import { checkClock, checkDiskSync, checkGlibc, checkProviders, checkStep } from "../doctor/device-checks.js";
 import { formatBytes } from "../format.js";
 import { readKit } from "../kit-options.js";
 import type { VerbContext } from "../verb.js";
@@ -20,14 +22,7 @@ interface DoctorValues {
 	readonly host: string;
 	readonly port: number;
 	readonly state: string;
-}
-
-interface Check {
-	readonly name: string;
-	/** `warn`: psgl runs, but perhaps not well. */
-	readonly status: "ok" | "warn" | "fail";
-	readonly found: string;
-	readonly remedy?: string;
+	readonly artifact?: string | undefined;
 }
 
 /** Least memory free for `psgl demo`, which takes up to 1 GiB. */
@@ -40,14 +35,20 @@ export async function runDoctor(options: DoctorValues, { output, signal }: VerbC
 	const checks: Check[] = [];
 	const kit = await readKit(options);
 	const url = options.broker ?? kit?.url;
+	const { artifact } = options;
 	const tests = [
 		checkNode,
+		checkGlibc,
+		() => checkClock(systemClock),
 		checkOnnxRuntime,
+		checkProviders,
 		checkTelemetry,
 		checkSharp,
 		checkMemory,
 		checkCores,
 		() => checkState(options.state),
+		() => checkDiskSync(() => nearestExisting(resolve(options.state)), systemClock),
+		...(artifact === undefined ? [] : [() => checkStep(artifact, systemClock)]),
 		...(kit === undefined ? [] : [() => checkCertificate(kit)]),
 		() => (url === undefined ? checkPort(options.host, options.port) : checkBroker(url, kit, signal)),
 	];
