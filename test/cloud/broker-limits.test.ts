@@ -154,3 +154,18 @@ test("connectTimeoutMs: a connection that does not say who it is ends", async (t
 	const other = new RawMqtt(port, t);
 	t.is(await other.open({ id: "other" }), "20020000");
 });
+
+test("connectTimeoutMs: a connection to the port for browsers that does not ask for a WebSocket in time ends", async (t) => {
+	const { server, refusals } = await openServer(t, {}, { connectTimeoutMs: 50, webSocketOrigins: [] });
+	const port = server.webListener?.port ?? 0;
+	for (const start of ["", "GET /mqtt HTTP/1.1\r\nHost: a\r\n"]) {
+		const slow = new RawMqtt(port, t);
+		slow.send(Buffer.from(start));
+		t.is(await slow.next(), undefined);
+	}
+	while (refusals.length < 2) await new Promise((resolve) => setImmediate(resolve));
+	t.deepEqual(
+		refusals.map(({ code }) => code),
+		["PSGL_BROKER_WEB_SOCKET", "PSGL_BROKER_WEB_SOCKET"],
+	);
+});

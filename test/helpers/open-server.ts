@@ -6,7 +6,7 @@ import type { ExecutionContext } from "ava";
 export async function openServer(
 	t: ExecutionContext,
 	rules: Partial<AccessRules> = {},
-	options: Pick<MqttServerOptions, "connectTimeoutMs" | "drainTimeoutMs"> = {},
+	options: Partial<Pick<MqttServerOptions, "connectTimeoutMs" | "drainTimeoutMs" | "webSocketOrigins">> = {},
 ) {
 	const refusals: PsglError[] = [];
 	let tell: () => void = () => undefined;

@@ -18,6 +18,8 @@ export interface ListenerOptions {
 	readonly maxPacketBytes: number;
 	/** Origins of pages (`https://ward.example`) whose scripts may connect over WebSocket. Left out: no WebSocket on this port. */
 	readonly webSocketOrigins?: readonly string[] | undefined;
+	/** Milliseconds until a connection has asked for a WebSocket. Default: `cloudLimits`. */
+	readonly connectTimeoutMs?: number | undefined;
 	readonly clock: Clock;
 	/** A connection that may speak MQTT; its bytes pass a guard. */
 	readonly onConnection: (connection: GuardedConnection) => void;
@@ -42,7 +44,8 @@ export class Listener {
 		const { tls, maxConnections, onRefused } = options;
 		this.#options = options;
 		const { webSocketOrigins: origins, maxPacketBytes: maxFrameBytes } = options;
-		this.#gate = origins && new WebSocketGate({ origins, maxFrameBytes, onRefused });
+		const { connectTimeoutMs = limits.connectTimeoutMs } = options;
+		this.#gate = origins && new WebSocketGate({ origins, maxFrameBytes, connectTimeoutMs, onRefused });
 		this.#tls = tls;
 		const link = { noDelay: true, keepAlive: true };
 		this.#server =

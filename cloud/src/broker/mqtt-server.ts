@@ -101,6 +101,7 @@ export class MqttServer {
 			tls,
 			maxConnections,
 			maxPacketBytes,
+			connectTimeoutMs: options.connectTimeoutMs,
 			clock,
 			onConnection: (connection) => this.#aedes.handle(connection),
 			onRefused: (peer, error) => onRefused(undefined, peer, error),

@@ -18,6 +18,8 @@ export interface WebSocketGateOptions {
 	readonly origins: readonly string[];
 	/** Longest WebSocket message, bytes. */
 	readonly maxFrameBytes: number;
+	/** Milliseconds until a connection has asked for a WebSocket. */
+	readonly connectTimeoutMs: number;
 	readonly onRefused: (peer: string, error: PsglError) => void;
 }
 
@@ -43,18 +45,10 @@ export class WebSocketGate {
 			perMessageDeflate: false,
 			handleProtocols: () => subprotocol,
 		});
-		this.#http = createServer(
-			{
-				headersTimeout: limits.connectTimeoutMs,
-				requestTimeout: limits.connectTimeoutMs,
-				maxHeaderSize: limits.maxControlBytes,
-				keepAlive: false,
-			},
-			(request, response) => {
-				this.#options.onRefused(peerAddress(request.socket), notWebSocket(`${request.method}`));
-				response.writeHead(426, { Connection: "close", Upgrade: "websocket" }).end();
-			},
-		);
+		this.#http = createServer({ maxHeaderSize: limits.maxControlBytes, keepAlive: false }, (request, response) => {
+			this.#options.onRefused(peerAddress(request.socket), notWebSocket(`${request.method}`));
+			response.writeHead(426, { Connection: "close", Upgrade: "websocket" }).end();
+		});
 		this.#http.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
 		this.#http.on("clientError", (error, socket) => {
 			this.#options.onRefused(peerAddress(socket as Socket), connectionFault(error));
@@ -64,8 +58,19 @@ export class WebSocketGate {
 
 	/** Takes a socket; calls `onStream` when it speaks MQTT over WebSocket. */
 	take(socket: Socket, onStream: (stream: Duplex) => void): void {
-		this.#waiting.set(socket, onStream);
-		socket.once("close", () => this.#waiting.delete(socket));
+		// A server of HTTP that does not listen itself knows no timeouts.
+		const late = setTimeout(() => {
+			this.#options.onRefused(peerAddress(socket), notWebSocket("nothing in time"));
+			socket.destroy();
+		}, this.#options.connectTimeoutMs);
+		this.#waiting.set(socket, (stream) => {
+			clearTimeout(late);
+			onStream(stream);
+		});
+		socket.once("close", () => {
+			clearTimeout(late);
+			this.#waiting.delete(socket);
+		});
 		this.#http.emit("connection", socket);
 	}
 

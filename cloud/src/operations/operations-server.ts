@@ -36,7 +36,8 @@ export class OperationsServer implements AsyncDisposable {
 	/** @throws ConnectionError `PSGL_PORT_IN_USE`, `PSGL_BROKER_LISTEN`. */
 	static async start({ host, port, tls, connections, answer }: OperationsServerOptions): Promise<OperationsServer> {
 		const timeout = limits.operationsTimeoutMs;
-		const bounds = { headersTimeout: timeout, requestTimeout: timeout };
+		// Looked at every 30 s otherwise, whatever they say.
+		const bounds = { headersTimeout: timeout, requestTimeout: timeout, connectionsCheckingInterval: 1000 };
 		const listener = (request: IncomingMessage, response: ServerResponse) => {
 			answer(request, response).catch(() => response.destroy());
 		};
