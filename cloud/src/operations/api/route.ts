@@ -34,6 +34,8 @@ export interface Route {
 	readonly answer: z.ZodType;
 	/** Answered by Server-Sent Events, each as `answer` says. */
 	readonly stream?: boolean | undefined;
+	/** Of a stream: whether an event is one of so many that the session is not looked at before each. */
+	readonly frequent?: ((event: never) => boolean) | undefined;
 	readonly run: (call: Call) => unknown;
 }
 
@@ -55,8 +57,9 @@ export function route<
 
 /** A route answered by events as they happen. */
 export function streamRoute<A extends z.ZodType>(
-	description: Omit<Route, "answer" | "body" | "query" | "run" | "stream" | "method"> & {
+	description: Omit<Route, "answer" | "body" | "query" | "run" | "stream" | "method" | "frequent"> & {
 		readonly answer: A;
+		readonly frequent: (event: z.input<A>) => boolean;
 		readonly run: (call: Call) => AsyncIterableIterator<z.input<A>>;
 	},
 ): Route {

@@ -47,8 +47,10 @@ export class Router {
 		const setToken = (value: string | undefined) => response.setHeader("Set-Cookie", this.#doorman.cookie(value));
 		const call: Call = { params, query, body, user, token, peer, setToken };
 		if (route.stream === true) {
-			const stillIn = async () => (await this.#doorman.userOf(token)) !== undefined;
-			await this.#stream(response, route.run(call) as AsyncIterableIterator<unknown>, stillIn);
+			const { frequent = () => false } = route;
+			const mayRead = async (event: unknown) =>
+				frequent(event as never) || (await this.#doorman.userOf(token)) !== undefined;
+			await this.#stream(response, route.run(call) as AsyncIterableIterator<unknown>, mayRead);
 		} else {
 			sendJson(response, 200, await route.run(call));
 		}
@@ -77,7 +79,7 @@ export class Router {
 	async #stream(
 		response: ServerResponse,
 		events: AsyncIterableIterator<unknown>,
-		stillIn: () => Promise<boolean>,
+		mayRead: (event: unknown) => Promise<boolean>,
 	): Promise<void> {
 		if (this.#streams >= limits.eventStreams) {
 			await events.return?.();
@@ -92,7 +94,7 @@ export class Router {
 			response.writeHead(200, { "Content-Type": "text/event-stream", ...commonHeaders });
 			response.write(": psgl\n\n");
 			for await (const event of events) {
-				if (response.destroyed || !(await stillIn())) break;
+				if (response.destroyed || !(await mayRead(event))) break;
 				const free = response.write(`data: ${JSON.stringify(event, jsonNumber)}\n\n`);
 				if (!free) await Promise.race([once(response, "drain"), once(response, "close")]);
 			}

@@ -1,8 +1,6 @@
-import { useState } from "preact/hooks";
 import type { RoundFigures, StepFigures } from "../../../src/operations/board/run-board.js";
 import { type Answers, act } from "../api.js";
 import { bytes, count, figure, percent, streamName } from "../format.js";
-import { useEvents } from "../live-feed.js";
 import { Card } from "../parts/card.js";
 import { ConfirmButton } from "../parts/confirm-button.js";
 import { Facts } from "../parts/facts.js";
@@ -13,6 +11,7 @@ import { Table } from "../parts/table.js";
 import { Tile, Tiles } from "../parts/tile.js";
 import type { ViewProps } from "../shell.js";
 import { useResource } from "../use-resource.js";
+import { useSteps } from "../use-steps.js";
 import { bySteps, byStream, looks } from "./run-series.js";
 
 const stepsShown = 500;
@@ -29,10 +28,7 @@ export function Run({ user }: ViewProps) {
 	const { value: run, failure } = useResource("/run", ["run"]);
 	const { value: past } = useResource("/run/rounds", ["run"]);
 	const { value: before } = useResource("/run/steps");
-	const [steps, setSteps] = useState<readonly StepFigures[]>([]);
-	useEvents((event) => {
-		if (event.type === "step") setSteps((known) => [...known.slice(1 - stepsShown), event.step]);
-	});
+	const steps = useSteps(stepsShown);
 	if (run === undefined) return <Failure of={failure} />;
 	const rounds = past?.rounds ?? [];
 	const [tone, name] = states[run.state];

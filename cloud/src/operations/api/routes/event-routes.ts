@@ -11,6 +11,7 @@ export function eventRoutes({ events }: ApiContext): readonly Route[] {
 			summary: "Server-Sent Events: steps, rounds, and which parts of the API have another answer now",
 			access: "viewer",
 			answer: consoleEvent,
+			frequent: ({ type }) => type === "step",
 			run: () => greeted(events.read()),
 		}),
 	];
