@@ -1,20 +1,24 @@
 /**
  * psgl beside PyTorch on the same machine in the same minutes.
  *
- *     npm run bench -- [--only step,map,recovery,inference,resnet,overhead,memory] [--shapes 1x28,3x64,1x128]
- *                      [--batch 32,64] [--threads 1,2] [--turns 20] [--steps 2000] [--json]
+ *     npm run bench -- [--only step,map,recovery,inference,resnet,overhead,memory,throughput,overlap,idle,round] [--shapes 1x28,3x64,1x128]
+ *                      [--batch 32,64] [--threads 1,2] [--turns 20] [--steps 2000] [--connections 10000] [--devices 1000] [--json]
  *
  * A ratio is our time over PyTorch's: the median of the turns, and its quartiles. Left to itself it does all but the
- * long memory run (`--only memory --steps 20000`). With --json one object a line.
+ * long memory run (`--only memory --steps 20000`), `throughput` and `overlap` (eight devices over MQTT), `idle` (memory of connections that
+ * wait) and `round` (a round of many devices). With --json one object a line.
  */
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { measureIdle } from "./idle-connections.js";
+import { measureRound } from "./many-devices.js";
 import { measureMemory } from "./memory.js";
 import { measureOverhead } from "./overhead.js";
 import { paired, timed } from "./paired.js";
 import { inference, map, type Piece, psglStep, recovery, resnetStep, vanillaStep } from "./pieces.js";
 import { type Reference, type ReferencePiece, startReference } from "./reference.js";
+import { measureOverlap, measureThroughput } from "./throughput.js";
 
 const { values: options } = parseArgs({
 	options: {
@@ -24,6 +28,8 @@ const { values: options } = parseArgs({
 		threads: { type: "string", default: "1,2" },
 		turns: { type: "string", default: "20" },
 		steps: { type: "string", default: "2000" },
+		connections: { type: "string", default: "10000" },
+		devices: { type: "string", default: "1000" },
 		json: { type: "boolean", default: false },
 		help: { type: "boolean", default: false },
 	},
@@ -31,8 +37,8 @@ const { values: options } = parseArgs({
 if (options.help) {
 	console.log(`Times psgl beside PyTorch in the same minutes (docs/performance.md).
 
-npm run bench -- [--only step,map,recovery,inference,resnet,overhead,memory] [--shapes 1x28,3x64,1x128]
-                 [--batch 32,64] [--threads 1,2] [--turns 20] [--steps 2000] [--json]`);
+npm run bench -- [--only step,map,recovery,inference,resnet,overhead,memory,throughput,overlap,idle,round] [--shapes 1x28,3x64,1x128]
+                 [--batch 32,64] [--threads 1,2] [--turns 20] [--steps 2000] [--connections 10000] [--devices 1000] [--json]`);
 	process.exit(0);
 }
 const wanted = new Set(options.only.split(","));
@@ -124,7 +130,9 @@ async function compareAll(threads: number): Promise<void> {
 	await reference.close();
 }
 
-for (const threads of numbers(options.threads)) await compareAll(threads);
+if (["step", "map", "inference", "recovery", "resnet"].some((piece) => wanted.has(piece))) {
+	for (const threads of numbers(options.threads)) await compareAll(threads);
+}
 if (wanted.has("overhead")) {
 	for (const picture of pictures) {
 		const row = `overhead of a step ${picture.channels}x${picture.size}x${picture.size}, batch 32`;
@@ -132,3 +140,12 @@ if (wanted.has("overhead")) {
 	}
 }
 if (wanted.has("memory")) print("memory of a training device, 1x28x28", await measureMemory(32, Number(options.steps)));
+for (const picture of pictures) {
+	const shape = `${picture.channels}x${picture.size}x${picture.size}`;
+	if (wanted.has("throughput")) {
+		print(`steps/s over MQTT ${shape}, 8 devices, batch 32`, await measureThroughput(picture, Number(options.turns)));
+	}
+	if (wanted.has("overlap")) print(`wall over graph time ${shape}, 8 devices`, await measureOverlap(picture));
+}
+if (wanted.has("idle")) print("memory of waiting devices", await measureIdle(Number(options.connections)));
+if (wanted.has("round")) print("a round of devices, 1x28x28, batch 16", await measureRound(Number(options.devices)));

@@ -217,6 +217,7 @@ function reading({ learning, calibration, mode, rounds }: FleetRecord): string {
 }
 
 function words(name: string): string {
+	if (name.startsWith("PSGL_")) return name;
 	return name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 

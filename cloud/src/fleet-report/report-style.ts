@@ -26,6 +26,6 @@ svg{width:100%;height:auto;display:block;font:11px system-ui,sans-serif}svg text
 th,td{border-bottom:1px solid var(--line);padding:.35rem .8rem;text-align:right;white-space:nowrap}th{color:var(--soft);font-weight:600}
 th:first-child,td:first-child{text-align:left;padding-left:0}.pass{color:var(--good)}.fail{color:var(--bad);font-weight:700}
 .events{display:grid;grid-template-columns:repeat(auto-fill,minmax(10.5rem,1fr));gap:.2rem 1.5rem;font-size:.88rem}
-.events div{display:flex;justify-content:space-between;border-bottom:1px solid var(--line);padding:.2rem 0}.events span{color:var(--soft)}.events b{font-weight:600}
+.events div{display:flex;justify-content:space-between;border-bottom:1px solid var(--line);padding:.2rem 0}.events span{color:var(--soft);overflow-wrap:anywhere}.events b{font-weight:600}
 footer{margin-top:2rem;color:var(--soft);font-size:.82rem;overflow-wrap:anywhere}code{background:var(--card);padding:.15rem .4rem;border-radius:4px}
 @media print{body{background:#fff}figure{break-inside:avoid}}`;

@@ -75,7 +75,9 @@ export async function runRealScenario(scenario: Scenario, options: RealScenarioO
 	const fleet = await ScenarioFleet.start({ scenario, seed, data, port: broker.port, runtime, clock, compression });
 	const { recorder } = fleet;
 	const startedAt = clock.now();
-	const now = () => compression * (clock.now() - startedAt);
+	const endMs = scenario.hours * hourMs;
+	// The round under way when the time is over still ends.
+	const now = () => Math.min(endMs, compression * (clock.now() - startedAt));
 	const rounds: FleetRound[] = [];
 	let behind = 0;
 	try {
@@ -85,13 +87,14 @@ export async function runRealScenario(scenario: Scenario, options: RealScenarioO
 		});
 		const curves = takeSamples();
 		await Promise.race([followed, curves]);
+		for (const device of fleet.devices) device.settle();
+		const groups = structuredClone(Object.fromEntries(recorder.groups));
+		recorder.sample(now(), 0);
 		aggregator.stop();
 		const { counts } = await aggregator.result;
 		stop.abort();
 		await Promise.allSettled([followed, curves]);
 		signal?.throwIfAborted();
-		for (const device of fleet.devices) device.settle();
-		recorder.sample(Math.min(now(), scenario.hours * hourMs), 0);
 		await fleet.close();
 		const orphanedSessions = await orphans(broker, fleet);
 		const accuracy = rounds.findLast((round) => round.accuracy !== undefined)?.accuracy;
@@ -110,7 +113,7 @@ export async function runRealScenario(scenario: Scenario, options: RealScenarioO
 			samples: recorder.samples,
 			lagEdgesMs,
 			lags: Object.fromEntries(recorder.lags),
-			groups: Object.fromEntries(recorder.groups),
+			groups,
 			counts,
 			events: {
 				realMinutes: Number(((clock.now() - startedAt) / 60_000).toFixed(2)),
@@ -133,7 +136,7 @@ export async function runRealScenario(scenario: Scenario, options: RealScenarioO
 		const stepMs = (minutes * 60_000) / samples;
 		for (let i = 0; i < samples; i++) {
 			for (const device of fleet.devices) device.settle();
-			recorder.sample((i / samples) * scenario.hours * hourMs, 0);
+			recorder.sample((i / samples) * endMs, 0);
 			onProgress?.(i / samples);
 			await clock.sleep(stepMs, stop.signal).catch(() => undefined);
 			if (stop.signal.aborted) return;
