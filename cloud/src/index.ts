@@ -35,6 +35,7 @@ export { openFolderBlobStore } from "./blobs/folder-blob-store.js";
 export { createMemoryBlobStore } from "./blobs/memory-blob-store.js";
 export { type Broker, type BrokerEvent, type BrokerOptions, startBroker } from "./broker/broker.js";
 export { ByteGuard, type ByteGuardOptions } from "./broker/byte-guard.js";
+export { connectExternalBroker, type ExternalBroker, type ExternalBrokerOptions } from "./broker/external-broker.js";
 export { type AccessRules, MqttServer, type MqttServerOptions } from "./broker/mqtt-server.js";
 export { SendWindow } from "./broker/send-window.js";
 export type { BrokerTls } from "./broker/tls.js";

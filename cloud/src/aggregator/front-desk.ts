@@ -58,6 +58,7 @@ export class FrontDesk implements UplinkHandler {
 		const device = this.#context.roster.get(message.device);
 		if (device === undefined)
 			return type === "bye" ? undefined : this.onUnreadable(message.device, helloFirst(type), message);
+		this.#isBack(device);
 		const { phase } = this.#options.training;
 		switch (message.type) {
 			case "batch":
@@ -108,6 +109,23 @@ export class FrontDesk implements UplinkHandler {
 			case "bye":
 				return this.#onBye(message);
 		}
+	}
+
+	/**
+	 * A device that the process before this one knew, and whose connection somebody else's broker kept meanwhile, does not
+	 * introduce itself again: that it says something shows that it is there.
+	 */
+	#isBack(device: RosterDevice): void {
+		if (device.online || device.artifact !== undefined) return;
+		device.online = true;
+		const { roster, changed } = this.#context;
+		this.#context.emit({
+			type: "device",
+			device: device.id,
+			state: "online",
+			devicesOnline: roster.online.length,
+		});
+		changed.notify();
 	}
 
 	/** What was in the log when this process started: devices wait for the answers to these, and ask for all others again. */
