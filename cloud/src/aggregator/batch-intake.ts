@@ -11,6 +11,7 @@ import {
 import { cloudLimits } from "../limits.js";
 import { AnswerCache } from "./answer-cache.js";
 import { type AuditResult, BatchAudit } from "./batch-audit.js";
+import { BatchTraces } from "./batch-traces.js";
 import { Credits } from "./credits.js";
 import type { Downlink } from "./downlink.js";
 import type { AggregatorEvent } from "./events.js";
@@ -53,6 +54,7 @@ export class BatchIntake {
 	readonly #options: BatchIntakeOptions;
 	readonly #ledger = new Ledger();
 	readonly #audit = new BatchAudit();
+	readonly #traces = new BatchTraces();
 	readonly #answers: AnswerCache;
 	readonly #credits: Credits;
 	#waiting = 0;
@@ -145,6 +147,7 @@ export class BatchIntake {
 			return undefined;
 		}
 		this.#audit.received(identity);
+		this.#traces.received(identity);
 		this.#waiting++;
 		this.#mostWaiting = Math.max(this.#mostWaiting, this.#waiting);
 		try {
@@ -192,6 +195,7 @@ export class BatchIntake {
 	/** An optimiser step was made with the batch; its gradient follows. */
 	applied(identity: BatchIdentity): void {
 		this.#audit.applied(identity);
+		this.#traces.applied(identity);
 		this.#ledger.answer(identity, "applied");
 		this.#waiting--;
 		this.#credits.answered(identity.device, identity.seq);
@@ -204,6 +208,7 @@ export class BatchIntake {
 		const more = grant?.epoch === epoch && grant.upTo > seq + 1;
 		const answer = more ? { ...message, credit: grant.upTo } : message;
 		this.#answers.keep(device, key(message), this.#options.downlink.send(answer));
+		this.#traces.answered(message);
 	}
 
 	/** Sends what the streams made of a batch whose labels stay on the device. It waits on, for the gradient. */
@@ -226,6 +231,7 @@ export class BatchIntake {
 	/** Answers a batch that waits with a refusal. */
 	refuse(identity: BatchIdentity, error: PsglError): void {
 		this.#options.record(identity);
+		this.#traces.refused(identity, error);
 		this.#audit.refused(identity);
 		this.#ledger.answer(identity, "refused");
 		this.#waiting--;
