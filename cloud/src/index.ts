@@ -99,3 +99,4 @@ export { AuditTrail, type TrailFiles, trailFiles } from "./trail/audit-trail.js"
 export { RunRecorder } from "./trail/run-recorder.js";
 export type { TrailDetails } from "./trail/trail-line.js";
 export { type TrailReport, verifyTrail } from "./trail/verify-trail.js";
+export { type DesiredTwin, type ReportedTwin, type Twin, TwinFolder } from "./twins/twin-folder.js";

@@ -287,6 +287,8 @@ test("every type of message has a sample", (t) => {
 		infer: true,
 		resume: true,
 		health: true,
+		desired: true,
+		reported: true,
 		bye: true,
 		welcome: true,
 		artifact: true,

@@ -145,6 +145,20 @@ export const samples = {
 	},
 	resume: { type: "resume", device, awaiting: "gradient", epoch: 1, seq: 4 },
 	"resume-credit": { type: "resume", device, awaiting: "credit", epoch: 2, seq: 4 },
+	desired: {
+		type: "desired",
+		device,
+		version: 2,
+		settings: { dutyCycle: 0.5, onlyOnMains: true, hours: "22:00-06:00" },
+	},
+	reported: {
+		type: "reported",
+		device,
+		version: 2,
+		settings: { dutyCycle: 0.5, dtypes: ["float32", "int8"] },
+		errors: { hours: "hours such as 22:00-06:00" },
+		disclosure: { records: 3, releases: 9, bits: 4608, mostBits: 1536, mostEpsilon: 0, leftOut: 0 },
+	},
 	health: { type: "health", device, artifact: digest, state: "confirmed" },
 	"health-rolled-back": {
 		type: "health",

@@ -1,6 +1,7 @@
 import type { Clock, Runtime } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
 import type { Broker } from "../broker/broker.js";
+import type { TwinFolder } from "../twins/twin-folder.js";
 import type { CheckpointStore } from "./checkpoint-store.js";
 import type { EndReason, Traffic, Validation } from "./events.js";
 import type { PartitionExchange } from "./partition-merge.js";
@@ -23,6 +24,8 @@ export interface AggregatorOptions {
 	 * orders. Default: none.
 	 */
 	readonly rolloutFolder?: string | undefined;
+	/** The devices' digital twins. Default: none; devices are as they were started. */
+	readonly twins?: TwinFolder | undefined;
 	/** Bytes of smashed data under way or waiting for their step; beyond that devices wait for credit. Default 256 MiB. */
 	readonly intakeBytes?: number | undefined;
 	/** Bytes of incomplete messages of all devices together; beyond that who holds the most gives one up. Default 256 MiB. */

@@ -20,6 +20,7 @@ import { ReleaseDesk } from "./release-desk.js";
 import { Roster, windowFor } from "./roster.js";
 import { RunHistory } from "./run-history.js";
 import { artifactDigest, engineOf, otherLog } from "./run-identity.js";
+import { sendDesired } from "./send-desired.js";
 import { openRollout, type ServedRelease } from "./served-release.js";
 import { ServerSegment } from "./server-segment.js";
 import { type ResolvedSettings, resolveSettings } from "./settings.js";
@@ -143,6 +144,7 @@ export class Aggregator implements AsyncDisposable {
 			training: this.#training,
 			decisions: () => this.#decisions,
 			trained: () => this.#trained,
+			twins: options.twins,
 			onLeft: (device: string) => this.#uplink.forget(device),
 		};
 		this.rollout = parts.rollout;
@@ -251,6 +253,11 @@ export class Aggregator implements AsyncDisposable {
 		const store = typeof to === "string" ? fileCheckpoints(to) : to;
 		await this.#checkpoints.write(store, state);
 		this.#emit({ type: "checkpoint", file: store.name, round: state.round });
+	}
+
+	/** Sends a device what its twin says is wanted of it; one that is off line gets it when it comes back. */
+	async sendDesired(device: string): Promise<void> {
+		await sendDesired(this.#context, this.#options.twins, device);
 	}
 
 	/** Stops training and answering. The broker stays. */

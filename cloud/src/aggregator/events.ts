@@ -57,6 +57,13 @@ export type AggregatorEvent =
 	  }
 	/** A device's budget does not let it train at the moment, or does again: then there are no reasons. */
 	| { readonly type: "device-paused"; readonly device: string; readonly reasons: readonly PauseReason[] }
+	/** A device told what of its twin is in force, and why other settings are not. */
+	| {
+			readonly type: "twin";
+			readonly device: string;
+			readonly version: number;
+			readonly errors: Readonly<Record<string, string>>;
+	  }
 	/** A device got the client half of the model. `digest` is its SHA-256 in hex. */
 	| { readonly type: "artifact-sent"; readonly device: string; readonly version: number; readonly digest: string }
 	/**

@@ -10,6 +10,7 @@ import {
 	refuse,
 	type StatusMessage,
 } from "@psgl/sdk/protocol";
+import type { TwinFolder } from "../twins/twin-folder.js";
 import { CodeRound } from "./code-round.js";
 import type { AggregatorContext } from "./context.js";
 import { type DecisionWeights, decide } from "./decisions.js";
@@ -18,6 +19,7 @@ import { batchMissing, helloFirst, otherModel, roundOver } from "./refusals.js";
 import type { RosterDevice } from "./roster.js";
 import { sendRound } from "./round-message.js";
 import type { Entries } from "./run-record.js";
+import { sendDesired } from "./send-desired.js";
 import type { TrainedWeights, Training } from "./training.js";
 import { TrainingRound } from "./training-round.js";
 import { deployedWeights } from "./training-state.js";
@@ -36,6 +38,8 @@ export interface FrontDeskOptions {
 	readonly decisions: () => DecisionWeights;
 	/** What training ended with; undefined while it runs. */
 	readonly trained: () => TrainedWeights | undefined;
+	/** The devices' twins; undefined where there are none. */
+	readonly twins: TwinFolder | undefined;
 	/** A device left for good. */
 	readonly onLeft: (device: string) => void;
 }
@@ -106,6 +110,15 @@ export class FrontDesk implements UplinkHandler {
 				this.#context.emit({ type: "model-health", device: device.id, artifact, state, code, reason });
 				return;
 			}
+			case "reported": {
+				const { version, errors } = message;
+				// A full disk must not end training: the device reports again at its next connection.
+				await this.#options.twins?.reported(message).catch(({ message: reason }: Error) => {
+					this.#context.emit({ type: "refused", device: device.id, code: "PSGL_TWIN_DAMAGED", reason });
+				});
+				this.#context.emit({ type: "twin", device: device.id, version, errors });
+				return;
+			}
 			case "bye":
 				return this.#onBye(message);
 		}
@@ -146,6 +159,7 @@ export class FrontDesk implements UplinkHandler {
 		const known = roster.get(hello.device) !== undefined;
 		const enrolled = this.#enrol(hello);
 		if (enrolled === undefined) return;
+		sendDesired(this.#context, this.#options.twins, hello.device).catch(this.#context.fail);
 		const { device, forgot } = enrolled;
 		this.#context.telemetry.greeted(hello);
 		if (forgot) {

@@ -128,6 +128,10 @@ function trainingLine(device: string, event: Exclude<DeviceEvent, TransportEvent
 			return `${device}: ${event.error.message}`;
 		case "paused":
 			return `${device}: does not train for now: ${event.reasons.map((reason) => pauseReasons[reason]).join(", ")}`;
+		case "configured":
+			return `${device}: settings of version ${event.version} are in force${Object.entries(event.errors)
+				.map(([key, why]) => `; not ${key}: ${why}`)
+				.join("")}`;
 		case "resumed":
 			return `${device}: may train again`;
 		case "batch-shrunk":

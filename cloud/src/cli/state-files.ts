@@ -12,6 +12,8 @@ export interface StateFiles {
 	readonly untrained: string;
 	/** Folder of staged roll-outs. */
 	readonly rollout: string;
+	/** Folder of the devices' twins. */
+	readonly twins: string;
 	/** The trained joint artifact. */
 	readonly model: string;
 	/** Vanilla split learning, trained beside it. */
@@ -41,6 +43,7 @@ export function stateFiles(folder: string): StateFiles {
 		journal: join(folder, "journal"),
 		untrained: join(folder, "untrained.psgl"),
 		rollout: join(folder, "rollout"),
+		twins: join(folder, "twins"),
 		model: join(folder, "model.psgl"),
 		vanilla: join(folder, "vanilla.psgl"),
 		report: join(folder, "report.json"),

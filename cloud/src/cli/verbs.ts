@@ -12,6 +12,7 @@ import { modelsVerbs } from "./commands/models.js";
 import { provisionVerbs } from "./commands/provision.js";
 import { replayVerb } from "./commands/replay.js";
 import { trailVerifyVerb } from "./commands/trail.js";
+import { twinsVerbs } from "./commands/twins.js";
 import { usersVerbs } from "./commands/users.js";
 import type { Verb } from "./verb.js";
 
@@ -30,6 +31,7 @@ export const verbs: readonly Verb[] = [
 	...modelsVerbs,
 	...provisionVerbs,
 	...usersVerbs,
+	...twinsVerbs,
 	trailVerifyVerb,
 	doctorVerb,
 ];

@@ -8,6 +8,7 @@ import type {
 	RefusedMessage,
 	RoundMessage,
 	Strategy,
+	TwinValue,
 	WireDType,
 } from "../protocol/index.js";
 
@@ -61,6 +62,13 @@ export type DeviceEvent =
 	  }
 	/** The device's budget does not let it train at the moment; comes again when the reasons change. It decides all the same. */
 	| { readonly type: "paused"; readonly reasons: readonly PauseReason[] }
+	/** What the device's operator wants of it was applied, as far as it can be: why the rest is not, by the settings' names. */
+	| {
+			readonly type: "configured";
+			readonly version: number;
+			readonly settings: Readonly<Record<string, TwinValue>>;
+			readonly errors: Readonly<Record<string, string>>;
+	  }
 	/** It may train again. */
 	| { readonly type: "resumed" }
 	/** Only so many samples of each batch of the round fit the memory the device may take; the others wait for another pass. */

@@ -5,6 +5,7 @@ import type { DeviceStore, StoreChange } from "../ports/device-store.js";
 import type { Random } from "../ports/random.js";
 import { decodeEnvelope, encodeEnvelope, protocolLimits, type WelcomeMessage } from "../protocol/index.js";
 import { trustPrefix } from "../trust/model-trust.js";
+import { twinKey } from "../twin/device-twin.js";
 import type { ClientState } from "./client-state.js";
 import { fingerprint } from "./data-fingerprint.js";
 import type { CheckedData } from "./device-data.js";
@@ -104,7 +105,7 @@ export class DeviceRecords {
 		const ledger = opened ?? (await DisclosureLedger.open({ device: id, store, endsWithProcess, pastReleases }));
 		if (store !== undefined && known?.data !== data) {
 			// Which models the device had, and what it has released, it knows whatever its samples are.
-			const stays = [trustPrefix, ledgerPrefix];
+			const stays = [trustPrefix, ledgerPrefix, twinKey];
 			const keys = (await store.keys("")).filter((key) => !stays.some((prefix) => key.startsWith(prefix)));
 			const old = keys.map((key) => ({ key, value: undefined }));
 			await store.write([...old, deviceRecordChange({ id, session, data }), ledger.firstPage]);

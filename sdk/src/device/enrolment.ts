@@ -7,6 +7,7 @@ import {
 	protocolVersions,
 	type WelcomeMessage,
 } from "../protocol/index.js";
+import { DeviceTwin } from "../twin/device-twin.js";
 import type { ClientModel } from "./client-model.js";
 import { Credit } from "./credit.js";
 import { DeviceModels } from "./device-models.js";
@@ -21,6 +22,8 @@ export class Enrolment {
 	readonly records: DeviceRecords;
 	readonly #settings: DeviceSettings;
 	readonly #models: DeviceModels;
+	/** What the device's operator set from afar. */
+	readonly twin: DeviceTwin;
 	#welcome: WelcomeMessage | undefined;
 	/** Batches the aggregator has room for. */
 	readonly credit = new Credit();
@@ -29,7 +32,8 @@ export class Enrolment {
 	#failure: { readonly error: unknown } | undefined;
 	readonly #watchers = new Set<() => void>();
 
-	private constructor(settings: DeviceSettings, records: DeviceRecords, models: DeviceModels) {
+	private constructor(settings: DeviceSettings, records: DeviceRecords, models: DeviceModels, twin: DeviceTwin) {
+		this.twin = twin;
 		this.#settings = settings;
 		this.#models = models;
 		this.records = records;
@@ -46,7 +50,12 @@ export class Enrolment {
 		const models = await DeviceModels.open(settings, records);
 		const { budgetBits } = settings;
 		if (budgetBits !== undefined) await records.ledger.accept({ release: "every-epoch", budgetBits });
-		const enrolment = new Enrolment(settings, records, models);
+		const enrolment = new Enrolment(
+			settings,
+			records,
+			models,
+			before?.twin ?? (await DeviceTwin.open({ ...settings, device: settings.id })),
+		);
 		const restored = await models.restore();
 		enrolment.#aggregator = restored?.progress?.aggregator ?? enrolment.#aggregator;
 		return enrolment;
@@ -101,7 +110,8 @@ export class Enrolment {
 
 	/** The first message after every connect, and again while it has no answer. */
 	hello(): HelloMessage {
-		const { id, data, dtypes, window, maxMessageBytes, agent } = this.#settings;
+		const { id, data, maxMessageBytes, agent } = this.#settings;
+		const { dtypes = this.#settings.dtypes, window = this.#settings.window } = this.twin.settings;
 		this.#awaitsWelcome = true;
 		return {
 			type: "hello",

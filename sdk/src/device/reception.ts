@@ -1,6 +1,12 @@
 import { ConfigError, DataError, PsglError } from "../errors.js";
 import type { Transport } from "../ports/transport.js";
-import { type AggregatorMessage, creditVersion, type DeviceMessage, refusalError } from "../protocol/index.js";
+import {
+	type AggregatorMessage,
+	creditVersion,
+	type DeviceMessage,
+	refusalError,
+	twinVersion,
+} from "../protocol/index.js";
 import { AggregatorLink } from "./aggregator-link.js";
 import type { CompleteOptions } from "./complete-options.js";
 import { checkData } from "./device-data.js";
@@ -124,12 +130,19 @@ export class Reception {
 			else this.fail(error);
 		}
 		this.tell();
+		if (message.type === "welcome") this.#tellTwin();
 		if (message.type === "welcome" && this.#enrolment.health !== undefined) this.#report(this.#enrolment.health);
 	}
 
 	#report(report: ModelReport): void {
 		if ((this.#enrolment.welcome?.protocol ?? 1) < creditVersion) return;
 		this.#send({ type: "health", device: this.#settings.id, ...report });
+	}
+
+	/** Tells the cloud what is in force. */
+	#tellTwin(): void {
+		const { twin, records, welcome } = this.#enrolment;
+		if ((welcome?.protocol ?? 1) >= twinVersion) this.#send(twin.report(records.ledger.totals));
 	}
 
 	async #dispatch(message: AggregatorMessage): Promise<void> {
@@ -155,6 +168,11 @@ export class Reception {
 				break;
 			case "artifact":
 				await enrolment.onArtifact(message);
+				break;
+			case "desired":
+				await enrolment.twin.take(message);
+				// A running `train` applies it between two batches.
+				if (this.mailbox === undefined && enrolment.twin.apply()) this.#tellTwin();
 				break;
 			case "gradient":
 			case "credit":

@@ -6,6 +6,7 @@ import { codeRound } from "./code-round.js";
 import type { CheckedData } from "./device-data.js";
 import type { DeviceEvent } from "./device-event.js";
 import { isCopy, nextItem, post, type Training, welcomeEvent } from "./exchange.js";
+import { followTwin } from "./hold-work.js";
 import { localRound } from "./local-round.js";
 import { compareRounds, type RoundProgress, startOfRound } from "./round-progress.js";
 import { tailValidation } from "./tail-validation.js";
@@ -93,6 +94,9 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 				break;
 			case "refused":
 				yield { type: "refused", refusal: message };
+				break;
+			case "desired":
+				yield* followTwin(training);
 				break;
 			case "round": {
 				if (model === undefined) break;

@@ -88,6 +88,9 @@ const disclosure = z.strictObject({
 	leftOut: releases,
 });
 
+/** Settings of a device's twin. */
+const twinValues = z.record(name, z.union([z.number(), z.boolean(), text, z.array(name).max(16)]));
+
 const envelope = {
 	device: z.string().regex(deviceIdPattern),
 	chunk: chunk.optional(),
@@ -199,6 +202,15 @@ const schemas = {
 		state: z.enum(["trial", "confirmed", "rejected", "rolled-back"]),
 		code: errorCode.optional(),
 		what: text.optional(),
+	}),
+	desired: z.strictObject({ ...envelope, type: z.literal("desired"), version: counter, settings: twinValues }),
+	reported: z.strictObject({
+		...envelope,
+		type: z.literal("reported"),
+		version: counter,
+		settings: twinValues,
+		errors: z.record(name, text),
+		disclosure,
 	}),
 	bye: z.strictObject({ ...envelope, type: z.literal("bye"), reason: text }),
 	welcome: z.strictObject({

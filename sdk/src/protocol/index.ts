@@ -20,6 +20,7 @@ export {
 	protocolVersion,
 	protocolVersions,
 	type ReceiveLimits,
+	twinVersion,
 } from "./limits.js";
 export { maskFromMissing } from "./mask.js";
 export type {
@@ -32,6 +33,7 @@ export type {
 	ByeMessage,
 	CodesMessage,
 	CreditMessage,
+	DesiredMessage,
 	DeviceMessage,
 	DeviceMessageType,
 	DisclosureTotals,
@@ -49,11 +51,13 @@ export type {
 	PauseReason,
 	ReceivedMessage,
 	RefusedMessage,
+	ReportedMessage,
 	ResumeMessage,
 	RoundMessage,
 	ScoresMessage,
 	StatusMessage,
 	Strategy,
+	TwinValue,
 	WeightsMessage,
 	WelcomeMessage,
 } from "./messages.js";

@@ -10,6 +10,9 @@ export const creditVersion = 2;
 /** Version that adds steps whose labels stay on the device. */
 export const labelsOnDeviceVersion = 3;
 
+/** Version from which on devices have a twin. */
+export const twinVersion = 3;
+
 /** Versions this code speaks, the oldest first. */
 export const protocolVersions: readonly number[] = [protocolVersion, creditVersion, labelsOnDeviceVersion];
 

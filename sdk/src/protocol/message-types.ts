@@ -13,6 +13,7 @@ export const deviceMessageTypes = [
 	"infer",
 	"resume",
 	"health",
+	"reported",
 	"bye",
 ] as const satisfies readonly DeviceMessageType[];
 
@@ -26,6 +27,7 @@ export const aggregatorMessageTypes = [
 	"credit",
 	"scores",
 	"received",
+	"desired",
 	"refused",
 	"end",
 ] as const satisfies readonly AggregatorMessageType[];

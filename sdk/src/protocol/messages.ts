@@ -174,6 +174,29 @@ export interface HealthMessage extends Addressed {
 	readonly what?: string | undefined;
 }
 
+/** A value of a setting in a device's twin. */
+export type TwinValue = number | boolean | string | readonly string[];
+
+/** What an operator wants of a device, in place of all before. Applied between two batches, answered by `reported`. Since version 3. */
+export interface DesiredMessage extends Addressed {
+	readonly type: "desired";
+	/** Counted from 1. */
+	readonly version: number;
+	readonly settings: Readonly<Record<string, TwinValue>>;
+}
+
+/** What is in force on a device. Sent after each `welcome`, and when a `desired` was applied. No answer. Since version 3. */
+export interface ReportedMessage extends Addressed {
+	readonly type: "reported";
+	/** Of the `desired` that was applied last; 0 before the first. */
+	readonly version: number;
+	/** Settings of it in force. */
+	readonly settings: Readonly<Record<string, TwinValue>>;
+	/** Why settings of it are not, by their names. */
+	readonly errors: Readonly<Record<string, string>>;
+	readonly disclosure: DisclosureTotals;
+}
+
 /** The device leaves on purpose. No answer. */
 export interface ByeMessage extends Addressed {
 	readonly type: "bye";
@@ -411,6 +434,7 @@ export type DeviceMessage =
 	| InferMessage
 	| ResumeMessage
 	| HealthMessage
+	| ReportedMessage
 	| ByeMessage;
 
 /** Published by the aggregator on a device's `down` topic. */
@@ -423,6 +447,7 @@ export type AggregatorMessage =
 	| CreditMessage
 	| ScoresMessage
 	| ReceivedMessage
+	| DesiredMessage
 	| RefusedMessage
 	| EndMessage;
 

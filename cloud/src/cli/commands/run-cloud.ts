@@ -17,6 +17,7 @@ import { aborted } from "../../scale/aborted.js";
 import type { Ingress } from "../../scale/ingress.js";
 import { AuditTrail } from "../../trail/audit-trail.js";
 import { RunRecorder } from "../../trail/run-recorder.js";
+import { TwinFolder } from "../../twins/twin-folder.js";
 import { followBrokerTls, readBrokerTls } from "../broker-tls.js";
 import { defaultThreads } from "../common-options.js";
 import { describeDecision } from "../describe-decision.js";
@@ -132,6 +133,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 	await using broker = await startBroker({ ...brokerOptions, log });
 	using _following = followTls(broker);
 	const checkpointFile = options.rounds === 0 ? undefined : files.checkpoint;
+	const twins = await TwinFolder.open(files.twins);
 	await using aggregator = await Aggregator.start({
 		artifact,
 		runtime: nodeRuntime,
@@ -139,6 +141,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		settings: aggregatorSettings(options, options.minDevices),
 		checkpointFile,
 		rolloutFolder: files.rollout,
+		twins,
 		threads: options.threads ?? defaultThreads(),
 		keepLog: options.journalKeep === "all",
 		signal,
@@ -146,6 +149,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 	operations.watch(broker.log, { aggregator, broker, checkpointFile });
 	void follow(aggregator, onEvent);
 	announce(output, broker, aggregator, options);
+	using _twins = twins.watch((device) => aggregator.sendDesired(device).catch(onError));
 	const { rollout } = aggregator;
 	using _orders = rollout && followOrders(files.rollout, rollout, onError);
 	const progress = new TrainingProgress(output, { label: artifact.manifest.name });
