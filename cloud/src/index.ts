@@ -67,6 +67,7 @@ export { type Role, roles, type User } from "./operations/access/user.js";
 export { UserFolder } from "./operations/access/user-folder.js";
 export { AuditFiles } from "./operations/board/audit-files.js";
 export { RoundFile } from "./operations/board/round-file.js";
+export { certifiedName } from "./operations/certified-name.js";
 export { CloudMetrics, type MetricDescription } from "./operations/cloud-metrics.js";
 export { Operations, type OperationsOptions } from "./operations/operations.js";
 export { OperationsLog, type OperationsLogOptions } from "./operations/operations-log.js";

@@ -22,6 +22,7 @@ import { DeviceBoard } from "./board/device-board.js";
 import { readModelFacts } from "./board/model-facts.js";
 import { RoundFile } from "./board/round-file.js";
 import { RunBoard } from "./board/run-board.js";
+import { certifiedName } from "./certified-name.js";
 import { answerMachine, type MachinePathsOptions, sendText } from "./machine-paths.js";
 import { OperationsServer, type ServerCertificate } from "./operations-server.js";
 import { builtPage, PageFiles } from "./page-files.js";
@@ -116,10 +117,12 @@ export class OperationsPage implements AsyncDisposable {
 		return page;
 	}
 
-	/** For people, for instance `https://cloud.example:8443`. */
+	/** For people, for instance `https://cloud.example:8443`, with a name its certificate is for. */
 	get url(): string {
 		const { url } = this.#server as OperationsServer;
-		return url.replace(/\/\/(0\.0\.0\.0|\[::\])/, `//${hostname()}`);
+		const { tls } = this.#options;
+		const name = (tls && certifiedName(tls.certificate)) ?? hostname();
+		return url.replace(/\/\/(0\.0\.0\.0|\[::\])/, `//${name}`);
 	}
 
 	/**

@@ -3,7 +3,7 @@ import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { request as tlsRequest } from "node:https";
 import { join } from "node:path";
-import { CertificateAuthority, cloudLimits, Operations, Sessions, UserFolder } from "@psgl/cloud";
+import { CertificateAuthority, certifiedName, cloudLimits, Operations, Sessions, UserFolder } from "@psgl/cloud";
 import test, { type ExecutionContext } from "ava";
 import { ApiClient } from "../../helpers/api-client.js";
 import { ManualClock } from "../../helpers/manual-clock.js";
@@ -236,8 +236,9 @@ test("outside loopback there is TLS 1.3 or nothing; the cookie then travels over
 	const { page: plain } = await operationsCloud(t);
 	t.regex(plain.url, /^http:\/\/127\.0\.0\.1:/);
 	const ca = await CertificateAuthority.create(join(folder, "pki"), { name: "test", days: 10 });
-	await ca.issueBroker(["127.0.0.1"], 5);
+	await ca.issueBroker(["127.0.0.1", "cloud.example", "10.0.0.5"], 5);
 	const tls = await brokerFiles(ca);
+	t.is(certifiedName(tls.certificate), "cloud.example", "the name in the link where it listens on every address");
 	const { page, url } = await operationsCloud(t, { tls });
 	t.regex(url, /^https:\/\/127\.0\.0\.1:/);
 	const ask = async (options: Readonly<Record<string, unknown>>) => {
@@ -261,6 +262,7 @@ test("outside loopback there is TLS 1.3 or nothing; the cookie then travels over
 	);
 	await ca.issueBroker(["127.0.0.1"], 9);
 	page.renewTls(await brokerFiles(ca));
+	t.is(certifiedName((await brokerFiles(ca)).certificate), undefined);
 	t.is(await ask({}), 200, "the renewed certificate is in use");
 });
 
