@@ -63,7 +63,6 @@ export type { TornTail } from "./log/journal-segments.js";
 export type { Log, LogAppendOptions, LogEntry, LogInlet, LogWaitOptions } from "./log/log.js";
 export { createMemoryLog, type MemoryLogOptions } from "./log/memory-log.js";
 export { Sessions } from "./operations/access/sessions.js";
-export { type Role, roles, type User } from "./operations/access/user.js";
 export { UserFolder } from "./operations/access/user-folder.js";
 export { AuditFiles } from "./operations/board/audit-files.js";
 export { RoundFile } from "./operations/board/round-file.js";
