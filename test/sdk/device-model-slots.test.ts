@@ -174,6 +174,30 @@ test("a model that does not run, puts out NaN or decides much worse is never act
 	}
 });
 
+test("healthSamples, maxAccuracyLoss: on the last samples a new model may be a tenth worse, and no more", async (t) => {
+	const { healthSamples, maxAccuracyLoss } = slotLimits;
+	const before = 40;
+	const samples = smallDataset(before + healthSamples);
+	const all = samples.batch(Uint32Array.from({ length: samples.length }, (_, i) => i)).x;
+	await using aggregator = await serving(old);
+	await using asking = await Device.connect({ url: aggregator.url, id: "asking", runtime: nodeRuntime });
+	const { classes: decided } = await asking.infer(all);
+	// The worse model decides everything the other way round: what it loses is what the old one gets right beyond a half, twice.
+	const most = Math.floor((healthSamples * (1 + maxAccuracyLoss)) / 2);
+	for (const [right, state] of [
+		[most, "trial"],
+		[most + 1, "rejected"],
+	] as const) {
+		const labels = decided.map((label, i) => (i < before || i < before + right ? label : 1 - label));
+		const { shape, classes, samples: pixels } = samples;
+		const own = new Dataset({ shape, classes, samples: pixels, labels });
+		const records = await withOldModel({ data: { train: own } });
+		await using serves = await serving(worse);
+		await using started = await start(serves.url, records, { data: { train: own } });
+		t.is((await started.reported("trial", "rejected")).state, state, `${right} of ${healthSamples}`);
+	}
+});
+
 test("a model that failed is not tried again after a restart; another one is", async (t) => {
 	const records = await withOldModel();
 	{

@@ -1,7 +1,9 @@
+import { createMemoryLog, startBroker } from "@psgl/cloud";
 import { Device, type DeviceEvent } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
 import { EventReader } from "../helpers/event-reader.js";
+import { ManualClock } from "../helpers/manual-clock.js";
 import { gradientFor, trainRound } from "../helpers/rounds.js";
 import { ScriptedAggregator } from "../helpers/scripted-aggregator.js";
 import { smallDataset, smallModel } from "../helpers/small-model.js";
@@ -74,4 +76,22 @@ test("a device that vanishes is marked as offline by its last will", async (t) =
 	t.true(aggregator.statuses.some((status) => status.state === "offline"));
 	await first.close();
 	t.is(second.id, id);
+});
+
+test("goodbyeTimeoutMs: a device that leaves waits so long for a broker that acknowledges nothing, and closes", async (t) => {
+	const clock = new ManualClock();
+	const log = createMemoryLog({ maxBytes: 10_000 });
+	// A full log: what is published waits for room, and its acknowledgement with it.
+	await log.append(new Uint8Array(10_000));
+	await using broker = await startBroker({ port: 0, log });
+	const device = await Device.connect({ url: broker.url, id: "ward-3", runtime: nodeRuntime, clock });
+	const closed = device.close();
+	let left = false;
+	void closed.then(() => {
+		left = true;
+	});
+	await clock.advance(1_999);
+	t.false(left);
+	while (!left) await clock.advance(1);
+	t.true(clock.now() >= 2_000);
 });
