@@ -103,16 +103,19 @@ export class Inference {
 		const agreed = this.#enrolment.model === model;
 		let released: Released | undefined;
 		let localScores: Tensor<"float32">;
+		/** A model on trial that fails gives way to the one before it, and that one decides. */
+		const giveWay = async (cause: unknown): Promise<Decision> => {
+			if (!this.#enrolment.onTrial || !isModelFault(cause)) throw cause;
+			const failure = cause instanceof PsglError ? cause : unhealthy("it fails", `${cause}`, "decisions");
+			await this.#enrolment.rollBack(failure);
+			return this.decide(samples, { allowPartial, signal });
+		};
 		try {
 			released = this.#link.online && agreed ? await this.#release(model, samples) : undefined;
 			localScores = released?.localScores ?? (await localScoresOf(model, samples));
 			if (this.#enrolment.onTrial) requireFiniteOutputs({ localScores });
 		} catch (cause) {
-			if (!this.#enrolment.onTrial || !isModelFault(cause)) throw cause;
-			await this.#enrolment.rollBack(
-				cause instanceof PsglError ? cause : unhealthy("it fails", `${cause}`, "decisions"),
-			);
-			return this.decide(samples, { allowPartial, signal });
+			return giveWay(cause);
 		}
 		await this.#enrolment.used();
 		const answer = released?.smashed ? await this.#ask(model, released.smashed, allowPartial, signal) : "late";
@@ -124,7 +127,12 @@ export class Inference {
 			const decision = fromScores(scored, size, several);
 			if (decision !== undefined) return decision;
 		}
-		const localAccuracy = await localTrust(model, this.#settings.data);
+		let localAccuracy: LocalAccuracy | undefined;
+		try {
+			localAccuracy = await localTrust(model, this.#settings.data);
+		} catch (cause) {
+			return giveWay(cause);
+		}
 		return {
 			source: "local-head",
 			...(localAccuracy && { localAccuracy }),
