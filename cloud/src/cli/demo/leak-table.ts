@@ -9,6 +9,7 @@ export function printLeak(
 ): void {
 	const right = (title: string) => ({ title, align: "right" as const });
 	const share = (value: number) => (Number.isNaN(value) ? "-" : value.toFixed(2));
+	output.print("");
 	output.table(
 		[
 			{ title: "what leaks of a sample" },
