@@ -145,7 +145,8 @@ for (const picture of pictures) {
 	if (wanted.has("throughput")) {
 		print(`steps/s over MQTT ${shape}, 8 devices, batch 32`, await measureThroughput(picture, Number(options.turns)));
 	}
-	if (wanted.has("overlap")) print(`wall over graph time ${shape}, 8 devices`, await measureOverlap(picture));
+	if (wanted.has("overlap"))
+		print(`a run's processor time over its graphs' ${shape}, 8 devices`, await measureOverlap(picture));
 }
 if (wanted.has("idle")) print("memory of waiting devices", await measureIdle(Number(options.connections)));
 if (wanted.has("round")) print("a round of devices, 1x28x28, batch 16", await measureRound(Number(options.devices)));

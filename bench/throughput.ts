@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Aggregator, startBroker } from "@psgl/cloud";
 import { runFleet } from "@psgl/firmware-sim";
-import { type Runtime, seededRandom } from "@psgl/sdk";
+import { type Runtime, type Session, seededRandom, type Tensors } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { type DataSplits, Dataset } from "@psgl/sdk/sources";
 import { started, told } from "./idle-connections.js";
@@ -24,9 +24,9 @@ export interface ThroughputRow {
 	readonly load: number;
 }
 
-/** Time of a run of eight devices in one process, and of the graphs in it. */
+/** Processor time of a run of eight devices in one process, and of its graphs alone: what else the machine does counts in neither. */
 export interface OverlapRow {
-	readonly wallSeconds: number;
+	readonly seconds: number;
 	readonly graphSeconds: number;
 	readonly ratio: number;
 	readonly load: number;
@@ -48,36 +48,36 @@ export async function measureThroughput(picture: Picture, turns: number): Promis
 	return { steps, reference, ratio, load: load() };
 }
 
-/** Eight devices, broker and aggregator in this process: how much of the time is not spent in graphs. */
+/** Eight devices, broker and aggregator in this process: how much of its work is not in graphs. */
 export async function measureOverlap(picture: Picture): Promise<OverlapRow> {
-	const busy = { ms: 0 };
-	const runtime = timing(nodeRuntime, busy);
+	const graphs: Counted[] = [];
+	const runtime = counting(nodeRuntime, graphs);
 	const artifact = await artifactOf(psglDefinition(picture));
 	const data = splits(picture, 8);
 	await using broker = await startBroker({ port: 0 });
 	const settings = { rounds: 3, minDevices: devices, batchSize: 32 };
 	await using aggregator = await Aggregator.start({ artifact, runtime, broker, settings });
-	let startedAt = 0;
+	let before = process.cpuUsage();
 	const following = (async () => {
 		for await (const event of aggregator.events()) {
-			// The first round compiles graphs.
-			if (event.type === "round" && event.round === 1) [startedAt, busy.ms] = [performance.now(), 0];
-			if (event.type === "round" && event.round === settings.rounds)
-				return [performance.now() - startedAt, busy.ms] as const;
+			if (event.type === "round" && event.round === 1) {
+				// The first round compiles graphs.
+				before = process.cpuUsage();
+				for (const graph of graphs) graph.runs = 0;
+			}
+			if (event.type === "round" && event.round === settings.rounds) return process.cpuUsage(before);
 		}
 		throw new Error("training ended early");
 	})();
 	for await (const event of runFleet({ url: broker.url, devices, data, seed: 1, runtime })) {
 		if (event.type === "failed") throw event.error;
 	}
-	const [wall, graphs] = await following;
-	const seconds = (ms: number) => Number((ms / 1000).toFixed(2));
-	return {
-		wallSeconds: seconds(wall),
-		graphSeconds: seconds(graphs),
-		ratio: Number((wall / graphs).toFixed(3)),
-		load: load(),
-	};
+	const { user, system } = await following;
+	const seconds = (user + system) / 1e6;
+	const graphSeconds = await aloneSeconds(graphs);
+	for (const { session } of graphs) await session.close();
+	const ratio = Number((seconds / graphSeconds).toFixed(3));
+	return { seconds: Number(seconds.toFixed(2)), graphSeconds: Number(graphSeconds.toFixed(2)), ratio, load: load() };
 }
 
 async function stepsPerSecond(picture: Picture): Promise<number> {
@@ -139,23 +139,50 @@ function splits({ channels, size }: Picture, batches: number): DataSplits {
 	};
 }
 
-/** The runtime, and how long its graphs ran. */
-function timing(runtime: Runtime, busy: { ms: number }): Runtime {
+/** A graph, how often it ran, and with what. */
+interface Counted {
+	readonly session: Session;
+	runs: number;
+	feeds: Tensors | undefined;
+}
+
+/** The runtime, and how often its graphs ran; they stay open until `graphs` are closed. */
+function counting(runtime: Runtime, graphs: Counted[]): Runtime {
 	return {
 		version: runtime.version,
 		load: async (model, options) => {
 			const session = await runtime.load(model, options);
-			const run: typeof session.run = async (...args) => {
-				const start = performance.now();
-				try {
-					return await session.run(...args);
-				} finally {
-					busy.ms += performance.now() - start;
-				}
+			const graph: Counted = { session, runs: 0, feeds: undefined };
+			graphs.push(graph);
+			const { inputNames, outputNames } = session;
+			const close = async () => undefined;
+			const run: Session["run"] = (feeds, ...rest) => {
+				graph.runs++;
+				graph.feeds = feeds;
+				return session.run(feeds, ...rest);
 			};
-			return new Proxy(session, { get: (target, name) => (name === "run" ? run : Reflect.get(target, name, target)) });
+			return { inputNames, outputNames, run, close, [Symbol.asyncDispose]: close };
 		},
 	};
+}
+
+/** Processor seconds that the runs of all graphs take, each run alone: the median of some, times their number. */
+async function aloneSeconds(graphs: readonly Counted[]): Promise<number> {
+	let seconds = 0;
+	for (const { session, runs, feeds } of graphs) {
+		if (feeds === undefined || runs === 0) continue;
+		const times: number[] = [];
+		for (let i = 0; i < 9; i++) times.push(await processorSeconds(() => session.run(feeds)));
+		seconds += runs * quantile(times, 0.5);
+	}
+	return seconds;
+}
+
+async function processorSeconds(work: () => Promise<unknown>): Promise<number> {
+	const before = process.cpuUsage();
+	await work();
+	const { user, system } = process.cpuUsage(before);
+	return (user + system) / 1e6;
 }
 
 const load = () => Number(loadavg()[0]?.toFixed(2));

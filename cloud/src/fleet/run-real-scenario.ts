@@ -29,6 +29,9 @@ const samples = 240;
 /** Rounds within which a device has to have trained not to count as left behind. */
 const freshRounds = 3;
 
+/** Fewest pictures of a part of the phantom. */
+const fewest = 10;
+
 /** Milliseconds between two looks at who is still connected. */
 const lookMs = 250;
 
@@ -51,9 +54,9 @@ export async function runRealScenario(scenario: Scenario, options: RealScenarioO
 	const data = phantomSplits({
 		seed,
 		size: scenario.model.imageSize,
-		train: Math.round(held),
-		validation: Math.max(devices, Math.round(held / 8)),
-		test: 10,
+		train: Math.max(fewest, Math.round(held)),
+		validation: Math.max(fewest, devices, Math.round(held / 8)),
+		test: fewest,
 	});
 	const refusals: Record<string, number> = {};
 	await using broker = await startBroker({

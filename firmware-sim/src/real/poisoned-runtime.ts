@@ -8,7 +8,8 @@ export function poisonedRuntime(runtime: Runtime): Runtime {
 			const session = await runtime.load(model, options);
 			const close = () => session.close();
 			return {
-				...session,
+				inputNames: session.inputNames,
+				outputNames: session.outputNames,
 				close,
 				[Symbol.asyncDispose]: close,
 				run: async (feeds, ...rest) => {

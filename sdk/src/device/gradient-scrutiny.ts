@@ -57,11 +57,10 @@ function separationOf({ data, dims }: Tensor<"float32">, labels: ArrayLike<numbe
 	const [count = 0] = dims;
 	const size = data.length / count;
 	const sums = new Map<number, { readonly sum: Float64Array; samples: number }>();
-	const total = new Float64Array(size);
 	let samples = 0;
 	for (let n = 0; n < count; n++) {
 		const row = data.subarray(n * size, (n + 1) * size);
-		const length = Math.hypot(...row);
+		const length = lengthOf(row);
 		// A sample that is learnt by heart has no gradient, and no direction.
 		if (!(length > 0)) continue;
 		const label = labels[n] as number;
@@ -69,13 +68,13 @@ function separationOf({ data, dims }: Tensor<"float32">, labels: ArrayLike<numbe
 		sums.set(label, own);
 		own.samples += 1;
 		samples += 1;
-		for (let i = 0; i < size; i++) {
-			const value = (row[i] as number) / length;
-			own.sum[i] = (own.sum[i] as number) + value;
-			total[i] = (total[i] as number) + value;
-		}
+		for (let i = 0; i < size; i++) own.sum[i] = (own.sum[i] as number) + (row[i] as number) / length;
 	}
-	const square = (v: Float64Array) => v.reduce((sum, x) => sum + x * x, 0);
+	const total = new Float64Array(size);
+	for (const { sum } of sums.values()) {
+		for (let i = 0; i < size; i++) total[i] = (total[i] as number) + (sum[i] as number);
+	}
+	const square = (v: Float64Array) => lengthOf(v) ** 2;
 	let within = 0;
 	let pairsWithin = 0;
 	let squares = 0;
@@ -89,4 +88,11 @@ function separationOf({ data, dims }: Tensor<"float32">, labels: ArrayLike<numbe
 	const pairsBetween = samples ** 2 - ordered;
 	if (pairsWithin === 0 || pairsBetween === 0) return undefined;
 	return within / pairsWithin - (square(total) - squares) / pairsBetween;
+}
+
+/** In a loop of its own: every batch of every device comes through here. */
+function lengthOf(values: ArrayLike<number>): number {
+	let sum = 0;
+	for (let i = 0; i < values.length; i++) sum += (values[i] as number) ** 2;
+	return Math.sqrt(sum);
 }

@@ -52,6 +52,32 @@ test("production devices on shaped links with faults and malice: nothing is lost
 	t.true(accuracy >= 0 && accuracy <= 1);
 });
 
+test("three devices that poison still take part, each step of theirs", async (t) => {
+	const scenario = smallScenario({
+		hours: 1,
+		fleet: [
+			{
+				name: "bad",
+				count: 3,
+				profile: "phone-browser",
+				link: "wifi",
+				samples: { least: 16, most: 16 },
+				malicious: [{ kind: "poison", share: 1 }],
+			},
+		],
+		model: { privacy: "none", imageSize: 16 },
+		training: { rounds: 2, batchSize: 8, minDevices: 3 },
+	});
+	const { counts, rounds } = await runRealScenario(scenario, {
+		seed: 1,
+		runtime: nodeRuntime,
+		threads: 1,
+		minutes: 0.5,
+	});
+	t.is(rounds.length, 2);
+	t.like(counts, { received: 12, applied: 12, refused: 0, lost: 0, doubled: 0 });
+});
+
 test("more devices than one process takes are refused before anything starts", async (t) => {
 	const count = scenarioLimits.maxRealDevices + 1;
 	const scenario = smallScenario({ fleet: [{ name: "many", count, profile: "pi-4", link: "wifi" }] });
