@@ -14,16 +14,22 @@ export interface LocalAccuracy {
 	readonly trainedOn: boolean;
 }
 
-const known = new WeakMap<object, Promise<LocalAccuracy>>();
+const known = new WeakMap<object, Promise<LocalAccuracy | undefined>>();
 
-/** Measured once for each version of the weights; undefined on a device without labelled samples. */
+/** Measured once for each version of the weights; undefined on a device without labelled samples, and where it cannot be measured. */
 export function localTrust(model: ClientModel, data: CheckedData | undefined): Promise<LocalAccuracy | undefined> {
 	const { validation, train } = data ?? {};
 	const own = validation !== undefined && validation.length > 0 ? validation : train;
 	if (own === undefined || own.length === 0) return Promise.resolve(undefined);
 	// Weights are replaced, never written into.
 	const { weights } = model.state;
-	const measured = known.get(weights) ?? measure(model, own, own === train);
+	// A decision that was made is not lost because its trustworthiness is not known; it is measured at the next one.
+	const anew = () =>
+		measure(model, own, own === train).catch(() => {
+			known.delete(weights);
+			return undefined;
+		});
+	const measured = known.get(weights) ?? anew();
 	known.set(weights, measured);
 	return measured;
 }
