@@ -67,13 +67,17 @@ export const cloudLimits = {
 	storePingMs: 2_000,
 	/** Milliseconds an ingress may take to hand a message on before the aggregator gives it up: the device asks again. */
 	storeSendMs: 5_000,
+	/** Milliseconds an aggregator has to be without a partition until one that has several gives it one. */
+	shareIdleMs: 10_000,
 	/** Milliseconds a partition waits for the others' copies before it merges without them, and between looks for them. */
 	mergeTimeoutMs: 60_000,
 	mergePollMs: 100,
+	/** Milliseconds one attempt of that waits for an answer. */
+	storeAnswerMs: 2_500,
 	/** Milliseconds between two notices of who owns a partition. */
 	ownerNoticeMs: 500,
 	/** Milliseconds after which a lease nobody renews is free, between renewals, and between attempts of those who stand by. */
-	leaseMs: 6_000,
+	leaseMs: 4_000,
 	leaseRenewMs: 1_500,
 	leasePollMs: 500,
 	/** Checkpoints kept, the newest and those before it. */

@@ -60,7 +60,6 @@ async function replay(t: ExecutionContext, servers: readonly string[], partition
 		servers,
 		artifact: await artifactDigest(artifact),
 		partitions,
-		leaseMs: 1500,
 	});
 	await using log = await store.openLog(partition);
 	const exchange = await StoreExchange.open({ store, partition });

@@ -23,7 +23,7 @@ export interface StoreProcessOptions {
 	readonly minDevices?: readonly number[];
 	/** Milliseconds every server step takes longer, where more than this machine's processors is to be measured. */
 	readonly stepMs?: number;
-	readonly leaseMs?: number;
+	readonly leaseMs?: number | undefined;
 }
 
 /**
@@ -31,7 +31,7 @@ export interface StoreProcessOptions {
  */
 process.on("disconnect", () => process.exit());
 const options = JSON.parse(process.argv[2] ?? "{}") as StoreProcessOptions;
-const { role, servers, port = 0, partitions = 1, settings = {}, minDevices, stepMs = 0, leaseMs = 1500 } = options;
+const { role, servers, port = 0, partitions = 1, settings = {}, minDevices, stepMs = 0, leaseMs } = options;
 const { joint: artifact } = await smallModel();
 const store = await RunStore.open({ servers, artifact: await artifactDigest(artifact), partitions, leaseMs });
 const tell = (message: object) => process.send?.(message);
@@ -54,7 +54,7 @@ if (role === "ingress") {
 			keepLog: true,
 		}),
 		onOwned: (partition, aggregator, { epoch }) => void follow(aggregator, partition, epoch),
-		onLost: (partition, error) => tell({ type: "lost", partition, code: error?.code }),
+		onLost: (partition, error) => tell({ type: "lost", partition, reason: error?.message ?? "given to another" }),
 		signal: stop.signal,
 	});
 }

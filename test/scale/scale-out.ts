@@ -42,6 +42,8 @@ interface Message extends Told {
 	readonly url?: string;
 	readonly partition?: number;
 	readonly digest?: string;
+	/** Why a partition was lost. */
+	readonly reason?: string;
 	readonly counts?: { readonly lost: number; readonly doubled: number };
 }
 
@@ -62,7 +64,6 @@ class ScaleOut {
 	#first = 0;
 	#last = 0;
 	#worst = 0;
-	#owned = new Set<number>();
 	#failure: Error | undefined;
 	#wake = () => {};
 
@@ -74,8 +75,15 @@ class ScaleOut {
 	async run(): Promise<ScaleOutResult> {
 		const { aggregators, devices, batches, onProgress } = this.#options;
 		try {
-			const owners = Array.from({ length: aggregators }, () => this.#start("aggregator", () => undefined));
-			await this.#until(() => this.#owned.size === aggregators);
+			const shares = Array.from({ length: aggregators }, () => new Set<number>());
+			const owners = shares.map((share) =>
+				this.#start("aggregator", ({ type, partition = 0 }) => {
+					if (type === "owned") share.add(partition);
+					if (type === "lost") share.delete(partition);
+				}),
+			);
+			// Whoever starts first has several for a while.
+			await this.#until(() => shares.every((share) => share.size === 1));
 			const url = await new Promise<string>((resolve) => this.#start("ingress", ({ url }) => url && resolve(url)));
 			onProgress(`${aggregators} aggregators, ${this.#servers.urls.length} NATS servers, ${devices} devices`);
 			const fleet = runFleet({
@@ -110,12 +118,11 @@ class ScaleOut {
 				settings,
 				minDevices: shares,
 				stepMs,
-				leaseMs: 6000,
 			}),
 			signsOfLife: ["owned", "step"],
 			onMessage: (message) => {
-				const { type, partition = 0 } = message;
-				if (type === "owned") this.#owned.add(partition);
+				const { type, partition = 0, reason = "" } = message;
+				if (type === "owned" || type === "lost") this.#tell(`partition ${partition} ${type} ${reason}`);
 				if (type === "result") this.#results.set(partition, message);
 				onMessage(message);
 				this.#wake();
@@ -127,6 +134,12 @@ class ScaleOut {
 		});
 		this.#participants.push(participant);
 		return participant;
+	}
+
+	/** A line with the seconds since the first answer. */
+	#tell(what: string): void {
+		if (this.#first === 0) return;
+		this.#options.onProgress(`${((performance.now() - this.#first) / 1000).toFixed(1)} s: ${what}`);
 	}
 
 	#partitionOf(index: number): number {
@@ -155,9 +168,9 @@ class ScaleOut {
 		this.#answered.set(batch, (this.#answered.get(batch) ?? 0) + 1);
 	}
 
-	/** One kill after the other, each when the run has gone on from the one before. */
+	/** One kill after the other, each when every partition has gone on from the one before. */
 	async #killInTurn(owners: readonly Participant<Message>[]): Promise<number> {
-		const { nodes, aggregators, rounds, devices, batches, onProgress } = this.#options;
+		const { nodes, aggregators, rounds, devices, batches } = this.#options;
 		const all = rounds * devices * batches;
 		const turns = Math.max(nodes, aggregators);
 		const kills: [string, () => Promise<void>][] = [];
@@ -167,12 +180,15 @@ class ScaleOut {
 			if (owner !== undefined) kills.push([`aggregator ${i}`, () => owner.kill()]);
 		}
 		kills.push(["all NATS servers", () => this.#restart(this.#servers.urls.map((_, i) => i))]);
+		let killedAt = 0;
 		for (const [i, [what, kill]] of kills.entries()) {
 			const due = Math.floor((0.8 * all * (i + 1)) / (kills.length + 1));
-			await this.#until(() => this.#answered.size >= due);
-			onProgress(
+			const wentOn = () => [...this.#lastAnswer.values()].every((at) => at > killedAt);
+			await this.#until(() => this.#answered.size >= due && wentOn());
+			this.#tell(
 				`${this.#answered.size} of ${all} batches; longest stall ${(this.#worst / 1000).toFixed(1)} s; kill ${what}`,
 			);
+			killedAt = performance.now();
 			await kill();
 		}
 		return kills.length;
@@ -187,7 +203,7 @@ class ScaleOut {
 		const { aggregators: partitions } = this.#options;
 		const { joint: artifact } = await smallModel();
 		const identity = { servers: this.#servers.urls, artifact: await artifactDigest(artifact), partitions };
-		await using store = await RunStore.open({ ...identity, leaseMs: 6000 });
+		await using store = await RunStore.open(identity);
 		const steps = new Map<string, number>();
 		let bitIdentical = true;
 		for (let partition = 0; partition < partitions; partition++) {

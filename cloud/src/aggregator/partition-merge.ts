@@ -22,7 +22,7 @@ export interface MergePlace {
 export interface PartitionExchange {
 	/**
 	 * Offers this partition's copy at a place and resolves with the parts to merge, in the order of the partitions: its own, and of
-	 * every other the newest one that is at that place or after it. A partition that does not come in time is left out.
+	 * every other the first one that is at that place or after it. A partition that does not come in time is left out.
 	 * @param weight samples the copy was trained on since the merge before
 	 */
 	exchange(place: MergePlace, weight: number, copy: Uint8Array, signal: AbortSignal): Promise<readonly MergePart[]>;

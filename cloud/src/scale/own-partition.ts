@@ -32,9 +32,9 @@ export async function ownPartition(options: OwnPartitionOptions): Promise<void> 
 	const checkpoints = await blobCheckpoints({ blobs: store.blobs, prefix: `p${partition}`, epoch });
 	const exchange = await StoreExchange.open({ store, partition, epoch, keepCopies: more.keepLog, clock });
 	const log = await store.openLog(partition, epoch);
-	const downlink = new StoreDownlink(store.link, store.name);
 	const ended = new AbortController();
 	const over = AbortSignal.any([lost, signal, ended.signal]);
+	const downlink = new StoreDownlink(store.link, store.name, over);
 	await using aggregator = await Aggregator.start({
 		...more,
 		broker: {

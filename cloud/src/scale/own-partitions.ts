@@ -31,7 +31,7 @@ export async function ownPartitions(options: OwnPartitionsOptions): Promise<void
 	const owner = new PartitionsOwner(options, stop);
 	void announceShare(link, name, { share: () => owner.share, clock: systemClock, signal: stop });
 	using _shares = followShares(link, name, (share) => {
-		if (share === 0) owner.giveOne();
+		owner.heardOf(share);
 	});
 	const loops = Array.from({ length: partitions }, (_, partition) =>
 		owner.run(partition).catch((error: unknown) => {
@@ -47,7 +47,9 @@ class PartitionsOwner {
 	readonly #options: OwnPartitionsOptions;
 	readonly #stop: AbortSignal;
 	readonly #owned = new Map<number, AbortController>();
-	#gaveAt = Number.NEGATIVE_INFINITY;
+	/** Since when, and when last, somebody said to have none. */
+	#idleSince = Number.NEGATIVE_INFINITY;
+	#idleHeardAt = Number.NEGATIVE_INFINITY;
 
 	constructor(options: OwnPartitionsOptions, stop: AbortSignal) {
 		this.#options = options;
@@ -59,11 +61,17 @@ class PartitionsOwner {
 		return this.#owned.size;
 	}
 
-	/** Another process has no partition: it gets the one taken last, where this one has several. */
-	giveOne(): void {
+	/**
+	 * A process told how many partitions it has. One that has none for a while, and does not only start or lose its link, gets
+	 * the one taken last, where this one has several.
+	 */
+	heardOf(share: number): void {
+		if (share > 0) return;
 		const now = performance.now();
-		if (this.share < 2 || now - this.#gaveAt < cloudLimits.leaseMs) return;
-		this.#gaveAt = now;
+		if (now - this.#idleHeardAt > 4 * cloudLimits.ownerNoticeMs) this.#idleSince = now;
+		this.#idleHeardAt = now;
+		if (this.share < 2 || now - this.#idleSince < cloudLimits.shareIdleMs) return;
+		this.#idleSince = now;
 		[...this.#owned.values()].at(-1)?.abort();
 	}
 
@@ -93,6 +101,7 @@ class PartitionsOwner {
 		const { store, aggregator, onOwned, onLost } = this.#options;
 		const given = new AbortController();
 		this.#owned.set(partition, given);
+		this.#idleSince = performance.now();
 		try {
 			await ownPartition({
 				store,

@@ -21,7 +21,7 @@ export interface RunStoreOptions {
 	readonly partitions?: number | undefined;
 	/** Servers that keep each thing. Default 3 where three servers or more are named, else 1. */
 	readonly replicas?: number | undefined;
-	/** Milliseconds after which a lease that nobody renews is free; the same for every process of a run. Default 6000. */
+	/** Milliseconds after which a lease that nobody renews is free; the same for every process of a run. Default 4000. */
 	readonly leaseMs?: number | undefined;
 	/** Folder with `ca.pem`, `cert.pem`, `key.pem`. */
 	readonly tlsFolder?: string | undefined;

@@ -16,9 +16,13 @@ export class StoreDownlink implements Pick<Broker, "send"> {
 	readonly #link: NatsLink;
 	readonly #run: string;
 
-	constructor(link: NatsLink, run: string) {
+	readonly #ended: AbortSignal;
+
+	/** @param ended nothing is sent any more, and what is under way is given up */
+	constructor(link: NatsLink, run: string, ended: AbortSignal) {
 		this.#link = link;
 		this.#run = run;
+		this.#ended = ended;
 	}
 
 	/** Resolves with false when no ingress holds the device, or none says in time that it took the message: the device asks again. */
@@ -26,10 +30,10 @@ export class StoreDownlink implements Pick<Broker, "send"> {
 		const subject = downSubject(this.#run, device);
 		const deadline = performance.now() + cloudLimits.storeSendMs;
 		let unheard = 0;
-		while (performance.now() < deadline) {
+		while (performance.now() < deadline && !this.#ended.aborted) {
 			try {
-				await this.#link.ready(AbortSignal.timeout(cloudLimits.storeSendMs));
-				const ask = () => this.#link.connection.request(subject, payload, { timeout: cloudLimits.storeSendMs });
+				await this.#link.ready(AbortSignal.any([AbortSignal.timeout(cloudLimits.storeSendMs), this.#ended]));
+				const ask = () => this.#link.connection.request(subject, payload, { timeout: cloudLimits.storeAnswerMs });
 				const { data } = await this.#link.call(ask);
 				return data[0] === delivered[0];
 			} catch (error) {
@@ -37,7 +41,7 @@ export class StoreDownlink implements Pick<Broker, "send"> {
 				// An ingress whose server died listens again in a moment; a device that nobody holds is not there.
 				if (isUnheard(error) && ++unheard === listenAttempts) return false;
 			}
-			await systemClock.sleep(cloudLimits.storeReconnectMs);
+			await systemClock.sleep(cloudLimits.storeReconnectMs, this.#ended).catch(() => undefined);
 		}
 		return false;
 	}

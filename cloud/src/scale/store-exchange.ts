@@ -29,10 +29,13 @@ const offerSchema = z.strictObject({
 
 type Offer = z.infer<typeof offerSchema>;
 
+/** Offers of a partition that are kept: one that was taken over merges what the others merged, who may be a leg ahead. */
+const offersKept = 4;
+
 /** More legs than a round has: the place after its last one. */
 const legsPerRound = 2 ** 24;
 
-/** Partitions meet in the store: copies are blobs, and the newest offer of each partition a key. */
+/** Partitions meet in the store: copies are blobs, and the last offers of each partition a key. */
 export class StoreExchange implements PartitionExchange {
 	readonly #options: StoreExchangeOptions;
 	readonly #keys: KV;
@@ -100,17 +103,25 @@ export class StoreExchange implements PartitionExchange {
 		const others = Array.from({ length: store.partitions }, (_, i) => i).filter((i) => !parts.has(i));
 		const missing: number[] = [];
 		for (const other of others) {
-			const look = () => this.#keys.get(`p${other}`);
-			const entry = await persist(store.link, look, { signal, what: "look for a partition's copy" });
-			const offer = entry === null ? undefined : offerSchema.safeParse(entry.json()).data;
-			if (offer !== undefined && offer.order >= order) parts.set(other, offer);
+			const offers = await this.#offersOf(other, signal);
+			const offer = offers.find((each) => each.order >= order);
+			if (offer !== undefined) parts.set(other, offer);
 			else missing.push(other);
 		}
 		return missing;
 	}
 
+	/** The last offers of a partition, the oldest first. */
+	async #offersOf(partition: number, signal?: AbortSignal): Promise<readonly Offer[]> {
+		const look = () => this.#keys.get(`p${partition}`);
+		const entry = await persist(this.#options.store.link, look, { signal, what: "look for a partition's copy" });
+		return entry === null ? [] : (z.array(offerSchema).safeParse(entry.json()).data ?? []);
+	}
+
 	async #offer(offer: Offer): Promise<void> {
-		const put = () => this.#keys.put(`p${offer.partition}`, JSON.stringify(offer));
+		const before = (await this.#offersOf(offer.partition)).filter(({ order }) => order < offer.order);
+		const offers = JSON.stringify([...before, offer].slice(-offersKept));
+		const put = () => this.#keys.put(`p${offer.partition}`, offers);
 		await persist(this.#options.store.link, put, { what: "offer a partition's copy" });
 	}
 

@@ -15,7 +15,7 @@ export interface JetStreamLeasesOptions {
 	/** Of the bucket. */
 	readonly name: string;
 	readonly replicas?: number | undefined;
-	/** Milliseconds after which a lease that nobody renews is free. Default 6000. */
+	/** Milliseconds after which a lease that nobody renews is free. Default 4000. */
 	readonly leaseMs?: number | undefined;
 	readonly clock?: Clock | undefined;
 	readonly signal?: AbortSignal | undefined;
@@ -39,21 +39,26 @@ class JetStreamLeases implements Leases {
 	}
 
 	async acquire(name: string, { wait = false, signal }: AcquireOptions = {}): Promise<Lease> {
-		const { link, clock = systemClock } = this.#options;
+		const { link, clock = systemClock, leaseMs = cloudLimits.leaseMs } = this.#options;
 		const holder = `${hostname()} process ${process.pid} ${crypto.randomUUID()}`;
 		for (;;) {
-			const create = () => this.#keys.create(name, holder);
+			const entry = await this.#look(name, signal);
+			// Of an attempt whose answer was lost.
+			if (entry?.holder === holder) return this.#hold(name, holder, entry.revision);
+			if (entry?.holder !== undefined) {
+				if (!wait) throw leaseHeld(name, shown(entry.holder));
+				await clock.sleep(cloudLimits.leasePollMs, signal);
+				continue;
+			}
+			// Nobody gave it back, it expired: a holder that the store's servers kept from renewing it has the first go.
+			if (entry === undefined) await clock.sleep(leaseMs / 4, signal);
 			try {
+				const create = () => this.#keys.create(name, holder);
 				const epoch = await persist(link, create, { signal, clock, what: `take the lease ${name}` });
 				return this.#hold(name, holder, epoch);
 			} catch (error) {
 				if (!isWrongSequence(error)) throw error;
 			}
-			const entry = await this.#look(name, signal);
-			// Of an attempt whose answer was lost.
-			if (entry?.holder === holder) return this.#hold(name, holder, entry.revision);
-			if (!wait && entry !== undefined) throw leaseHeld(name, entry.holder.split(" ").slice(0, 3).join(" "));
-			await clock.sleep(cloudLimits.leasePollMs, signal);
 		}
 	}
 
@@ -109,7 +114,7 @@ class JetStreamLeases implements Leases {
 		const { name, over } = lease;
 		const entry = await this.#look(name, over);
 		if (entry?.holder === holder) state.revision = entry.revision;
-		else if (entry !== undefined) this.#lose(lease, `held by ${entry.holder.split(" ").slice(0, 3).join(" ")}`);
+		else if (entry?.holder !== undefined) this.#lose(lease, `held by ${shown(entry.holder)}`);
 		else state.revision = await this.#keys.create(name, holder);
 	}
 
@@ -118,10 +123,17 @@ class JetStreamLeases implements Leases {
 		lease.lose(why);
 	}
 
+	/** Undefined when the key expired or was never there; without a holder when the last one gave it back. */
 	async #look(name: string, signal: AbortSignal | undefined) {
 		const { link, clock } = this.#options;
 		const look = () => this.#keys.get(name);
 		const entry = await persist(link, look, { signal, clock, what: `look at the lease ${name}` });
-		return entry?.operation === "PUT" ? { holder: entry.string(), revision: entry.revision } : undefined;
+		if (entry === null) return undefined;
+		return { holder: entry.operation === "PUT" ? entry.string() : undefined, revision: entry.revision };
 	}
+}
+
+/** A holder as people are told of it: without what tells two of one process apart. */
+function shown(holder: string): string {
+	return holder.split(" ").slice(0, 3).join(" ");
 }
