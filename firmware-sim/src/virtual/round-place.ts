@@ -1,6 +1,7 @@
 import { batchesPerPass } from "@psgl/sdk";
 import type { FleetDevice } from "../scenario/expand-fleet.js";
-import type { DownlinkMessage } from "./virtual-cloud.js";
+import type { DownlinkMessage, UplinkMessage } from "./virtual-cloud.js";
+import type { KeptKind } from "./virtual-world.js";
 
 export type Round = Extract<DownlinkMessage, { type: "round" }>;
 
@@ -34,4 +35,15 @@ export function startOfRound(round: Round, { samples, validation }: FleetDevice,
 /** Order of rounds: an epoch is trained first and validated then. */
 export function placeOf({ epoch, task }: Round): number {
 	return 2 * epoch + (task === "validate" ? 1 : 0);
+}
+
+/** What a device sends at a place of its round, and again under the same identity. */
+export function messageAt(
+	kind: KeptKind,
+	device: string,
+	{ round: { epoch }, batches, samples, seq: next }: RoundPlace,
+	seq = next,
+): Extract<UplinkMessage, { type: KeptKind }> {
+	if (kind === "batch") return { type: kind, device, epoch, seq, samples: batches[seq] as number };
+	return { type: kind, device, epoch, samples: kind === "weights" ? samples : (batches[0] as number) };
 }

@@ -5,7 +5,7 @@ import { DeviceOutbox } from "./device-outbox.js";
 import type { EnergyMeter } from "./energy-meter.js";
 import type { GroupTotals } from "./fleet-recorder.js";
 import { Patience } from "./patience.js";
-import { placeOf, type Round, type RoundPlace, startOfRound } from "./round-place.js";
+import { messageAt, placeOf, type Round, type RoundPlace, startOfRound } from "./round-place.js";
 import type { DownlinkMessage, UplinkMessage } from "./virtual-cloud.js";
 import type { VirtualConnection } from "./virtual-connection.js";
 import type { KeptKind, VirtualWorld } from "./virtual-world.js";
@@ -55,7 +55,7 @@ export class VirtualTrainer {
 	get lastBatch(): UplinkMessage | undefined {
 		const progress = this.#progress;
 		if (progress?.round.task !== "train" || progress.seq === 0) return undefined;
-		return this.#batchMessage(progress, progress.seq - 1);
+		return messageAt("batch", this.#device.id, progress, progress.seq - 1);
 	}
 
 	/** The device's process starts; with its store it is the same session to the aggregator. */
@@ -137,28 +137,14 @@ export class VirtualTrainer {
 			return this.#ask(false);
 		}
 		const samples = batches[seq];
-		if (samples === undefined) {
-			if (round.task === "validate") return this.#roundDone();
-			const { id } = this.#device;
-			return this.#exchange({ type: "weights", device: id, epoch: round.epoch, samples: progress.samples });
-		}
-		if (round.task === "validate") {
-			return this.#compute(this.#world.calibration.forwardMs * (samples / this.#world.batchSize), () =>
-				this.#exchange({ type: "evaluate", device: this.#device.id, epoch: round.epoch, samples }),
-			);
-		}
-		if (seq >= progress.credit) {
+		const send = (kind: KeptKind) => this.#exchange(messageAt(kind, this.#device.id, progress));
+		if (samples === undefined) return round.task === "validate" ? this.#roundDone() : send("weights");
+		if (round.task === "train" && seq >= progress.credit) {
 			this.#enter("credit");
 			return this.#patience.wait();
 		}
-		const { forwardMs } = this.#world.calibration;
-		return this.#compute(forwardMs * (samples / this.#world.batchSize), () =>
-			this.#exchange(this.#batchMessage(progress, seq)),
-		);
-	}
-
-	#batchMessage({ round, batches }: RoundPlace, seq: number): Extract<UplinkMessage, { type: "batch" }> {
-		return { type: "batch", device: this.#device.id, epoch: round.epoch, seq, samples: batches[seq] as number };
+		const forwardMs = this.#world.calibration.forwardMs * (samples / this.#world.batchSize);
+		return this.#compute(forwardMs, () => send(round.task === "validate" ? "evaluate" : "batch"));
 	}
 
 	/** Keeps a message in the outbox and sends it. */
@@ -232,17 +218,9 @@ export class VirtualTrainer {
 		const entry = this.#outbox.first;
 		const progress = this.#progress;
 		if (entry === undefined || progress === undefined) return;
-		const { type } = entry.message;
-		if (!resend) this.#askFor(type === "batch" ? "gradient" : "received");
-		else if (type === "batch") this.#connection.send(this.#batchMessage(progress, progress.seq), true);
-		else {
-			const { id } = this.#device;
-			const samples = type === "weights" ? progress.samples : (progress.batches[0] as number);
-			this.#connection.send(
-				{ type: type as "weights" | "evaluate", device: id, epoch: progress.round.epoch, samples },
-				true,
-			);
-		}
+		const kind = entry.message.type as KeptKind;
+		if (resend) this.#connection.send(messageAt(kind, this.#device.id, progress), true);
+		else this.#askFor(kind === "batch" ? "gradient" : "received");
 		this.#patience.wait();
 	}
 
