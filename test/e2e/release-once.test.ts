@@ -62,7 +62,14 @@ test("each picture is coded once, sent once, and trained on without the devices;
 		t.is(first.disclosure.bits, kept, "the stored codes again");
 		sent = await published(cloud);
 	}
-	t.deepEqual([...new Set(sent.map(({ type }) => type))].sort(), ["codes", "hello", "infer", "resume", "weights"]);
+	t.deepEqual([...new Set(sent.map(({ type }) => type))].sort(), [
+		"codes",
+		"hello",
+		"infer",
+		"reported",
+		"resume",
+		"weights",
+	]);
 	const codes = sent.filter((message): message is CodesMessage => message.type === "codes");
 	t.is(
 		codes.reduce((sum, { tensors }) => sum + (tensors?.labels.dims[0] ?? 0), 0),
