@@ -183,8 +183,9 @@ class ScaleOut {
 		let killedAt = 0;
 		for (const [i, [what, kill]] of kills.entries()) {
 			const due = Math.floor((0.8 * all * (i + 1)) / (kills.length + 1));
-			const wentOn = () => [...this.#lastAnswer.values()].every((at) => at > killedAt);
-			await this.#until(() => this.#answered.size >= due && wentOn());
+			const wentOn = () =>
+				[...this.#lastAnswer].every(([partition, at]) => at > killedAt || this.#results.has(partition));
+			await this.#until(() => (this.#answered.size >= due && wentOn()) || this.#results.size === aggregators);
 			this.#tell(
 				`${this.#answered.size} of ${all} batches; longest stall ${(this.#worst / 1000).toFixed(1)} s; kill ${what}`,
 			);
