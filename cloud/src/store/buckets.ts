@@ -20,10 +20,11 @@ export interface BucketOptions {
 export async function openKeys(link: NatsLink, options: BucketOptions, ttl = 0): Promise<KV> {
 	const { name, replicas } = options;
 	const what = `the bucket ${name}`;
+	// Read from the leader: another replica may tell what was before the last write.
 	const keys = await opened(
 		link,
 		what,
-		() => new Kvm(link.jetStream).create(name, { replicas, history: 1, ttl }),
+		() => new Kvm(link.jetStream).create(name, { replicas, history: 1, ttl, allow_direct: false }),
 		options,
 	);
 	const status = await opened(link, what, () => keys.status(), options);

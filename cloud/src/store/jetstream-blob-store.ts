@@ -163,6 +163,8 @@ class JetStreamBlobStore implements BlobStore {
 			const found = await this.#admitted(name, epoch, signal);
 			const before = found?.entry ?? nothing;
 			const entry = change(before);
+			// Our own, of an attempt whose answer was lost: what it replaced is not known any more.
+			if (found !== undefined && isSame(before, entry)) return { before: nothing, revision: found.revision };
 			try {
 				const value = JSON.stringify(entry);
 				const key = keyOf(name);
@@ -173,7 +175,7 @@ class JetStreamBlobStore implements BlobStore {
 				if (!isWrongSequence(error)) throw error;
 				const now = await this.#find(name, signal);
 				// Our own, of an attempt whose answer was lost.
-				if (now !== undefined && JSON.stringify(now.entry) === JSON.stringify(entry)) {
+				if (now !== undefined && isSame(now.entry, entry)) {
 					return { before, revision: now.revision };
 				}
 			}
@@ -231,6 +233,10 @@ class JetStreamBlobStore implements BlobStore {
 		});
 		return Promise.race([persist(link, call, { signal: stop, timeoutMs, what }), stopped]);
 	}
+}
+
+function isSame(a: Index, b: Index): boolean {
+	return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** Keys of a bucket have dots where names have slashes. */
