@@ -31,12 +31,18 @@ export function useResource<P extends keyof Answers>(path: P, changes: readonly 
 	}, [path]);
 	useEffect(() => {
 		void load();
-		return () => clearTimeout(timer.current);
+		return () => {
+			clearTimeout(timer.current);
+			timer.current = undefined;
+		};
 	}, [load]);
 	useEvents((event) => {
-		if (event.type !== "changed" || !changes.includes(event.what)) return;
-		clearTimeout(timer.current);
-		timer.current = setTimeout(load, gatherMs);
+		// One that is due already takes this change along; put off by every change, it would never come in a fast run.
+		if (event.type !== "changed" || !changes.includes(event.what) || timer.current !== undefined) return;
+		timer.current = setTimeout(() => {
+			timer.current = undefined;
+			void load();
+		}, gatherMs);
 	});
 	return { value, failure, reload: load };
 }
