@@ -20,14 +20,15 @@ const withBrowser = withPrograms("chromium");
 
 const axeSource = readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-let browser: Browser | undefined;
+/** One for all tests of the file, which open their tabs side by side. */
+let opening: Promise<Browser> | undefined;
 
-test.after.always(() => browser?.close());
+test.after.always(async () => (await opening)?.close());
 
 /** The page in a tab of its own; everything the browser complains of fails the test. */
 async function open(t: ExecutionContext, address: string, viewport = { width: 1280, height: 900 }): Promise<Page> {
-	browser ??= await openBrowser();
-	const page = await openPage(browser, address, {
+	opening ??= openBrowser();
+	const page = await openPage(await opening, address, {
 		viewport,
 		colorScheme: "light",
 		// Colours that are on their way from one scheme to the other have no contrast to measure.
@@ -111,6 +112,7 @@ withBrowser("an operator logs in by the link, follows a run live, and looks at e
 	await requireAccessible(t, page, "run");
 
 	await go(page, "Devices");
+	await page.getByRole("button", { name: "device-1" }).waitFor();
 	t.is(await page.getByRole("table").getByRole("row").count(), 4);
 	await page.getByRole("button", { name: "device-1" }).click();
 	const detail = page.getByRole("dialog");
@@ -119,6 +121,7 @@ withBrowser("an operator logs in by the link, follows a run live, and looks at e
 	await page.keyboard.press("Escape");
 	await detail.waitFor({ state: "hidden" });
 	await page.getByLabel("Find").fill("device-2");
+	await page.getByRole("button", { name: "device-1" }).waitFor({ state: "hidden" });
 	t.is(await page.getByRole("table").getByRole("row").count(), 2);
 	await requireAccessible(t, page, "devices");
 
