@@ -32,7 +32,7 @@ export interface TrainingBatch {
 	readonly entry: OutboxEntry;
 	/** Its samples. */
 	readonly indices: Uint32Array;
-	/** Through the client segment as it is when the gradient is taken back; undefined where other batches come before. */
+	/** What the forward pass computed; undefined of a batch kept before a restart, whose map was made with weights that are gone. */
 	readonly pass?: ForwardPass;
 	/** What the client segment takes besides the weights. */
 	readonly inputs: Tensors & { readonly x: Tensor<"float32"> };
