@@ -1,34 +1,27 @@
-import { type Clock, elementCount, systemClock } from "@psgl/sdk";
-import { creditVersion } from "@psgl/sdk/protocol";
+import { type Clock, systemClock } from "@psgl/sdk";
 import { cloudLimits } from "../limits.js";
 import type { Rollout } from "../rollout/rollout.js";
 import type { AggregatorOptions, AggregatorResult } from "./aggregator-options.js";
-import { BatchIntake } from "./batch-intake.js";
-import { Changed } from "./changed.js";
 import { CheckpointKeeper } from "./checkpoint-keeper.js";
-import { type CheckpointStore, readNewestCheckpoint } from "./checkpoint-store.js";
+import type { CheckpointStore } from "./checkpoint-store.js";
 import type { AggregatorContext } from "./context.js";
+import { createContext } from "./create-context.js";
 import type { DecisionWeights } from "./decisions.js";
-import { DeviceTelemetry, type KnownDevice } from "./device-telemetry.js";
-import { Downlink } from "./downlink.js";
-import { type ClientArtifact, clientArtifact } from "./enrolment.js";
+import type { KnownDevice } from "./device-telemetry.js";
+import type { ClientArtifact } from "./enrolment.js";
 import { EventBuffer } from "./event-buffer.js";
 import type { AggregatorEvent, RoundReport, Traffic } from "./events.js";
 import { fileCheckpoints } from "./file-checkpoints.js";
 import { artifactPrior, fitPrior, trainedArtifact } from "./final-artifact.js";
+import { checkpointsOf, type LoadedRun, loadRun } from "./load-run.js";
 import { ReleaseDesk } from "./release-desk.js";
-import { Roster, windowFor } from "./roster.js";
-import { RunHistory } from "./run-history.js";
-import { artifactDigest, engineOf, otherLog } from "./run-identity.js";
+import { engineOf } from "./run-identity.js";
 import { sendDesired } from "./send-desired.js";
-import { openRollout, type ServedRelease } from "./served-release.js";
-import { ServerSegment } from "./server-segment.js";
-import { type ResolvedSettings, resolveSettings } from "./settings.js";
-import { SmashedGuard } from "./smashed-guard.js";
-import { type TrainedWeights, Training } from "./training.js";
-import { decodeState, deployedWeights, initialState, type RunIdentity, type TrainingState } from "./training-state.js";
+import type { ResolvedSettings } from "./settings.js";
+import type { TrainedWeights } from "./trained-weights.js";
+import { Training } from "./training.js";
+import { deployedWeights, type TrainingState } from "./training-state.js";
 import { Uplink } from "./uplink.js";
-import { orWider, wireTerms } from "./wire-terms.js";
 
 /**
  * The cloud's half of psgl: trains the server segment together with the devices, and decides.
@@ -67,68 +60,23 @@ export class Aggregator implements AsyncDisposable {
 	#startedAt: number | undefined;
 	#reject: (error: unknown) => void = () => undefined;
 
-	private constructor(
-		options: AggregatorOptions,
-		settings: ResolvedSettings,
-		parts: {
-			server: ServerSegment;
-			client: ClientArtifact;
-			run: RunIdentity;
-			state: TrainingState;
-			history: RunHistory;
-			rollout: Rollout<ServedRelease> | undefined;
-			/** Of the checkpoint that `state` comes from. */
-			resumed: { readonly runtime: string; readonly damaged: number } | undefined;
-		},
-	) {
+	private constructor(options: AggregatorOptions, parts: LoadedRun) {
 		const { artifact, broker } = options;
 		this.#options = options;
 		this.#client = parts.client;
-		this.settings = settings;
+		this.settings = parts.settings;
 		this.#clock = options.clock ?? systemClock;
 		const { keepLog = false } = options;
 		this.#checkpoints = new CheckpointKeeper({ log: broker.log, run: parts.run, keepLog });
-		const roster = new Roster();
-		const telemetry = new DeviceTelemetry(this.#clock);
-		const downlink = new Downlink(broker, roster, telemetry);
-		const changed = new Changed(this.#clock);
-		const emit = (event: AggregatorEvent) => this.#emit(event);
-		this.#context = {
-			manifest: artifact.manifest,
-			settings,
+		this.#context = createContext(options, {
+			settings: parts.settings,
 			clock: this.#clock,
 			server: parts.server,
-			roster,
-			telemetry,
-			downlink,
 			history: parts.history,
-			intake: new BatchIntake({
-				server: parts.server,
-				downlink,
-				places: batchPlaces(options, settings),
-				emit,
-				record: (identity) => {
-					parts.history.append({ type: "refused", ...identity }).catch((error: unknown) => this.#fail(error));
-				},
-				speaksCredit: (device) => roster.get(device)?.hello.protocols.includes(creditVersion) ?? false,
-				agreed: (device) => {
-					const known = roster.get(device);
-					return known && wireTerms(known.hello, settings)?.smashedDtype;
-				},
-				window: (device) => {
-					const known = roster.get(device);
-					return (known && windowFor(known.hello, artifact.manifest, settings)) ?? 1;
-				},
-				largestWindow: settings.window,
-				onCredit: () => changed.notify(),
-			}),
-			guard: new SmashedGuard(),
-			changed,
-			exchange: options.exchange,
 			stopping: this.#stopping.signal,
-			emit,
+			emit: (event) => this.#emit(event),
 			fail: (error) => this.#fail(error),
-		};
+		});
 		const { model, server } = deployedWeights(parts.state);
 		this.#decisions = { model, server, prior: artifactPrior(artifact) };
 		this.#training = new Training({
@@ -156,7 +104,7 @@ export class Aggregator implements AsyncDisposable {
 			partialBytes: options.partialBytes ?? cloudLimits.partialBytes,
 			handler: this.#desk,
 			isPast: (position) => parts.history.isPast(position),
-			onBytes: (device, bytes) => telemetry.up(device, bytes),
+			onBytes: (device, bytes) => this.#context.telemetry.up(device, bytes),
 			onRead: (position) => this.#checkpoints.read(position, this.#trained !== undefined),
 		});
 		const { history } = parts;
@@ -183,34 +131,7 @@ export class Aggregator implements AsyncDisposable {
 	 * as `Rollout.open`.
 	 */
 	static async start(options: AggregatorOptions): Promise<Aggregator> {
-		const { artifact, runtime } = options;
-		const settings = resolveSettings(options.settings ?? {}, artifact.manifest);
-		const { classWeights, smashedDtype, gradientDtype } = settings;
-		const client = await clientArtifact(artifact);
-		const run = { artifact: await artifactDigest(artifact), runtime: engineOf(options) };
-		const checkpoints = checkpointsOf(options);
-		const newest = checkpoints && (await readNewestCheckpoint(checkpoints, (bytes) => decodeState(bytes, run)));
-		const resumed = newest?.checkpoint;
-		const dtypes = [...orWider(smashedDtype), ...orWider(gradientDtype)];
-		const server = await ServerSegment.load(artifact, runtime, { threads: options.threads ?? 1, classWeights, dtypes });
-		const state = resumed?.state ?? initialState(artifact);
-		const { log, maxMessageBytes } = options.broker;
-		if (resumed !== undefined && log.end > 0 && resumed.log.id !== log.id && log.durable)
-			throw otherLog(resumed.log.id, log.id);
-		const { clock = systemClock, replayOnly: readOnly = false } = options;
-		const from = resumed?.log.id === log.id ? resumed.log.position : 0;
-		const history = log.durable
-			? await RunHistory.load({ log, clock, maxMessageBytes, readOnly }, from)
-			: RunHistory.none({ log, clock, maxMessageBytes, readOnly });
-		return new Aggregator(options, settings, {
-			server,
-			client,
-			run,
-			state,
-			history,
-			rollout: await openRollout(options, settings, client),
-			resumed: resumed && { runtime: resumed.runtime, damaged: newest?.damaged ?? 0 },
-		});
+		return new Aggregator(options, await loadRun(options));
 	}
 
 	/** Progress from now on, for any number of readers. `end` is the last one of training; the iterator ends at `close`. */
@@ -338,14 +259,4 @@ export class Aggregator implements AsyncDisposable {
 		this.#closing.abort();
 		this.#context.history.live();
 	}
-}
-
-function checkpointsOf({ checkpoints, checkpointFile }: AggregatorOptions): CheckpointStore | undefined {
-	return checkpoints ?? (checkpointFile === undefined ? undefined : fileCheckpoints(checkpointFile));
-}
-
-/** Batches whose smashed data, read, fit in the bytes set aside for them; at least one. */
-function batchPlaces({ artifact, intakeBytes }: AggregatorOptions, { batchSize }: ResolvedSettings): number {
-	const batchBytes = 4 * batchSize * elementCount(artifact.manifest.smashedShape);
-	return Math.max(1, Math.floor((intakeBytes ?? cloudLimits.intakeBytes) / batchBytes));
 }

@@ -10,12 +10,11 @@ import {
 } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import { AnswerCache } from "./answer-cache.js";
-import { type AuditResult, BatchAudit } from "./batch-audit.js";
+import { BatchAdmission } from "./batch-admission.js";
 import { BatchTraces } from "./batch-traces.js";
-import { Credits } from "./credits.js";
 import type { Downlink } from "./downlink.js";
 import type { AggregatorEvent } from "./events.js";
-import { type BatchIdentity, Ledger, type LedgerCounts } from "./ledger.js";
+import type { BatchIdentity } from "./ledger.js";
 import { batchMissing, intakeFull, labelsMisplaced, roundOver } from "./refusals.js";
 import type { Entries } from "./run-record.js";
 import type { ServerSegment } from "./server-segment.js";
@@ -50,81 +49,35 @@ export interface BatchIntakeOptions {
 }
 
 /** Where batches come in and their answers go out: each takes effect once, and every copy gets the same answer. */
-export class BatchIntake {
+export class BatchIntake extends BatchAdmission {
 	readonly #options: BatchIntakeOptions;
-	readonly #ledger = new Ledger();
-	readonly #audit = new BatchAudit();
 	readonly #traces = new BatchTraces();
 	readonly #answers: AnswerCache;
-	readonly #credits: Credits;
-	#waiting = 0;
-	#mostWaiting = 0;
 
 	constructor(options: BatchIntakeOptions) {
-		this.#options = options;
-		this.#answers = new AnswerCache(Math.max(cloudLimits.answersKept, 2 * options.largestWindow));
-		this.#credits = new Credits(options.places, (device, { epoch, upTo }) => {
+		super(options.places, (device, { epoch, upTo }) => {
 			if (options.speaksCredit(device)) options.downlink.send({ type: "credit", device, epoch, upTo });
 			options.onCredit();
 		});
+		this.#options = options;
+		this.#answers = new AnswerCache(Math.max(cloudLimits.answersKept, 2 * options.largestWindow));
 	}
 
-	get counts(): LedgerCounts {
-		return this.#ledger.counts;
-	}
-
-	get audit(): AuditResult {
-		return this.#audit.result;
-	}
-
-	/** The most batches that waited for their step at a time. */
-	get mostWaiting(): number {
-		return this.#mostWaiting;
-	}
-
-	/** `device` may send batches of `epoch`. */
-	open(device: string, epoch: number): void {
-		const window = this.#options.window(device);
-		this.#ledger.open(device, epoch, window);
-		this.#credits.open(device, epoch, window);
-	}
-
-	/** `device` may send no more batches; those that wait must have been answered. */
-	close(device: string): void {
-		this.#ledger.close(device);
-		this.#credits.close(device);
-	}
-
-	/** Nothing is expected of `device` for now, or not until the next leg: others get its place. */
-	leave(device: string): void {
-		this.#credits.leave(device);
-	}
-
-	/** Whether `device` waits until there is room for its batch. */
-	isQueued(device: string): boolean {
-		return this.#credits.isQueued(device);
-	}
-
-	/** Nothing goes on without the batches of these devices: they may send, also when there is no room. */
-	press(devices: readonly string[]): void {
-		this.#credits.press(devices);
+	/** `device` may send batches of `epoch`, as many at a time as was agreed with it. */
+	override open(device: string, epoch: number): void {
+		super.open(device, epoch, this.#options.window(device));
 	}
 
 	/** Batches of its epoch that `device` may send; undefined when it does not ask for credit. */
 	credit(device: string): number | undefined {
-		return this.#options.speaksCredit(device) ? this.#credits.of(device)?.upTo : undefined;
+		return this.#options.speaksCredit(device) ? this.grant(device)?.upTo : undefined;
 	}
 
 	/** A device asks for its credit again. */
 	askedForCredit(device: string, epoch: number): void {
-		const grant = this.#credits.of(device);
+		const grant = this.grant(device);
 		if (grant?.epoch === epoch) this.#options.downlink.send({ type: "credit", device, epoch, upTo: grant.upTo });
 		else this.#send(refuse(device, roundOver(epoch), { type: "batch", epoch }, false));
-	}
-
-	/** No batch of `epoch` takes effect any more. */
-	closeEpoch(epoch: number): void {
-		this.#audit.close(epoch);
 	}
 
 	/** Forgets the answers to a device that has forgotten its questions. */
@@ -136,20 +89,14 @@ export class BatchIntake {
 	async take(message: BatchMessage | ForwardMessage, entries: Entries): Promise<ReadyBatch | undefined> {
 		const { type, device, epoch, seq, tensors } = message;
 		const identity = { device, epoch, seq };
-		if (this.isNew(identity) && !this.#credits.admit(device, seq)) {
-			this.#send(refuse(device, intakeFull(), { type, ...identity }, true));
-			return undefined;
-		}
-		const verdict = this.#ledger.offer(identity);
+		const verdict = this.offer(identity);
 		if (verdict !== "new") {
-			if (type === "forward" && (verdict === "waiting" || verdict === "answered")) this.askedForFeatures(identity);
+			if (verdict === "full") this.#send(refuse(device, intakeFull(), { type, ...identity }, true));
+			else if (type === "forward" && (verdict === "waiting" || verdict === "answered")) this.askedForFeatures(identity);
 			else if (verdict !== "waiting") this.#answerAgain(identity, verdict === "answered");
 			return undefined;
 		}
-		this.#audit.received(identity);
 		this.#traces.received(identity);
-		this.#waiting++;
-		this.#mostWaiting = Math.max(this.#mostWaiting, this.#waiting);
 		try {
 			requireAgreed(tensors.smashed, this.#options.agreed(device));
 			return { identity, entries, ...(await this.#decode(tensors)) };
@@ -160,53 +107,24 @@ export class BatchIntake {
 		}
 	}
 
-	/** Number of the device's batch whose turn it is. */
-	turn(device: string): number | undefined {
-		return this.#ledger.next(device);
-	}
-
-	/** Whether a batch is one the device may have under way, and has not come before. */
-	isNew(identity: BatchIdentity): boolean {
-		return this.#ledger.look(identity) === "new";
-	}
-
 	/** Takes a batch out of the log that had its effect before. */
 	async takeAgain(message: BatchMessage | ForwardMessage, entries: Entries): Promise<ReadyBatch> {
 		const { device, epoch, seq, tensors } = message;
 		const identity = { device, epoch, seq };
-		this.#ledger.offer(identity);
-		this.#audit.received(identity);
-		this.#waiting++;
+		this.admitAgain(identity);
 		return { identity, entries, ...(await this.#decode(tensors)) };
 	}
 
-	/** A batch was refused before. */
-	refusedBefore(identity: BatchIdentity): void {
-		// Its features may have been sent before.
-		if (this.isNew(identity)) {
-			this.#ledger.offer(identity);
-			this.#audit.received(identity);
-		} else this.#waiting--;
-		this.#audit.refused(identity);
-		this.#ledger.answer(identity, "refused");
-		this.#credits.leave(identity.device);
-	}
-
-	/** An optimiser step was made with the batch; its gradient follows. */
-	applied(identity: BatchIdentity): void {
-		this.#audit.applied(identity);
+	override applied(identity: BatchIdentity): void {
+		super.applied(identity);
 		this.#traces.applied(identity);
-		this.#ledger.answer(identity, "applied");
-		this.#waiting--;
-		this.#credits.answered(identity.device, identity.seq);
 	}
 
 	/** Sends the gradient of a batch that was applied. */
 	reply(message: GradientMessage): void {
-		const { device, epoch, seq } = message;
-		const grant = this.#options.speaksCredit(device) ? this.#credits.of(device) : undefined;
-		const more = grant?.epoch === epoch && grant.upTo > seq + 1;
-		const answer = more ? { ...message, credit: grant.upTo } : message;
+		const { device } = message;
+		const credit = this.#options.speaksCredit(device) ? this.creditAfter(message) : undefined;
+		const answer = credit === undefined ? message : { ...message, credit };
 		this.#answers.keep(device, key(message), this.#options.downlink.send(answer));
 		this.#traces.answered(message);
 	}
@@ -214,11 +132,6 @@ export class BatchIntake {
 	/** Sends what the streams made of a batch whose labels stay on the device. It waits on, for the gradient. */
 	replyFeatures(message: FeaturesMessage): void {
 		this.#answers.keep(message.device, featuresKey(message), this.#options.downlink.send(message));
-	}
-
-	/** Whether a batch is here and has no answer, or only its features. */
-	isWaiting(identity: BatchIdentity): boolean {
-		return this.#ledger.look(identity) === "waiting";
 	}
 
 	/** A device asks for the features of a batch again; those that are being computed come by themselves. */
@@ -232,11 +145,7 @@ export class BatchIntake {
 	refuse(identity: BatchIdentity, error: PsglError): void {
 		this.#options.record(identity);
 		this.#traces.refused(identity, error);
-		this.#audit.refused(identity);
-		this.#ledger.answer(identity, "refused");
-		this.#waiting--;
-		// A device whose batch is not wanted ends its part of the round.
-		this.#credits.leave(identity.device);
+		this.refused(identity);
 		const message = refuse(identity.device, error, { type: this.#batchType, ...identity }, false);
 		this.#answers.keep(identity.device, key(identity), this.#send(message));
 	}
@@ -269,7 +178,7 @@ export class BatchIntake {
 
 	#explain(identity: BatchIdentity): void {
 		const { device, epoch, seq } = identity;
-		const verdict = this.#ledger.look(identity);
+		const verdict = this.look(identity);
 		const about = { type: this.#batchType, epoch, seq } as const;
 		if (verdict === "closed") this.#send(refuse(device, roundOver(epoch), about, false));
 		else if (verdict === "ahead" || verdict === "new")

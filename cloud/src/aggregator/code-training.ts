@@ -5,8 +5,10 @@ import type { Validation } from "./events.js";
 import type { LaneTotals } from "./lane.js";
 import { measureDecisions } from "./measure-decisions.js";
 import type { ServerState, ServerWeights } from "./server-segment.js";
+import type { TrainedPass, TrainingPassOptions } from "./training-pass.js";
+import { averagesWeights, extendAverage } from "./weight-average.js";
 
-export interface CodeTrainingOptions {
+interface CodeTrainingOptions {
 	readonly context: AggregatorContext;
 	readonly round: number;
 	readonly cache: CodeCache;
@@ -18,7 +20,7 @@ export interface CodeTrainingOptions {
 const passesPerRound = 3;
 
 /** Trains the server segment on cached codes, in an order that seed, round and pass decide; no device is asked. */
-export async function trainOnCodes(
+async function trainOnCodes(
 	{ context, round, cache, learningRate, totals }: CodeTrainingOptions,
 	before: ServerState,
 ): Promise<ServerState> {
@@ -38,6 +40,18 @@ export async function trainOnCodes(
 		}
 	}
 	return state;
+}
+
+/** One round on codes, which are here. */
+export async function codesPass(
+	{ context, round, state, learningRate, plan }: Omit<TrainingPassOptions, "reservoir" | "run" | "devices">,
+	codes: CodeCache,
+): Promise<TrainedPass> {
+	const totals: LaneTotals = { steps: 0, losses: [] };
+	const server = await trainOnCodes({ context, round, cache: codes, learningRate, totals }, state.server);
+	const averages = context.settings.weightAveraging && averagesWeights(plan.index, plan.of);
+	const average = averages ? extendAverage(state.average, state.client, server) : state.average;
+	return { state: { ...state, round, epoch: state.epoch + 1, server, average, codes }, members: [], totals };
 }
 
 /** Measures on the validation samples in the cache; undefined when there are none. */

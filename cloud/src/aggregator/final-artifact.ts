@@ -2,7 +2,7 @@ import { fitMaskedPrior, withWeights } from "@psgl/models";
 import { type Runtime, scalar, type Tensor } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
 import type { Prior } from "./server-segment.js";
-import type { TrainedWeights } from "./training.js";
+import type { TrainedWeights } from "./trained-weights.js";
 
 /** Fewest samples a prior is fitted on: two give no variance. */
 const fewestSamples = 3;

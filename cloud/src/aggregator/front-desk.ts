@@ -20,7 +20,8 @@ import type { RosterDevice } from "./roster.js";
 import { sendRound } from "./round-message.js";
 import type { Entries } from "./run-record.js";
 import { sendDesired } from "./send-desired.js";
-import type { TrainedWeights, Training } from "./training.js";
+import type { TrainedWeights } from "./trained-weights.js";
+import type { Training } from "./training.js";
 import { TrainingRound } from "./training-round.js";
 import { deployedWeights } from "./training-state.js";
 import type { UplinkHandler } from "./uplink.js";
@@ -131,14 +132,7 @@ export class FrontDesk implements UplinkHandler {
 	#isBack(device: RosterDevice): void {
 		if (device.online || device.artifact !== undefined) return;
 		device.online = true;
-		const { roster, changed } = this.#context;
-		this.#context.emit({
-			type: "device",
-			device: device.id,
-			state: "online",
-			devicesOnline: roster.online.length,
-		});
-		changed.notify();
+		this.#tell(device.id, "online");
 	}
 
 	/** What was in the log when this process started: devices wait for the answers to these, and ask for all others again. */
@@ -155,7 +149,7 @@ export class FrontDesk implements UplinkHandler {
 	}
 
 	#onHello(hello: HelloMessage): void {
-		const { roster, changed, intake } = this.#context;
+		const { roster, intake } = this.#context;
 		const known = roster.get(hello.device) !== undefined;
 		const enrolled = this.#enrol(hello);
 		if (enrolled === undefined) return;
@@ -167,13 +161,7 @@ export class FrontDesk implements UplinkHandler {
 			intake.forget(device.id);
 		}
 		this.#bringUpToDate(device);
-		this.#context.emit({
-			type: "device",
-			device: device.id,
-			state: known ? "online" : "joined",
-			devicesOnline: roster.onlineCount,
-		});
-		changed.notify();
+		this.#tell(device.id, known ? "online" : "joined");
 	}
 
 	/** New terms for a device that is there: this desk's model instead of the one it has. */
@@ -247,12 +235,11 @@ export class FrontDesk implements UplinkHandler {
 		roster.remove(device);
 		intake.forget(device);
 		this.#options.onLeft(device);
-		this.#context.emit({ type: "device", device, state: "left", devicesOnline: roster.onlineCount });
-		this.#context.changed.notify();
+		this.#tell(device, "left");
 	}
 
 	onStatus(id: string, { state, disclosure, paused = [] }: StatusMessage): void {
-		const { roster, changed } = this.#context;
+		const { roster } = this.#context;
 		const device = roster.get(id);
 		if (device === undefined) return;
 		roster.told(device, disclosure?.releases);
@@ -264,13 +251,7 @@ export class FrontDesk implements UplinkHandler {
 		const online = state === "online";
 		if (device.online === online) return;
 		device.online = online;
-		this.#context.emit({
-			type: "device",
-			device: id,
-			state: online ? "online" : "offline",
-			devicesOnline: roster.onlineCount,
-		});
-		changed.notify();
+		this.#tell(id, state);
 	}
 
 	sendEnd(device: RosterDevice, { reason, model, client }: TrainedWeights, withWeights = false): void {
@@ -284,6 +265,13 @@ export class FrontDesk implements UplinkHandler {
 		const tensors = withWeights || device.holds !== model ? client : undefined;
 		this.#context.downlink.send({ ...end, tensors });
 		device.holds = model;
+	}
+
+	/** A device came, went or left: whoever waits for devices looks again. */
+	#tell(device: string, state: "joined" | "online" | "offline" | "left"): void {
+		const { roster, changed, emit } = this.#context;
+		emit({ type: "device", device, state, devicesOnline: roster.onlineCount });
+		changed.notify();
 	}
 
 	onUnreadable(device: string, error: PsglError, about: MessageIdentity | undefined): void {

@@ -32,3 +32,9 @@ export function legsOf(
 		}),
 	);
 }
+
+/** Samples a device trains on in its share, by what it said it has. */
+export function samplesOf({ device, first, steps }: Share, batchSize: number): number {
+	const all = device.hello.samples.train;
+	return steps === 0 ? all : Math.max(0, Math.min(steps * batchSize, all - first * batchSize));
+}

@@ -69,3 +69,10 @@ export class Member {
 		return this.gone || (this.weights !== undefined && this.#batches.size === 0);
 	}
 }
+
+/** Neighbours in the roster's order, `size` at a time. */
+export function groupsOf(members: readonly Member[], size: number): Member[][] {
+	const groups: Member[][] = [];
+	for (let first = 0; first < members.length; first += size) groups.push(members.slice(first, first + size));
+	return groups;
+}

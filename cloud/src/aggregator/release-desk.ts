@@ -12,7 +12,7 @@ import { FrontDesk, type FrontDeskOptions } from "./front-desk.js";
 import type { RosterDevice } from "./roster.js";
 import type { Entries } from "./run-record.js";
 import type { ServedRelease } from "./served-release.js";
-import type { TrainedWeights } from "./training.js";
+import type { TrainedWeights } from "./trained-weights.js";
 import type { UplinkHandler } from "./uplink.js";
 
 /** The desk of a candidate, and what it is working on. */

@@ -1,4 +1,6 @@
-import type { Random, Tensor } from "@psgl/sdk";
+import { elementCount, type Random, type Tensor } from "@psgl/sdk";
+import type { Manifest } from "@psgl/sdk/artifact";
+import { cloudLimits } from "../limits.js";
 
 /**
  * A bounded random choice of samples, of each device by itself (Vitter, ACM TOMS 11(1), 1985, algorithm R), so that it
@@ -35,4 +37,12 @@ export class Reservoir {
 	get samples(): readonly Float32Array[] {
 		return [...this.#devices].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([, kept]) => kept.samples);
 	}
+}
+
+/** Room for the smashed data that a model's masked prior is fitted on; undefined where it has none, or nobody is there to send any. */
+export function reservoirFor(manifest: Manifest, devices: number, random: Random): Reservoir | undefined {
+	if (manifest.recovery.kind !== "masked" || devices === 0) return undefined;
+	const byBytes = Math.floor(cloudLimits.reservoirBytes / (4 * elementCount(manifest.smashedShape)));
+	const total = Math.min(cloudLimits.reservoirSamples, byBytes);
+	return new Reservoir(Math.max(1, Math.floor(total / devices)), random);
 }

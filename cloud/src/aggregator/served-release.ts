@@ -9,7 +9,7 @@ import { artifactPrior } from "./final-artifact.js";
 import { artifactDigest } from "./run-identity.js";
 import { ServerSegment } from "./server-segment.js";
 import { type ResolvedSettings, resolveSettings } from "./settings.js";
-import type { TrainedWeights } from "./training.js";
+import type { TrainedWeights } from "./trained-weights.js";
 import { deployedWeights, initialState } from "./training-state.js";
 import { orWider } from "./wire-terms.js";
 

@@ -1,4 +1,4 @@
-import { ShapeError, type Tensor } from "@psgl/sdk";
+import { PsglError, ShapeError, type Tensor } from "@psgl/sdk";
 import type { BackwardMessage } from "@psgl/sdk/protocol";
 import type { ReadyBatch } from "./batch-intake.js";
 import type { AggregatorContext } from "./context.js";
@@ -119,8 +119,27 @@ export async function inputsAgain(
 	return inputs;
 }
 
+/** Keeps the gradient that came for a member's open batch, unless it has one; a batch whose gradient cannot be used is refused. */
+export function takeGradient(
+	context: AggregatorContext,
+	member: Member,
+	message: BackwardMessage,
+	entries: Entries,
+): void {
+	const { open } = member;
+	if (open === undefined || member.gradient !== undefined) return;
+	try {
+		member.gradient = { featureGradient: readGradient(context, open, message), entries };
+	} catch (error) {
+		if (!(error instanceof PsglError)) throw error;
+		member.open = undefined;
+		context.intake.refuse(open.identity, error);
+	}
+	context.changed.notify();
+}
+
 /** The gradient in a message. @throws ShapeError `PSGL_BATCH_SHAPE`. */
-export function readGradient(
+function readGradient(
 	{ manifest }: AggregatorContext,
 	{ smashed }: ReadyBatch,
 	{ tensors }: BackwardMessage,

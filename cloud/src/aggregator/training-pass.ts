@@ -6,7 +6,8 @@ import { mergePartitions } from "./partition-merge.js";
 import type { Reservoir } from "./reservoir.js";
 import type { RosterDevice } from "./roster.js";
 import { type PlannedRound, shieldWeight } from "./round-plan.js";
-import { type TrainedRound, TrainingRound } from "./training-round.js";
+import { TrainingRound } from "./training-round.js";
+import type { TrainedRound } from "./training-round-options.js";
 import type { TrainingState } from "./training-state.js";
 import { averagesWeights, extendAverage } from "./weight-average.js";
 

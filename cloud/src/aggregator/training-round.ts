@@ -1,4 +1,3 @@
-import { PsglError } from "@psgl/sdk";
 import {
 	type BackwardMessage,
 	type BatchMessage,
@@ -8,48 +7,18 @@ import {
 	type WeightsMessage,
 } from "@psgl/sdk/protocol";
 import { averageServers, combineMembers } from "./combine-members.js";
-import type { AggregatorContext } from "./context.js";
-import { Lane, type LaneTotals } from "./lane.js";
-import type { Share } from "./legs.js";
-import { Member } from "./member.js";
+import { Lane } from "./lane.js";
+import { type Share, samplesOf } from "./legs.js";
+import { groupsOf, Member } from "./member.js";
 import { roundOver } from "./refusals.js";
-import type { Reservoir } from "./reservoir.js";
 import type { RosterDevice } from "./roster.js";
 import { sendRound } from "./round-message.js";
 import type { LegHistory } from "./run-history.js";
 import type { Entries } from "./run-record.js";
 import type { ServerState } from "./server-segment.js";
-import { readGradient } from "./tail-step.js";
+import { takeGradient } from "./tail-step.js";
+import type { TrainedRound, TrainingRoundOptions } from "./training-round-options.js";
 import { misfit } from "./weights-misfit.js";
-
-export interface TrainingRoundOptions {
-	readonly context: AggregatorContext;
-	/** The pass over the devices' data this is a leg of, from 1. */
-	readonly round: number;
-	/** Number of the leg, counted over the whole run: names its messages. */
-	readonly epoch: number;
-	/** Version of the weights in `client`. */
-	readonly model: number;
-	readonly client: ClientWeights;
-	readonly server: ServerState;
-	readonly learningRate: number;
-	/** Devices train with their local heads and send nothing but weights; undefined where they exchange batches. */
-	readonly local?: { readonly shieldWeight: number } | undefined;
-	/** Who takes part, and with which batches. */
-	readonly shares: readonly Share[];
-	/** Sums over the legs of a round. */
-	readonly totals: LaneTotals;
-	/** Keeps complete smashed data for the masked prior; undefined where there is none. */
-	readonly reservoir: Reservoir | undefined;
-}
-
-export interface TrainedRound {
-	readonly client: ClientWeights;
-	readonly server: ServerState;
-	/** Version of the weights that were sent last; sequential training counts on with every device. */
-	readonly model: number;
-	readonly members: readonly Member[];
-}
 
 /** One leg of a round of training: batches and gradients in lockstep, then the devices' weights, then their average. */
 export class TrainingRound {
@@ -114,20 +83,11 @@ export class TrainingRound {
 		const { context } = this.#options;
 		const { device, epoch, seq } = message;
 		const member = this.#members.get(device);
-		const open = member?.open;
-		if (member === undefined || open === undefined || epoch !== this.epoch || open.identity.seq !== seq) {
+		if (member === undefined || epoch !== this.epoch || member.open?.identity.seq !== seq) {
 			context.intake.askedFor({ device, epoch, seq });
 			return;
 		}
-		if (member.gradient !== undefined) return;
-		try {
-			member.gradient = { featureGradient: readGradient(context, open, message), entries };
-		} catch (error) {
-			if (!(error instanceof PsglError)) throw error;
-			member.open = undefined;
-			context.intake.refuse(open.identity, error);
-		}
-		context.changed.notify();
+		takeGradient(context, member, message, entries);
 	}
 
 	/** Whether the gradient of a device's open batch would be taken. */
@@ -288,10 +248,7 @@ export class TrainingRound {
 		if (this.#options.local === undefined) return;
 		// No batch tells how many they were: no more than the share, whatever a device says.
 		const { batchSize } = this.#options.context.settings;
-		const { first, steps } = this.#shares.get(member.device.id) as Share;
-		const all = member.device.hello.samples.train;
-		const most = steps === 0 ? all : Math.max(0, Math.min(steps * batchSize, all - first * batchSize));
-		member.samples = Math.min(samples, most);
+		member.samples = Math.min(samples, samplesOf(this.#shares.get(member.device.id) as Share, batchSize));
 		member.steps = Math.ceil(member.samples / batchSize);
 	}
 
@@ -312,11 +269,4 @@ export class TrainingRound {
 		}
 		await Promise.allSettled(this.#taking);
 	}
-}
-
-/** Neighbours in the roster's order, `size` at a time. */
-function groupsOf(members: readonly Member[], size: number): Member[][] {
-	const groups: Member[][] = [];
-	for (let first = 0; first < members.length; first += size) groups.push(members.slice(first, first + size));
-	return groups;
 }

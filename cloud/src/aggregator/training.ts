@@ -1,35 +1,23 @@
-import { elementCount, type Random, seededRandom } from "@psgl/sdk";
+import { type Random, seededRandom } from "@psgl/sdk";
 import type { ClientWeights } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import { bestRound } from "./best-round.js";
 import { CodeRound } from "./code-round.js";
-import { trainOnCodes, validateOnCodes } from "./code-training.js";
+import { codesPass, validateOnCodes } from "./code-training.js";
 import type { AggregatorContext } from "./context.js";
-import type { EndReason, RoundReport, Traffic, Validation } from "./events.js";
-import type { LaneTotals } from "./lane.js";
+import type { EndReason, Traffic, Validation } from "./events.js";
 import { learningRateShare } from "./learning-rate-schedule.js";
-import type { Member } from "./member.js";
-import { Reservoir } from "./reservoir.js";
+import { type Reservoir, reservoirFor } from "./reservoir.js";
 import type { RosterDevice } from "./roster.js";
 import { type PlannedRound, planRounds } from "./round-plan.js";
+import { roundReport } from "./round-report.js";
 import type { RoundHistory } from "./run-history.js";
 import type { ServerWeights } from "./server-segment.js";
-import { type TrainedPass, type TrainingPassOptions, trainPass } from "./training-pass.js";
+import type { TrainedWeights } from "./trained-weights.js";
+import { type TrainingPassOptions, trainPass } from "./training-pass.js";
 import type { TrainingRound } from "./training-round.js";
 import { deployedWeights, stateDigest, type TrainingState } from "./training-state.js";
 import { ValidationRound } from "./validation-round.js";
-import { averagesWeights, extendAverage } from "./weight-average.js";
-
-/** What training ended with: the best validated weights, or the last ones. */
-export interface TrainedWeights {
-	readonly reason: EndReason;
-	/** Version of the client weights. */
-	readonly model: number;
-	readonly client: ClientWeights;
-	readonly server: ServerWeights;
-	/** Complete smashed data made with about these weights, for the masked prior. */
-	readonly samples: readonly Float32Array[];
-}
 
 export interface TrainingOptions {
 	readonly context: AggregatorContext;
@@ -136,7 +124,8 @@ export class Training {
 			const hellos = devices.map(({ hello, maxMessageBytes }) => ({ ...hello, maxMessageBytes }));
 			await history.append({ type: "round", round, session: history.session, learningRate, settings, devices: hellos });
 		}
-		emit({ type: "round-started", round, rounds: this.#plan.length, devices: devices.length });
+		const rounds = this.#plan.length;
+		emit({ type: "round-started", round, rounds, devices: devices.length });
 		const samples = [this.#reservoir(devices), this.#reservoir(devices)] as const;
 		const pass = { context, round, state: this.#startOf(plan), devices, learningRate, plan };
 		const trained =
@@ -173,7 +162,7 @@ export class Training {
 		const seconds = (trainedAt - started) / 1000;
 		emit({
 			type: "round",
-			...this.#report(round, trained, { learningRate, seconds }),
+			...roundReport({ context, round, rounds, learningRate, seconds, traffic: this.#options.traffic() }, trained),
 			validation,
 			best: isBest,
 			seconds: (clock.now() - started) / 1000,
@@ -205,7 +194,6 @@ export class Training {
 		learningRate,
 		plan,
 	}: Omit<TrainingPassOptions, "reservoir" | "run">) {
-		const { settings } = context;
 		const known = new Set(state.codes.map(({ device }) => device));
 		const missing = devices.filter(({ id }) => !known.has(id));
 		const epoch = state.epoch + 1;
@@ -213,11 +201,7 @@ export class Training {
 		const options = { context, round, epoch, weights: { model, client }, devices: missing, cache: state.codes };
 		const collecting = new CodeRound(options);
 		const codes = missing.length === 0 ? state.codes : await this.#during(collecting, () => collecting.run());
-		const totals: LaneTotals = { steps: 0, losses: [] };
-		const server = await trainOnCodes({ context, round, cache: codes, learningRate, totals }, state.server);
-		const averages = settings.weightAveraging && averagesWeights(plan.index, plan.of);
-		const average = averages ? extendAverage(state.average, client, server) : state.average;
-		return { state: { ...state, round, epoch, server, average, codes }, members: [], totals };
+		return codesPass({ context, round, state, learningRate, plan }, codes);
 	}
 
 	/** Validates with the devices that are there; those that a restart has cut off get time to come back. */
@@ -268,6 +252,10 @@ export class Training {
 		return { reason, model, client, server, samples: await this.#samples(reason, { model, client }, server) };
 	}
 
+	#reservoir(devices: readonly RosterDevice[]): Reservoir | undefined {
+		return reservoirFor(this.#options.context.manifest, devices.length, this.#random);
+	}
+
 	async #samples(
 		reason: EndReason,
 		weights: { readonly model: number; readonly client: ClientWeights },
@@ -284,44 +272,5 @@ export class Training {
 		if (reservoir === undefined) return [];
 		await this.#validate(this.#state.epoch + 1, weights, server, reservoir);
 		return reservoir.samples;
-	}
-
-	#reservoir(devices: readonly RosterDevice[]): Reservoir | undefined {
-		const { manifest } = this.#options.context;
-		if (manifest.recovery.kind !== "masked" || devices.length === 0) return undefined;
-		const byBytes = Math.floor(cloudLimits.reservoirBytes / (4 * elementCount(manifest.smashedShape)));
-		const total = Math.min(cloudLimits.reservoirSamples, byBytes);
-		return new Reservoir(Math.max(1, Math.floor(total / devices.length)), this.#random);
-	}
-
-	#report(
-		round: number,
-		{ state, members, totals }: TrainedPass,
-		{ learningRate, seconds }: { readonly learningRate: number; readonly seconds: number },
-	): Omit<RoundReport, "validation" | "best" | "seconds"> {
-		const { context, traffic } = this.#options;
-		const { manifest, roster, intake } = context;
-		const sum = (of: (member: Member) => number) => members.reduce((total, member) => total + of(member), 0);
-		const trained = members.filter((m) => m.weights !== undefined && m.samples > 0);
-		const told = trained.filter((m) => m.weights?.localLoss !== undefined);
-		const toldSamples = told.reduce((total, m) => total + m.samples, 0);
-		const steps = sum((m) => m.steps);
-		return {
-			round,
-			rounds: this.#plan.length,
-			losses: Object.fromEntries(
-				manifest.streams.map((name, i) => [name, (totals.losses[i] ?? Number.NaN) / totals.steps]),
-			),
-			localLoss: told.reduce((total, m) => total + (m.weights?.localLoss ?? 0) * m.samples, 0) / toldSamples,
-			learningRate,
-			model: state.model,
-			steps,
-			stepsPerSecond: steps / seconds,
-			samples: sum((m) => m.samples),
-			traffic: traffic(),
-			devicesOnline: roster.onlineCount,
-			devicesTrained: new Set(trained.map((m) => m.device)).size,
-			counts: intake.counts,
-		};
 	}
 }

@@ -58,7 +58,7 @@ export class VirtualAggregator implements SimulatedCloud {
 	}
 
 	get counts(): FleetCounts {
-		return this.#intake.counts;
+		return this.#intake.totals;
 	}
 
 	get sessions(): readonly string[] {

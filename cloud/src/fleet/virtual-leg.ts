@@ -161,7 +161,7 @@ export class VirtualLeg {
 		queue.at(work((stepMs * samples) / (settings.batchSize * settings.groupSize)), () => {
 			this.#stepping = false;
 			for (const { member, batch } of batches) {
-				intake.applied(batch, batch.samples);
+				intake.answer(batch, batch.samples);
 				member.applied++;
 			}
 			this.changed();

@@ -1,6 +1,6 @@
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Clock } from "@psgl/sdk";
+import { LinkServer } from "./link-server.js";
 
 export interface DelayedLinkOptions {
 	/** The broker's port on this machine. */
@@ -13,31 +13,26 @@ export interface DelayedLinkOptions {
 /** A TCP link of any bandwidth on which every byte is under way for the same time, in both directions, as on a long line. */
 export class DelayedLink implements AsyncDisposable {
 	readonly #options: DelayedLinkOptions;
-	readonly #server: Server;
-	readonly #sockets = new Set<Socket>();
+	readonly #server: LinkServer;
 
 	private constructor(options: DelayedLinkOptions) {
 		this.#options = options;
-		this.#server = createServer({ noDelay: true }, (socket) => this.#join(socket));
+		this.#server = new LinkServer(options.port, (client) => this.#join(client));
 	}
 
 	static async start(options: DelayedLinkOptions): Promise<DelayedLink> {
 		const link = new DelayedLink(options);
-		link.#server.listen({ host: "127.0.0.1", port: 0 });
-		await once(link.#server, "listening");
+		await link.#server.listen();
 		return link;
 	}
 
 	/** Where clients connect. */
 	get url(): string {
-		return `mqtt://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+		return this.#server.url;
 	}
 
 	async close(): Promise<void> {
-		const closed = once(this.#server, "close");
-		this.#server.close();
-		for (const socket of this.#sockets) socket.destroy();
-		await closed;
+		await this.#server.close();
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
@@ -45,12 +40,7 @@ export class DelayedLink implements AsyncDisposable {
 	}
 
 	#join(client: Socket): void {
-		const broker = connect({ host: "127.0.0.1", port: this.#options.port, noDelay: true });
-		for (const socket of [client, broker]) {
-			this.#sockets.add(socket);
-			socket.on("close", () => this.#sockets.delete(socket));
-			socket.on("error", () => socket.destroy());
-		}
+		const broker = this.#server.dial();
 		this.#carry(client, broker);
 		this.#carry(broker, client);
 	}

@@ -1,6 +1,6 @@
-import { once } from "node:events";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Clock, Random } from "@psgl/sdk";
+import { LinkServer } from "./link-server.js";
 import { isRepeatable, MqttFrames, repeated } from "./mqtt-frames.js";
 
 /** How often a link does what it should not, for each packet, and for how long. */
@@ -52,32 +52,26 @@ export class FaultyLink implements AsyncDisposable {
 	/** False: packets pass as they are. */
 	faulty = true;
 	readonly #options: FaultyLinkOptions;
-	readonly #server: Server;
-	readonly #sockets = new Set<Socket>();
+	readonly #server: LinkServer;
 
 	private constructor(options: FaultyLinkOptions) {
 		this.#options = options;
-		this.#server = createServer({ noDelay: true }, (socket) => this.#join(socket));
+		this.#server = new LinkServer(options.port, (client) => this.#join(client));
 	}
 
 	static async start(options: FaultyLinkOptions): Promise<FaultyLink> {
 		const link = new FaultyLink(options);
-		link.#server.listen({ host: "127.0.0.1", port: 0 });
-		await once(link.#server, "listening");
+		await link.#server.listen();
 		return link;
 	}
 
 	/** Where clients connect. */
 	get url(): string {
-		const address = this.#server.address();
-		return `mqtt://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+		return this.#server.url;
 	}
 
 	async close(): Promise<void> {
-		const closed = once(this.#server, "close");
-		this.#server.close();
-		for (const socket of this.#sockets) socket.destroy();
-		await closed;
+		await this.#server.close();
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
@@ -86,20 +80,13 @@ export class FaultyLink implements AsyncDisposable {
 
 	#join(client: Socket): void {
 		this.counts.connections++;
-		const broker = connect({ host: "127.0.0.1", port: this.#options.port, noDelay: true });
+		const broker = this.#server.dial();
 		const random = this.#options.random.fork(`connection ${this.counts.connections}`);
 		const end = () => {
 			client.destroy();
 			broker.destroy();
 		};
-		for (const socket of [client, broker]) {
-			this.#sockets.add(socket);
-			socket.on("error", end);
-			socket.on("close", () => {
-				this.#sockets.delete(socket);
-				end();
-			});
-		}
+		for (const socket of [client, broker]) socket.on("close", end);
 		this.#carry(client, broker, random.fork("up"), end);
 		this.#carry(broker, client, random.fork("down"), end);
 	}

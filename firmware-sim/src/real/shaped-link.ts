@@ -1,6 +1,7 @@
-import { once, setMaxListeners } from "node:events";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { setMaxListeners } from "node:events";
+import type { Socket } from "node:net";
 import type { Clock, Random } from "@psgl/sdk";
+import { LinkServer } from "../chaos/link-server.js";
 import type { LinkModel } from "../scenario/link-models.js";
 import { VirtualLink } from "../virtual/virtual-link.js";
 
@@ -26,9 +27,8 @@ const maxInFlightBytes = 256 * 1024;
  */
 export class ShapedLink implements AsyncDisposable {
 	readonly #options: ShapedLinkOptions;
-	readonly #server: Server;
+	readonly #server: LinkServer;
 	readonly #link: VirtualLink;
-	readonly #sockets = new Set<Socket>();
 	readonly #closing = new AbortController();
 	/** Connections of before are dead. */
 	#generation = 0;
@@ -40,21 +40,19 @@ export class ShapedLink implements AsyncDisposable {
 		this.#options = options;
 		setMaxListeners(0, this.#closing.signal);
 		this.#link = new VirtualLink({ ...model, duty: passes }, random);
-		this.#server = createServer({ noDelay: true }, (socket) => this.#join(socket));
+		this.#server = new LinkServer(options.port, (client) => this.#join(client));
 	}
 
 	static async start(options: ShapedLinkOptions): Promise<ShapedLink> {
 		const link = new ShapedLink(options);
-		link.#server.listen({ host: "127.0.0.1", port: 0 });
-		await once(link.#server, "listening");
+		await link.#server.listen();
 		void link.#endPasses();
 		return link;
 	}
 
 	/** Where the device connects. */
 	get url(): string {
-		const address = this.#server.address();
-		return `mqtt://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+		return this.#server.url;
 	}
 
 	/** Nothing gets through connections of before any more; nobody is told. */
@@ -64,10 +62,7 @@ export class ShapedLink implements AsyncDisposable {
 
 	async close(): Promise<void> {
 		this.#closing.abort();
-		const closed = once(this.#server, "close");
-		this.#server.close();
-		for (const socket of this.#sockets) socket.destroy();
-		await closed;
+		await this.#server.close();
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
@@ -75,26 +70,19 @@ export class ShapedLink implements AsyncDisposable {
 	}
 
 	#join(device: Socket): void {
-		const { clock, port } = this.#options;
+		const { clock } = this.#options;
 		if (!this.#link.isUp(clock.now())) {
 			device.destroy();
 			return;
 		}
-		const broker = connect({ host: "127.0.0.1", port, noDelay: true });
+		const broker = this.#server.dial();
 		const generation = this.#generation;
 		const end = () => {
 			device.destroy();
 			// The broker does not notice that a dead connection ended.
 			if (generation === this.#generation) broker.destroy();
 		};
-		for (const socket of [device, broker]) {
-			this.#sockets.add(socket);
-			socket.on("error", end);
-			socket.on("close", () => {
-				this.#sockets.delete(socket);
-				end();
-			});
-		}
+		for (const socket of [device, broker]) socket.on("close", end);
 		this.#carry(device, broker, "up", generation);
 		this.#carry(broker, device, "down", generation);
 	}

@@ -1,12 +1,13 @@
 import { LimitError, PsglError } from "../errors.js";
 import type { Clock } from "../ports/clock.js";
+import type { AggregatorMessage } from "./aggregator-messages.js";
+import type { DeviceMessage } from "./device-messages.js";
 import { type Frame, readFrame } from "./frame.js";
 import type { ByteRange } from "./headers.js";
 import { identityOf, type MessageIdentity, messageKey } from "./identity.js";
 import { checkLayout, putTogether } from "./layout.js";
 import { defaultReceiveLimits, protocolLimits, type ReceiveLimits } from "./limits.js";
 import { maskFromMissing } from "./mask.js";
-import type { AggregatorMessage, DeviceMessage } from "./messages.js";
 import type { PartialBudget, PartialHolder } from "./partial-budget.js";
 import { PartialMessage } from "./partial-message.js";
 import { checkSender } from "./sender.js";

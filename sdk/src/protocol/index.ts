@@ -1,3 +1,19 @@
+export type {
+	AggregatorMessage,
+	AggregatorMessageType,
+	ArtifactMessage,
+	CreditMessage,
+	DesiredMessage,
+	EndMessage,
+	FeaturesMessage,
+	GradientMessage,
+	ReceivedMessage,
+	RefusedMessage,
+	RoundMessage,
+	ScoresMessage,
+	Strategy,
+	WelcomeMessage,
+} from "./aggregator-messages.js";
 export { checksum } from "./checksum.js";
 export {
 	ChunkAssembler,
@@ -8,6 +24,24 @@ export {
 } from "./chunk-assembler.js";
 export { splitIntoChunks } from "./chunks.js";
 export { deflateBody, inflateBody } from "./deflate.js";
+export type {
+	Awaiting,
+	BackwardMessage,
+	BatchMessage,
+	ByeMessage,
+	CodesMessage,
+	DeviceMessage,
+	DeviceMessageType,
+	EvaluateMessage,
+	FiguresMessage,
+	ForwardMessage,
+	HealthMessage,
+	HelloMessage,
+	InferMessage,
+	ReportedMessage,
+	ResumeMessage,
+	WeightsMessage,
+} from "./device-messages.js";
 export { decodeEnvelope, encodeEnvelope } from "./envelope.js";
 export { requireFinite } from "./finite.js";
 export type { ByteRange, TensorDescriptor } from "./headers.js";
@@ -23,44 +57,8 @@ export {
 	twinVersion,
 } from "./limits.js";
 export { maskFromMissing } from "./mask.js";
-export type {
-	AggregatorMessage,
-	AggregatorMessageType,
-	ArtifactMessage,
-	Awaiting,
-	BackwardMessage,
-	BatchMessage,
-	ByeMessage,
-	CodesMessage,
-	CreditMessage,
-	DesiredMessage,
-	DeviceMessage,
-	DeviceMessageType,
-	DisclosureTotals,
-	EndMessage,
-	EvaluateMessage,
-	FeaturesMessage,
-	FiguresMessage,
-	ForwardMessage,
-	GradientMessage,
-	HealthMessage,
-	HelloMessage,
-	InferMessage,
-	Message,
-	MessageType,
-	PauseReason,
-	ReceivedMessage,
-	RefusedMessage,
-	ReportedMessage,
-	ResumeMessage,
-	RoundMessage,
-	ScoresMessage,
-	StatusMessage,
-	Strategy,
-	TwinValue,
-	WeightsMessage,
-	WelcomeMessage,
-} from "./messages.js";
+export type { DisclosureTotals, TwinValue } from "./message-fields.js";
+export type { Message, MessageType, PauseReason, StatusMessage } from "./messages.js";
 export { PartialBudget, type PartialHolder } from "./partial-budget.js";
 export { refusalError, refuse } from "./refusal.js";
 export {

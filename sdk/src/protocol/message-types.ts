@@ -1,4 +1,5 @@
-import type { AggregatorMessageType, DeviceMessageType } from "./messages.js";
+import type { AggregatorMessageType } from "./aggregator-messages.js";
+import type { DeviceMessageType } from "./device-messages.js";
 
 /** What a device sends. */
 export const deviceMessageTypes = [

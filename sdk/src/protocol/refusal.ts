@@ -1,7 +1,8 @@
 import { ProtocolError, type PsglError } from "../errors.js";
+import type { RefusedMessage } from "./aggregator-messages.js";
 import type { MessageIdentity } from "./identity.js";
 import { protocolLimits } from "./limits.js";
-import type { MessageType, RefusedMessage } from "./messages.js";
+import type { MessageType } from "./messages.js";
 
 /** Refusals after which the same message, sent again, can succeed: it was damaged on its way, or had to make room. */
 const passing: ReadonlySet<string> = new Set([
