@@ -41,6 +41,7 @@ function feedsOf(artifact: Artifact, count: number): Tensors {
 		learningRate: scalar(1e-3),
 		headLearningRate: scalar(1e-3),
 		shieldWeight: scalar(1),
+		robustBudget: scalar(manifest.robustBudget),
 		dropoutSeed: { dtype: "int64", dims: [], data: BigInt64Array.of(1n) },
 	};
 }

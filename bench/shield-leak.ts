@@ -10,6 +10,7 @@ import {
 	openScene,
 	type ReconstructionName,
 	ReconstructionQuality,
+	type Releases,
 	reconstructionAttacks,
 	releasesOf,
 } from "@psgl/models";
@@ -62,17 +63,25 @@ export async function victimsOf(data: DataSplits, { budget, seed, threads }: Lea
 
 /** Every attack on what the artifact's devices send. */
 export async function rebuiltFrom(
-	{ artifact, disturb }: Pick<TrainedRow, "artifact" | "disturb">,
+	{ artifact, earlier, disturb }: Pick<TrainedRow, "artifact" | "earlier" | "disturb">,
 	victims: Victims,
 	{ attacks, threads, budget, seed }: LeakOptions,
 ): Promise<readonly Rebuilt[]> {
 	const runtime = nodeRuntime;
 	await using target = await AuditTarget.load(artifact, { runtime, threads, wire: "float32" });
 	const random = seededRandom(seed).fork("attacks");
-	const plain = await openScene(target, victims.data, { budget, runtime, threads, random });
-	const { attacker, victims: own } = victims.data;
-	const sent = disturb && { ...victims.data, attacker: await disturb(attacker), victims: await disturb(own) };
-	const scene = sent === undefined ? plain : { ...plain, ...(await releasesOf(target, sent)) };
+	// Noise is drawn anew for every release.
+	const sent = async () => {
+		const { attacker, victims: own } = victims.data;
+		return disturb ? { ...victims.data, attacker: await disturb(attacker), victims: await disturb(own) } : victims.data;
+	};
+	const before: Releases[] = [];
+	for (const version of attacks.includes("path") ? earlier : []) {
+		await using then = await AuditTarget.load(version, { runtime, threads, wire: "float32" });
+		before.push(await releasesOf(then, await sent()));
+	}
+	const plain = await openScene(target, victims.data, { budget, runtime, threads, random, earlier: before });
+	const scene = disturb === undefined ? plain : { ...plain, ...(await releasesOf(target, await sent())) };
 	await using quality = await ReconstructionQuality.load(runtime, victims.data.victims.shape, threads);
 	const results: Rebuilt[] = [];
 	for (const attack of attacks) {
@@ -87,14 +96,15 @@ export async function rebuiltFrom(
 	return results;
 }
 
-/** Both headlines of the strongest attack that has the code alone. */
+/** Both headlines of the strongest attack that has nothing but what was sent; of the undefended network one release, the anchor. */
 export function headline(defended: readonly Rebuilt[], undefended: readonly Rebuilt[], victims: Victims) {
 	const largest = (all: readonly Rebuilt[], key: "similarity" | "residualCorrelation") =>
 		Math.max(...all.map((rebuilt) => rebuilt[key]));
+	const released = undefended.filter(({ attack }) => attack !== "path" && !attack.endsWith("label"));
 	const anchors = {
 		mean: victims.meanSimilarity,
 		classMean: victims.classMeanSimilarity,
-		undefended: largest(undefended, "similarity"),
+		undefended: largest(released, "similarity"),
 	};
 	const own = defended.filter(({ attack }) => !attack.endsWith("label"));
 	const found = (attack: string) => defended.find((rebuilt) => rebuilt.attack === attack)?.similarity;
@@ -107,7 +117,7 @@ export function headline(defended: readonly Rebuilt[], undefended: readonly Rebu
 	return {
 		...leakOf(largest(own, "similarity"), anchors),
 		residualCorrelation: largest(own, "residualCorrelation"),
-		undefendedResidualCorrelation: largest(undefended, "residualCorrelation"),
+		undefendedResidualCorrelation: largest(released, "residualCorrelation"),
 		labelAlone: beyond("decoder=label"),
 		beyondLabelDecoder: label && leakOf(largest(own, "similarity"), { ...anchors, classMean: label }).leakBeyondLabel,
 		withLabel: beyond("decoder+label"),

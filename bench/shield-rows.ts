@@ -27,16 +27,22 @@ export interface RowOptions {
 	readonly code: CodeSettings | undefined;
 	readonly shieldWeight: number;
 	readonly augmentation: Augmentation | null | undefined;
+	/** Of the shield's training. Default: the preset's. */
+	readonly robustBudget: number | undefined;
 }
 
 export interface TrainedRow {
 	readonly definition: ModelDefinition;
 	readonly artifact: Artifact;
+	/** The same with the weights of earlier epochs, oldest first: what had been sent before. Of a code nothing had. */
+	readonly earlier: readonly Artifact[];
 	/** The artifact's file. */
 	readonly bytes: Uint8Array;
 	/** What the device does to samples before all else, with new chance each time; undefined: nothing. */
 	readonly disturb: Disturb | undefined;
 }
+
+type TrainedWeights = ReturnType<JointTrainer["weights"]>;
 
 /** Rows of the table: privacy modes, and two defences beside them on the network of `none`. */
 export type RowName = PrivacyMode | "noise" | "nopeek";
@@ -45,6 +51,8 @@ export type RowName = PrivacyMode | "noise" | "nopeek";
 const noPeekWeight = 5;
 const batchSize = 64;
 const learningRate = 1e-3;
+/** Releases of a sample that the path attack has, evenly spread over the epochs. */
+const releases = 5;
 
 export async function trainedRow(row: RowName, train: Dataset, seed: number, options: RowOptions): Promise<TrainedRow> {
 	const definition = rowDefinition(row === "noise" || row === "nopeek" ? "none" : row, train, options);
@@ -55,20 +63,24 @@ export async function trainedRow(row: RowName, train: Dataset, seed: number, opt
 			? equalNormNoise((await trainedRow("paper", train, seed, options)).artifact, random.fork("noise"))
 			: undefined;
 	await using defence = row === "nopeek" ? await NoPeek.load(train.shape, definition, noPeekWeight) : undefined;
-	const weights = await (definition.code === null
-		? jointly(fresh, train, seed, options, { disturb, defence })
-		: once(fresh, train, seed, options));
-	const bytes = await withWeights(fresh, weights, "shield benchmark");
-	return { definition, bytes, artifact: await decodeArtifact(bytes), disturb };
+	const versions =
+		definition.code === null
+			? await jointly(fresh, train, seed, options, { disturb, defence })
+			: [await once(fresh, train, seed, options)];
+	const files: Uint8Array[] = [];
+	for (const weights of versions) files.push(await withWeights(fresh, weights, "shield benchmark"));
+	const [artifact, ...earlier] = (await Promise.all(files.map((file) => decodeArtifact(file)))).reverse();
+	const bytes = files.at(-1) as Uint8Array;
+	return { definition, bytes, artifact: artifact as Artifact, earlier: earlier.reverse(), disturb };
 }
 
 function rowDefinition(mode: PrivacyMode, train: Dataset, options: RowOptions): ModelDefinition {
 	const network = zooNetwork(options.model);
 	const preset = presetDefinition(mode, network, train.shape, train.classes, train.length);
 	if (preset.code === null) return preset;
-	const { code = preset.code, augmentation = preset.augmentation } = options;
+	const { code = preset.code, augmentation = preset.augmentation, robustBudget = preset.robustBudget } = options;
 	const budgetBits = recordBits(code, train.classes.length);
-	return { ...preset, code, augmentation, disclosure: { release: "once", budgetBits } };
+	return { ...preset, code, augmentation, robustBudget, disclosure: { release: "once", budgetBits } };
 }
 
 function once(fresh: Artifact, train: Dataset, seed: number, options: RowOptions) {
@@ -90,7 +102,7 @@ async function jointly(
 	seed: number,
 	{ epochs, threads }: RowOptions,
 	{ disturb, defence }: { readonly disturb: Disturb | undefined; readonly defence: NoPeek | undefined },
-) {
+): Promise<readonly TrainedWeights[]> {
 	const random = seededRandom(seed).fork("training");
 	const atCut = defence && ((step: AtCut) => defence.gradient(step));
 	await using trainer = await JointTrainer.create(fresh, {
@@ -100,10 +112,13 @@ async function jointly(
 		...(atCut && { atCut }),
 	});
 	const steps = epochs * Math.ceil(train.length / batchSize);
+	const every = Math.ceil(epochs / releases);
+	const versions: TrainedWeights[] = [];
 	let step = 0;
 	for (let epoch = 0; epoch < epochs; epoch++) {
 		const seen = disturb === undefined ? train : await disturb(train);
 		await trainer.epoch(seen, epoch, batchSize, () => learningRate * (1 - 0.95 * (step++ / steps)));
+		if ((epochs - 1 - epoch) % every === 0) versions.push(trainer.weights());
 	}
-	return trainer.weights();
+	return versions;
 }

@@ -7,7 +7,16 @@
 import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type AuditBudgetName, type Augmentation, auditBudgets, DeployedSystem, deployedMetrics } from "@psgl/models";
+import {
+	type AuditBudgetName,
+	type Augmentation,
+	attackedAccuracy,
+	auditBudgets,
+	DeployedSystem,
+	deployedMetrics,
+	type RowAccuracy,
+} from "@psgl/models";
+import { seededRandom } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { type DataSplits, loadData } from "@psgl/sdk/sources";
 import { headline, type LeakOptions, type Rebuilt, rebuiltFrom, type Victims, victimsOf } from "./shield-leak.js";
@@ -26,7 +35,9 @@ const { values: options } = parseArgs({
 		numbers: { type: "string" },
 		bits: { type: "string" },
 		augment: { type: "string" },
-		attacks: { type: "string", default: "kernel-ridge,decoder,decoder=label,decoder+label" },
+		robust: { type: "string" },
+		attacked: { type: "boolean", default: false },
+		attacks: { type: "string", default: "kernel-ridge,decoder,path,decoder=label" },
 		budget: { type: "string", default: "quick" },
 		threads: { type: "string", default: "1" },
 		cache: { type: "string" },
@@ -55,9 +66,18 @@ async function utility(
 	data: DataSplits,
 ): Promise<Record<string, number>> {
 	await using system = await DeployedSystem.load(artifact, definition, nodeRuntime, Number(options.threads));
-	const { fused } = await deployedMetrics(system, disturb === undefined ? data.test : await disturb(data.test));
+	const seen = disturb === undefined ? data.test : await disturb(data.test);
+	const { fused } = await deployedMetrics(system, seen);
 	if (fused === undefined) throw new Error("no decision");
-	return { accuracy: fused.accuracy, balanced: fused.balancedAccuracy, auc: fused.auc };
+	const attacked: Readonly<Record<string, RowAccuracy>> = options.attacked
+		? await attackedAccuracy(system, seen, { random: seededRandom(1).fork("robustness") })
+		: {};
+	return {
+		accuracy: fused.accuracy,
+		balanced: fused.balancedAccuracy,
+		auc: fused.auc,
+		...Object.fromEntries(Object.entries(attacked).map(([name, rows]) => [name, rows.accuracy.fused as number])),
+	};
 }
 
 /** What was trained and attacked before, under a name that says all of it. */
@@ -108,6 +128,7 @@ async function main(): Promise<void> {
 		code: options.numbers === undefined ? undefined : { numbers: Number(options.numbers), bits: Number(options.bits) },
 		shieldWeight: Number(options.weight),
 		augmentation: augmentation(options.augment),
+		robustBudget: options.robust === undefined ? undefined : Number(options.robust) / 255,
 	};
 	for (const seed of options.seeds.split(",").map(Number)) {
 		const leak: LeakOptions = {
@@ -117,13 +138,16 @@ async function main(): Promise<void> {
 			seed,
 		};
 		const victims = await victimsOf(data, leak);
-		// The strongest attack where nothing is narrow, and the cheapest.
-		const plain = { ...leak, attacks: ["kernel-ridge"] };
-		const key = [data.name, options.first, options.on, seed, row.model, row.epochs, options.budget].join(" ");
-		const undefended = await remembered(`none ${key}`, () => measured("none", data, seed, victims, row, plain));
+		const shared = [data.name, options.first, options.on, seed, row.model, row.epochs, options.attacks, options.budget];
+		const own = [row.code && `${row.code.numbers}x${row.code.bits}`, row.shieldWeight, options.augment, options.robust];
+		const result = (mode: RowName) =>
+			remembered([mode, ...shared, ...(mode === "shield" ? own : [])].join(" "), () =>
+				measured(mode, data, seed, victims, row, leak),
+			);
+		const undefended = await result("none");
 		for (const mode of options.rows.split(",") as RowName[]) {
 			const started = performance.now();
-			const own = mode === "none" ? undefended : await measured(mode, data, seed, victims, row, leak);
+			const own = mode === "none" ? undefended : await result(mode);
 			const line = JSON.stringify(
 				{
 					data: data.name,
@@ -133,6 +157,7 @@ async function main(): Promise<void> {
 					code: row.code && `${row.code.numbers}x${row.code.bits}`,
 					weight: row.shieldWeight,
 					augment: options.augment,
+					robust: options.robust,
 					...own.utility,
 					...headline(own.rebuilt, undefended.rebuilt, victims),
 					classMean: victims.classMeanSimilarity,

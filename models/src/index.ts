@@ -13,7 +13,7 @@ export {
 	type ReconstructionName,
 	reconstructionAttacks,
 } from "./audit/attack-catalogue.js";
-export type { AttackScene, Reconstruction } from "./audit/attack-scene.js";
+export type { AttackScene, Reconstruction, Releases } from "./audit/attack-scene.js";
 export { type AuditBudget, type AuditBudgetName, auditBudgets } from "./audit/audit-budget.js";
 export { type AttackerSet, type AuditData, auditData, auditLimits } from "./audit/audit-data.js";
 export type { AttackedBoth, AuditEvent, AuditOptions } from "./audit/audit-options.js";
@@ -100,6 +100,7 @@ export {
 	privacyModes,
 	recordBits,
 } from "./compile/presets.js";
+export { privacyName } from "./compile/privacy-name.js";
 export { equalClassWeights } from "./compile/server-streams.js";
 export { type DecisionMetrics, decisionMetrics, metricsOn } from "./evaluation/decision-metrics.js";
 export { type DeployedMetricsOptions, deployedMetrics, type RowMetrics } from "./evaluation/deployed-metrics.js";

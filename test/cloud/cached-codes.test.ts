@@ -1,10 +1,17 @@
-import { cloudLimits } from "@psgl/cloud";
+import { cloudLimits, resolveSettings } from "@psgl/cloud";
 import { artifactTensor } from "@psgl/sdk/artifact";
 import type { ClientWeights } from "@psgl/sdk/protocol";
 import test from "ava";
 import { startCloud } from "../helpers/cloud.js";
 import { ScriptedDevice } from "../helpers/scripted-device.js";
 import { smallModel } from "../helpers/small-model.js";
+
+test("devices that learn by themselves average once a round, unless told otherwise", async (t) => {
+	const [coded, plain] = [(await smallModel("shield")).joint, (await smallModel("none")).joint];
+	t.is(resolveSettings({}, coded.manifest).averageEvery, 0);
+	t.is(resolveSettings({ averageEvery: 4 }, coded.manifest).averageEvery, 4);
+	t.is(resolveSettings({}, plain.manifest).averageEvery, 4);
+});
 
 test("maxCachedCodes: codes of more samples than the aggregator keeps are refused, and the run goes on", async (t) => {
 	const { joint } = await smallModel("shield");

@@ -44,7 +44,10 @@ export interface AggregatorSettings {
 	readonly minDevices?: number | undefined;
 	/** Samples of a batch. Default 32. */
 	readonly batchSize?: number | undefined;
-	/** Batches of a device after which client segments are combined; 0 means at the end of the round only. Default 4. */
+	/**
+	 * Batches of a device after which client segments are combined; 0 means at the end of the round only. Default 4; 0 where devices learn by
+	 * themselves: there nothing else travels, and weights would be all the traffic.
+	 */
 	readonly averageEvery?: number | undefined;
 	/** Devices whose batches make one server step (splitfed-v2). Default 4. */
 	readonly groupSize?: number | undefined;
@@ -93,7 +96,7 @@ export function resolveSettings(settings: AggregatorSettings, manifest: Manifest
 		rounds: settings.rounds ?? 10,
 		minDevices: settings.minDevices ?? 1,
 		batchSize: settings.batchSize ?? 32,
-		averageEvery: settings.averageEvery ?? 4,
+		averageEvery: settings.averageEvery ?? (manifest.disclosure.release === "every-epoch" ? 4 : 0),
 		groupSize: settings.groupSize ?? 4,
 		averaging: settings.averaging ?? "mean",
 		outlierGuard: settings.outlierGuard ?? false,

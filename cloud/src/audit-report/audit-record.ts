@@ -10,6 +10,8 @@ export interface AuditOrigin {
 		readonly version: number;
 		readonly sha256: string;
 	};
+	/** The privacy mode and what it has leave a device, in one line. */
+	readonly privacy: string;
 	readonly data: string;
 	readonly seed: number;
 	readonly threads: number;

@@ -42,6 +42,7 @@ export function auditReport(
 	const title = `Privacy audit of ${origin.artifact.name}`;
 	const parts = [
 		`<h1>${escaped(title)}</h1>`,
+		`<p>Privacy mode <b>${escaped(origin.privacy)}</b></p>`,
 		`<p>${escaped(origin.data)}; what a device sends at inference, as ${escaped(origin.wire)} on the wire: ${result.release.values.toLocaleString("en-US")} numbers, ${result.release.bits.toLocaleString("en-US")} bits a sample. ${attackerLine(result)}</p>`,
 		result.complete ? "" : '<p class="note">Interrupted: the attacks that are missing may find more.</p>',
 		headlines(result),

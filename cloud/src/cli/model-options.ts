@@ -18,8 +18,8 @@ import { type OptionValues, option } from "./options/option.js";
 export const settingOptions = {
 	privacy: option(
 		"MODE",
-		`${privacyModes.join(", ")}: what withstands attacks best, the paper's method exactly, what hides samples best, or vanilla split learning`,
-		z.enum(privacyModes).default("robust"),
+		`${[...privacyModes, "custom"].join(", ")}: what withstands attacks best, the paper's method exactly, what hides samples best, vanilla split learning, or settings of your own: the shield's where one of a code is given, else those of robust`,
+		z.enum([...privacyModes, "custom"]).default("robust"),
 	),
 	recovery: option(
 		"KIND",
@@ -43,18 +43,22 @@ export const settingOptions = {
 	),
 	codeNumbers: option(
 		"K",
-		"with privacy shield: numbers of the code a sample becomes (default: by the classes)",
+		"with privacy shield or custom: numbers of the code a sample becomes (default: by the classes)",
 		z.int().min(1).max(4096).optional(),
 	),
-	codeBits: option("B", "with privacy shield: bits of each of these numbers", z.int().min(1).max(8).optional()),
+	codeBits: option(
+		"B",
+		"with privacy shield or custom: bits of each of these numbers",
+		z.int().min(1).max(8).optional(),
+	),
 	codeEpsilon: option(
 		"EPSILON",
-		"with privacy shield: turn over each bit of a code by chance, such that one coding is EPSILON-differentially private in the code (default: no chance)",
+		"with privacy shield or custom: turn over each bit of a code by chance, such that one coding is EPSILON-differentially private in the code (default: no chance)",
 		z.number().positive().max(1000).optional(),
 	),
 	refreshes: option(
 		"N",
-		"with privacy shield: code each record N times in all, each time by a client segment that has learned on (default: once)",
+		"with privacy shield or custom: code each record N times in all, each time by a client segment that has learned on (default: once)",
 		z.int().min(2).max(1024).optional(),
 	),
 	labels: option(
@@ -76,22 +80,25 @@ export function definitionFrom(
 	classes: readonly string[],
 	trainingSamples?: number,
 ): ModelDefinition {
-	const { privacy, mapBudget, robustBudget, recovery, svtThreshold, codeNumbers, codeBits, codeEpsilon, refreshes } =
-		settings;
+	const { mapBudget, robustBudget, recovery, svtThreshold, codeNumbers, codeBits, codeEpsilon, refreshes } = settings;
+	const code = Object.entries({ codeNumbers, codeBits, codeEpsilon, refreshes }).find(
+		([, value]) => value !== undefined,
+	);
+	const begunFrom = code === undefined ? "robust" : "shield";
+	const privacy = settings.privacy === "custom" ? begunFrom : settings.privacy;
 	const preset = {
 		...presetDefinition(privacy, network, inputShape, classes, trainingSamples),
 		...learningSettings(settings),
 		tail: settings.labels === "device" ? presetTail : null,
 	};
-	const code = Object.entries({ codeNumbers, codeBits, codeEpsilon, refreshes }).find(
-		([, value]) => value !== undefined,
-	);
 	if (privacy !== "shield" && code !== undefined) throw conflict(privacy, code[0]);
 	if (privacy === "none" || privacy === "shield") {
-		for (const [name, value] of Object.entries({ recovery, mapBudget, robustBudget })) {
+		const lacking = preset.code === null ? { recovery, mapBudget, robustBudget } : { recovery, mapBudget };
+		for (const [name, value] of Object.entries(lacking)) {
 			if (value !== undefined && value !== 0 && value !== "none") throw conflict(privacy, name);
 		}
-		return preset.code === null ? preset : withCode(preset, preset.code, settings);
+		if (preset.code === null) return preset;
+		return withCode({ ...preset, robustBudget: robustBudget ?? preset.robustBudget }, preset.code, settings);
 	}
 	const map = preset.map;
 	return {
@@ -137,7 +144,7 @@ function withCode(
 
 const lacks: Readonly<Record<PrivacyMode, string>> = {
 	none: "vanilla split learning has no map, no robust training, no recovery and no code",
-	shield: "a code has no map, no robust training and no recovery",
+	shield: "a code has no map and no recovery",
 	paper: "only the shield has a code",
 	robust: "only the shield has a code",
 };

@@ -32,8 +32,8 @@ export const trainingOptions = {
 	),
 	averageEvery: option(
 		"STEPS",
-		"batches of a device after which client segments are combined; 0: at the end of each round only",
-		z.int().min(0).max(1_000_000).default(4),
+		"batches of a device after which client segments are combined; 0: at the end of each round only (default: 4; 0 where devices learn by themselves, as with privacy shield)",
+		z.int().min(0).max(1_000_000).optional(),
 	),
 	averaging: option(
 		"NAME",

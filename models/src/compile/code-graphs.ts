@@ -1,6 +1,7 @@
 import type { CodeSettings } from "@psgl/sdk/artifact";
 import { isMultiLabel } from "@psgl/sdk/artifact";
 import { differentiate } from "../autodiff/differentiate.js";
+import { adversarialSamples } from "../blocks/adversarial-samples.js";
 import { augmented } from "../blocks/augmentation.js";
 import { codeLevels } from "../blocks/quantise-code.js";
 import { withinClassShare } from "../blocks/within-class-share.js";
@@ -21,7 +22,8 @@ export function codeGraphs(definition: ModelDefinition, layout: ModelLayout, cod
 
 /**
  * `client/local`: one optimiser step of client segment and local head on the device's own labels, without the aggregator.
- * The loss is that of the local head, plus `shieldWeight` [] times the share of the code's scatter within the classes.
+ * The loss is that of the local head, plus `shieldWeight` [] times the share of the code's scatter within the classes. With robust training it
+ * is taken on samples changed for the worse within `robustBudget` [].
  */
 export function clientLocalGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
 	const context = clientContext("client/local", definition, layout);
@@ -35,12 +37,27 @@ export function clientLocalGraph(definition: ModelDefinition, layout: ModelLayou
 	const seed = dropoutSeed(g);
 
 	const { augmentation } = definition;
-	const x =
+	const seen =
 		augmentation === null ? context.x : augmented(g, context.x, augmentation, { seed: seed(), name: "augmentation" });
-	const scope = client.scope(true, seed);
-	const cut = clientSegment(g, definition, scope, clientInput(g, definition, x, undefined));
-	const logits = localHead(g, head.scope(true), cut.smashed, classes);
-	const loss = lossOf(g, definition.loss, { logits, target: y });
+	const answer = (samples: Value) => {
+		const scope = client.scope(true, seed);
+		const cut = clientSegment(g, definition, scope, clientInput(g, definition, samples, undefined));
+		const logits = localHead(g, head.scope(true), cut.smashed, classes);
+		return { scope, cut, loss: lossOf(g, definition.loss, { logits, target: y }) };
+	};
+	const robust = definition.robustBudget > 0;
+	const x = robust
+		? adversarialSamples(g, seen, {
+				seed: seed(),
+				name: "adversarial",
+				budget: g.input("robustBudget", "float32", []),
+				gradient: (samples) => {
+					const { loss, cut } = answer(samples);
+					return differentiate(g, [{ value: loss }], [samples], cut.constants)[0] as Value;
+				},
+			})
+		: seen;
+	const { scope, cut, loss } = answer(x);
 	const seeds = [{ value: loss }];
 	if (cut.code !== undefined && !isMultiLabel(definition.loss)) {
 		const share = withinClassShare(g, cut.code.numbers, y, classes);
@@ -50,7 +67,8 @@ export function clientLocalGraph(definition: ModelDefinition, layout: ModelLayou
 	const trained = new TrainedParameters("client", layout.client.params, definition.frozen);
 	const trainedHead = new TrainedParameters("head", layout.head.params, definition.frozen);
 	const own = trained.select(client.values);
-	const gradients = differentiate(g, seeds, [...own, ...trainedHead.select(head.values)], cut.constants);
+	const wrt = [...own, ...trainedHead.select(head.values)];
+	const gradients = differentiate(g, seeds, wrt, robust ? [...cut.constants, x] : cut.constants);
 	const ofClient = { params, gradients: gradients.slice(0, own.length), learningRate, step };
 	updateParameters(g, definition, trained, ofClient, { slots: "slots", params: "params" });
 	const ofHead = {

@@ -14,6 +14,7 @@ import { clientInferGraph, clientTrainingGraphs } from "./client-graphs.js";
 import { codeGraphs } from "./code-graphs.js";
 import { withDerivativeAdvice } from "./derivative-advice.js";
 import { batchDim, layOut, type ModelDefinition, type ModelLayout } from "./model-definition.js";
+import { privacyName } from "./privacy-name.js";
 import { serverInferGraph, serverInferMaskedGraph, serverTrainGraph } from "./server-graphs.js";
 import { sharedInputs, streamLogits } from "./server-streams.js";
 import { tailGraphs } from "./tail-graphs.js";
@@ -95,6 +96,7 @@ function manifestDraft(definition: ModelDefinition, layout: ModelLayout, name: s
 		packing: definition.packing,
 		normalise: normaliseEntry(definition.network),
 		smashedShape: [...layout.smashedShape],
+		privacy: privacyName(definition),
 		code: definition.code,
 		tail: definition.tail,
 		disclosure: definition.disclosure,

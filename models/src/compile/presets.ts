@@ -34,6 +34,14 @@ function presetRobustBudget(network: SplitNetwork, trainingSamples: number): num
 }
 
 /**
+ * Bound of what the shield's training changes samples by. Without it a code is easier to turn over than a decision without a code; with it
+ * manipulated pictures are withstood better than without the shield, and AUC is higher. Chosen on validation data (docs/privacy.md).
+ */
+function shieldRobustBudget(trainingSamples: number): number {
+	return (trainingSamples < fewPictures ? 0.5 : 1) / 255;
+}
+
+/**
  * The definition for a privacy mode; change single settings by spreading it.
  * @param trainingSamples that all devices have together, where that is known; many otherwise
  */
@@ -101,7 +109,7 @@ export function presetDefinition(
 				streams: ["A"],
 				cutGradient: "fused",
 				map: null,
-				robustBudget: 0,
+				robustBudget: shieldRobustBudget(trainingSamples),
 				recovery: { kind: "none" },
 				headLearningRateFactor: 1,
 				code,

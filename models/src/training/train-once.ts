@@ -71,6 +71,7 @@ async function trainLocally(
 			learningRate: scalar(learningRate),
 			headLearningRate: scalar(learningRate * manifest.headLearningRateFactor),
 			shieldWeight: scalar(shieldWeight * Math.min(1, share / rampShare)),
+			robustBudget: scalar(manifest.robustBudget),
 			dropoutSeed: dropoutSeed(random, step),
 		});
 		params = next.next_params as Vector;

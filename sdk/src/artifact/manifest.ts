@@ -131,6 +131,11 @@ const manifestFields = z.strictObject({
 		.default(null),
 	/** [Cs,Hs,Ws] or [Cs,Ls]: one sample of smashed data; [k] where it is a code of k numbers. */
 	smashedShape: shape,
+	/**
+	 * The privacy mode whose settings these are, `custom` for settings of one's own. A name, told to people; what counts are the settings. Artifacts
+	 * made before there were names have none.
+	 */
+	privacy: z.enum(["robust", "paper", "shield", "none", "custom"]).optional(),
 	/** Null: smashed data are real numbers. */
 	code: code.nullable().default(null),
 	/** Null: devices send their labels to the aggregator, which holds all of the streams. */

@@ -49,7 +49,10 @@ function perturbationsOf(
 ): PerturbationStore | undefined {
 	const budget = welcome.robustBudget;
 	// The graphs of an artifact without robust training have no input for it.
-	if (budget === 0 || segment.artifact.manifest.robustBudget === 0 || data?.train === undefined) return undefined;
+	const { robustBudget, disclosure } = segment.artifact.manifest;
+	if (budget === 0 || robustBudget === 0 || data?.train === undefined) return undefined;
+	// A device that learns by itself draws a perturbation within its step.
+	if (disclosure.release !== "every-epoch") return undefined;
 	if (known?.budget === budget) return known;
 	return new PerturbationStore({
 		samples: data.train.length,

@@ -37,6 +37,7 @@ export async function* localRound(
 			learningRate: scalar(learningRate),
 			headLearningRate: scalar(headLearningRate),
 			shieldWeight: scalar(shieldWeight),
+			robustBudget: scalar(welcome.robustBudget),
 			dropoutSeed: dropoutSeed(random, state.steps + 1),
 		});
 		const busyMs = training.clock.now() - started;

@@ -60,6 +60,8 @@ test.serial(
 		const record = JSON.parse(await readFile(join(folder, "audit.json"), "utf8")) as Record<string, unknown>;
 		t.is(record.leak, result.leak);
 		t.deepEqual(record.reconstructions, result.reconstructions);
+		const { privacy } = record.origin as { privacy: string };
+		t.regex(privacy, /^paper: real numbers at the cut, sent every epoch, map 0\.5, recovery svt$/);
 		t.like(record.origin as object, { seed: 1, budget: "quick", attacks: attacks.split(",") });
 		const shown = new AuditFiles(folder);
 		t.is((await shown.figures())?.content.leak, result.leak as number, "the operations page reads it");
@@ -74,6 +76,7 @@ test.serial(
 		t.is(images.length, 4 * 8, "originals, what leaves, and one attack on both networks");
 		t.true(images.every((source) => source.startsWith("data:image/png;base64,")));
 		t.notRegex(html, /(https?:)?\/\/[a-z]|<script|<link|url\(/i, "nothing is fetched");
+		t.true(html.includes(`Privacy mode <b>${privacy}</b>`), "the headline says which mode");
 		t.true(html.includes((result.leak as number).toFixed(2)));
 		t.regex(html, /Who attacks[\s\S]*kernel-ridge decoder/);
 	},

@@ -95,6 +95,35 @@ test.serial("a code may be refreshed and randomised, within a budget of all its 
 	t.deepEqual(manifest.disclosure, { release: "refresh", refreshes: 3, budgetBits: 13, randomisedResponse });
 });
 
+test.serial("custom is what single settings make: the shield's with one of a code, else those of robust", async (t) => {
+	const folder = await temporaryFolder(t);
+	const compiled = async (options: string) => {
+		const file = join(folder, "own.psgl");
+		const args = `compile --zoo lenet --input 1x16x16 --classes 2 ${options} -o ${file}`;
+		const result = await runCli(args.split(/ +/));
+		const { manifest } = await decodeArtifact(await readFile(file));
+		return { ...result, manifest };
+	};
+	const coded = await compiled("--privacy custom --code-numbers 2 --code-bits 3 --robust-budget 0.01");
+	t.is(coded.exitCode, 0, coded.stderr);
+	t.like(coded.manifest, { privacy: "custom", code: { numbers: 2, bits: 3 }, robustBudget: 0.01, map: null });
+	t.regex(coded.stdout, /privacy +custom: a code of 2 x 3 bits, sent once, at most 7\.0 bits of a record, robust/);
+	const mapped = await compiled("--privacy custom --map-budget 0.2");
+	t.like(mapped.manifest, { privacy: "custom", code: null, recovery: { kind: "masked" } });
+	t.is(mapped.manifest.map?.budget, 0.2);
+	t.is((await compiled("--privacy paper --map-budget 0.2")).manifest.privacy, "custom", "no longer the paper's");
+	t.is((await compiled("--privacy shield")).manifest.privacy, "shield");
+	t.is((await compiled("")).manifest.privacy, "robust");
+	const mixed = await runCli(
+		"compile --zoo lenet --input 1x16x16 --classes 2 --privacy custom --code-bits 2 --map-budget 0.2 -o x.psgl".split(
+			" ",
+		),
+		{ cwd: folder },
+	);
+	t.is(mixed.exitCode, 2);
+	t.regex(mixed.stderr, /PSGL_OPTION_CONFLICT[\s\S]*a code has no map/);
+});
+
 test.serial("labels may stay on the device, with the last layer", async (t) => {
 	const file = join(await temporaryFolder(t), "tail.psgl");
 	const { exitCode, stdout } = await runCli(

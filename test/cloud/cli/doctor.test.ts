@@ -37,12 +37,17 @@ test.serial(
 		const result = await runCli(["doctor", "--json", "--port", "0", "--artifact", "m.psgl"], { cwd: folder });
 		for (const name of ["glibc", "clock"]) t.is(check(result, name)?.status, "ok", name);
 		t.regex(check(result, "execution providers")?.found ?? "", /CPUExecutionProvider/);
+		t.regex(
+			check(result, "privacy")?.found ?? "",
+			/^robust: real numbers at the cut, sent every epoch, map 0\.1, robust/,
+		);
 		t.regex(check(result, "disk sync")?.found ?? "", /^\d+ ms for 4 KiB/);
 		t.regex(check(result, "training step")?.found ?? "", /^\d+ ms for 16 samples of lenet$/);
 		t.deepEqual((await readdir(folder)).sort(), ["m.psgl"], "nothing of it stays");
 		await writeFile(join(folder, "broken.psgl"), "no model");
 		const broken = await runCli(["doctor", "--json", "--port", "0", "--artifact", "broken.psgl"], { cwd: folder });
 		t.is(broken.exitCode, 1);
+		t.is(check(broken, "privacy")?.status, "fail");
 		t.is(check(broken, "training step")?.status, "fail");
 	},
 );

@@ -54,6 +54,7 @@ function localFeeds(artifact: Artifact, x: Tensor<"float32">) {
 		learningRate: scalar(1),
 		headLearningRate: scalar(1),
 		shieldWeight: scalar(0),
+		robustBudget: scalar(artifact.manifest.robustBudget),
 		dropoutSeed: seed,
 	};
 }
@@ -85,7 +86,11 @@ for (const [network, shape] of [
 const sgd: ModelDefinition["optimiser"] = { kind: "sgd", learningRate: 1, momentum: 0, weightDecay: 0 };
 
 test("a local step goes down the gradient of the head's loss and of the shield, by finite differences", async (t) => {
-	const artifact = await shield("lenet", [1, 12, 12], { optimiser: sgd, code: { numbers: 4, bits: 2 } });
+	const artifact = await shield("lenet", [1, 12, 12], {
+		optimiser: sgd,
+		code: { numbers: 4, bits: 2 },
+		robustBudget: 0,
+	});
 	const random = seededRandom(8);
 	const feeds = localFeeds(artifact, uniform(random, [7, 1, 12, 12]));
 	await using local = await nodeRuntime.load(artifactGraph(artifact, "client/local"));
@@ -138,11 +143,32 @@ test("augmentation changes what a local step learns from, as the seed says, and 
 	}
 });
 
+test("robust training of a code learns from samples that are worse for it, and without a budget from the samples themselves", async (t) => {
+	for (const [network, shape] of [
+		["lenet", [1, 12, 12]],
+		["ecg-1d", [1, 32]],
+	] as const) {
+		const plain = await shield(network, shape, { robustBudget: 0 });
+		const artifact = await shield(network, shape, { robustBudget: 0.02 });
+		const feeds = localFeeds(artifact, uniform(seededRandom(2), [12, ...shape]));
+		const lossOf = async (of: Artifact, budget: number) =>
+			numbers((await run(of, "client/local", { ...feeds, robustBudget: scalar(budget) })).localLoss)[0] as number;
+		const clean = await lossOf(plain, 0);
+		t.is(await lossOf(artifact, 0), clean);
+		const worse = await lossOf(artifact, 0.02);
+		t.true(worse > clean, `${network}: ${worse} ${clean}`);
+		// Running statistics and weights are those of the second pass alone.
+		const next = await run(artifact, "client/local", { ...feeds, robustBudget: scalar(0) });
+		const same = await run(plain, "client/local", feeds);
+		for (const name of ["next_stats", "next_params", "next_head"]) t.deepEqual(next[name], same[name], name);
+	}
+});
+
 test("with a code each epoch can be trained through the aggregator too", async (t) => {
 	const artifact = await shield("lenet", [1, 12, 12]);
 	const x = uniform(seededRandom(6), [6, 1, 12, 12]);
 	const feeds = localFeeds(artifact, x);
-	const pass = await run(artifact, "client/forward", feeds);
+	const pass = await run(artifact, "client/forward", { ...feeds, delta: zeros("float32", x.dims) });
 	const { cutGradient } = await run(artifact, "server/train", {
 		smashed: pass.smashed as Tensor,
 		y: feeds.y,
@@ -154,7 +180,8 @@ test("with a code each epoch can be trained through the aggregator too", async (
 		classWeights: tensor("float32", [3], Float32Array.of(1, 1, 1)),
 	});
 	t.deepEqual(cutGradient?.dims, [6, 3]);
-	const next = await run(artifact, "client/train", { ...feeds, ...pass, cutGradient: cutGradient as Tensor });
+	const delta = zeros("float32", x.dims);
+	const next = await run(artifact, "client/train", { ...feeds, ...pass, delta, cutGradient: cutGradient as Tensor });
 	const change = numbers(next.next_params).map((v, i) => v - (feeds.params.data[i] as number));
 	t.true(change.some((v) => v !== 0) && change.every(Number.isFinite));
 });

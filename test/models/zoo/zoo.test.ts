@@ -153,7 +153,7 @@ for (const network of zoo) {
 						...dimsOf({ next_params: client.params, next_slots: client.slots, next_stats: client.stats } as Feeds),
 						...dimsOf({ next_head: head, next_headSlots: headSlots } as Feeds),
 						localLoss: [],
-						...(mode === "robust" ? { next_delta: input } : {}),
+						...(manifest.robustBudget > 0 ? { next_delta: input } : {}),
 					});
 					for (const outputs of [forward, server, next]) t.true(allFinite(outputs));
 				}
@@ -206,16 +206,17 @@ test("inputs of another kind or too small are refused", (t) => {
 	}
 });
 
-test("robust training: few pictures get a larger perturbation, signals a smaller one, other modes none", (t) => {
+test("robust training: few pictures get a larger perturbation, signals and the shield a smaller one, other modes none", (t) => {
 	const budget = (name: string, mode: PrivacyMode, samples?: number) => {
 		const network = zooNetwork(name);
 		const shape = network.spatialAxes === 1 ? [1, 128] : [1, 28, 28];
-		return Math.round(255 * presetDefinition(mode, network, shape, classes, samples).robustBudget);
+		return Math.round(2550 * presetDefinition(mode, network, shape, classes, samples).robustBudget) / 10;
 	};
 	t.deepEqual(
 		[999, 1000, undefined].map((samples) => budget("lenet", "robust", samples)),
 		[3, 2, 2],
 	);
 	t.is(budget("ecg-1d", "robust", 10), 1);
+	t.deepEqual([budget("lenet", "shield", 999), budget("lenet", "shield", 1000)], [0.5, 1]);
 	t.deepEqual([budget("lenet", "paper", 10), budget("lenet", "none", 10)], [0, 0]);
 });

@@ -24,6 +24,7 @@ import { auditPictureFile } from "../../audit-report/picture-rows.js";
 import { writeOutput } from "../../files/write-output.js";
 import { exceededThresholds } from "../audit-thresholds.js";
 import { defaultThreads } from "../common-options.js";
+import { describePrivacy } from "../describe-privacy.js";
 import { auditFailed, interrupted } from "../exit-codes.js";
 import { openArtifact } from "../open-artifact.js";
 import type { Output, Progress } from "../output.js";
@@ -97,6 +98,7 @@ export async function runAuditVerb(options: AuditValues, { output, signal }: Ver
 			version: manifest.version,
 			sha256: await sha256(await readFile(options.artifact)),
 		},
+		privacy: describePrivacy(manifest),
 		data: data.name,
 		seed: options.seed,
 		threads,
@@ -115,7 +117,7 @@ export async function runAuditVerb(options: AuditValues, { output, signal }: Ver
 	const pictures = auditPictureFile(result, { shape: manifest.inputShape, classes: manifest.classes, sha256: digest });
 	const picturesFile = join(dirname(options.output), "audit-pictures.json");
 	await writeOutput(picturesFile, `${JSON.stringify(pictures)}\n`);
-	print(output, result);
+	print(output, result, origin.privacy);
 	for (const { bits, balancedAccuracy, leak, leakBeyondLabel } of sweep) {
 		const found = `leak ${leak.toFixed(2)}, leakBeyondLabel ${leakBeyondLabel.toFixed(2)}`;
 		output.print(`Code of ${bits} bits: balanced accuracy ${(100 * balancedAccuracy).toFixed(1)} %, ${found}`);
@@ -189,7 +191,8 @@ function commandOf(options: AuditValues, attacks: readonly AuditAttackName[], th
 	return parts.join(" ");
 }
 
-function print(output: Output, result: AuditResult): void {
+function print(output: Output, result: AuditResult, privacy: string): void {
+	output.print(`Privacy mode ${privacy}`);
 	const number = (value: number, digits: number) => (Number.isNaN(value) ? "-" : value.toFixed(digits));
 	output.table(
 		[

@@ -2,6 +2,7 @@ import { compileModel, type ForeignModel, listCuts, type ModelDefinition, zooNet
 import { ConfigError, elementCount, seededRandom } from "@psgl/sdk";
 import { type Artifact, decodeArtifact, type Manifest } from "@psgl/sdk/artifact";
 import { writeOutput } from "../../files/write-output.js";
+import { describePrivacy } from "../describe-privacy.js";
 import { type ForeignValues, foreignNetwork, openForeignModel, parseShape, printCuts } from "../foreign-options.js";
 import { formatBytes, formatCount } from "../format.js";
 import { definitionFrom, type settingOptions } from "../model-options.js";
@@ -109,6 +110,7 @@ function summarise(output: Output, file: string, fileBytes: number, artifact: Ar
 			["classes", manifest.classes.length <= 6 ? manifest.classes.join(", ") : String(manifest.classes.length)],
 			["loss", manifest.loss.kind],
 			["smashed data", `[${manifest.smashedShape.join(",")}]`],
+			["privacy", describePrivacy(manifest)],
 			["labels", manifest.tail === null ? "sent in training" : "stay on the device"],
 			["streams", manifest.streams.join(", ")],
 			["recovery", manifest.recovery.kind],
@@ -143,6 +145,7 @@ function summarise(output: Output, file: string, fileBytes: number, artifact: Ar
 		classes: manifest.classes,
 		loss: manifest.loss,
 		smashedShape: manifest.smashedShape,
+		privacy: manifest.privacy,
 		code: manifest.code,
 		disclosure: manifest.disclosure,
 		labels: manifest.tail === null ? "shared" : "device",

@@ -10,7 +10,14 @@ import { PsglError, type StartUpKit, seededRandom, systemClock, type Tensor, ten
 import { mqttTransport } from "@psgl/sdk/transport/mqtt";
 import { dayMs } from "../../provision/certificates.js";
 import type { Check } from "../doctor/check.js";
-import { checkClock, checkDiskSync, checkGlibc, checkProviders, checkStep } from "../doctor/device-checks.js";
+import {
+	checkClock,
+	checkDiskSync,
+	checkGlibc,
+	checkPrivacy,
+	checkProviders,
+	checkStep,
+} from "../doctor/device-checks.js";
 import { formatBytes } from "../format.js";
 import { readKit } from "../kit-options.js";
 import type { VerbContext } from "../verb.js";
@@ -48,7 +55,7 @@ export async function runDoctor(options: DoctorValues, { output, signal }: VerbC
 		checkCores,
 		() => checkState(options.state),
 		() => checkDiskSync(() => nearestExisting(resolve(options.state)), systemClock),
-		...(artifact === undefined ? [] : [() => checkStep(artifact, systemClock)]),
+		...(artifact === undefined ? [] : [() => checkPrivacy(artifact), () => checkStep(artifact, systemClock)]),
 		...(kit === undefined ? [] : [() => checkCertificate(kit)]),
 		() => (url === undefined ? checkPort(options.host, options.port) : checkBroker(url, kit, signal)),
 	];

@@ -1,6 +1,5 @@
 import {
 	type Leak,
-	type PrivacyMode,
 	presetDefinition,
 	quickLeak,
 	quickLeakBudget,
@@ -35,7 +34,8 @@ export interface LeakMeasurement {
 
 /** A network of the demo. */
 export interface TrainedMode {
-	readonly mode: PrivacyMode;
+	/** Name of its privacy mode. */
+	readonly mode: string;
 	readonly artifact: Artifact;
 	readonly bitsPerRecord: number;
 }

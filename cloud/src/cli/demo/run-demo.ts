@@ -74,13 +74,14 @@ export async function runDemo(given: DemoValues, context: VerbContext): Promise<
 	const psgl = await evaluate("psgl", psglRun, measure, context);
 	const vanilla = await evaluate("vanilla", vanillaRun, measure, context);
 
-	const trained = { mode: options.privacy, artifact: psglRun.artifact, bitsPerRecord: psglRun.bitsPerRecord };
+	const mode = psglRun.artifact.manifest.privacy as string;
+	const trained = { mode, artifact: psglRun.artifact, bitsPerRecord: psglRun.bitsPerRecord };
 	const leak =
 		attackSamples === 0
 			? undefined
 			: await measureLeak(trained, vanillaRun.artifact, { ...options, ...common, network }, context);
 	const wallSeconds = (systemClock.now() - started) / 1000;
-	const result = demoResult(splits, options, psgl, vanilla, leak, wallSeconds);
+	const result = demoResult(splits, { ...options, privacy: mode }, psgl, vanilla, leak, wallSeconds);
 	await writeOutput(files.model, psgl.run.result.artifact);
 	await writeOutput(files.vanilla, vanilla.run.result.artifact);
 	await writeOutput(

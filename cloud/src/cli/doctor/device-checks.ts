@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { ClientSegment, type Clock, dropoutSeed, labelTensor, scalar, seededRandom, zeros } from "@psgl/sdk";
 import { artifactTensor, optimiserStateLength } from "@psgl/sdk/artifact";
 import { availableProviders, nodeRuntime } from "@psgl/sdk/runtime/node";
+import { describePrivacy } from "../describe-privacy.js";
 import { openArtifact } from "../open-artifact.js";
 import type { Check } from "./check.js";
 
@@ -71,6 +72,16 @@ export async function checkDiskSync(folder: () => Promise<string>, clock: Clock)
 		return { name, status: "fail", found: (error as Error).message, remedy: "Choose another folder with --state" };
 	} finally {
 		if (own !== undefined) await rm(own, { recursive: true, force: true });
+	}
+}
+
+/** What a model would have leave this device, as its artifact says. */
+export async function checkPrivacy(path: string): Promise<Check> {
+	const name = "privacy";
+	try {
+		return { name, status: "ok", found: describePrivacy((await openArtifact(path)).manifest) };
+	} catch (error) {
+		return { name, status: "fail", found: (error as Error).message, remedy: "Give an artifact with --artifact" };
 	}
 }
 

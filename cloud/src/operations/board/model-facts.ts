@@ -10,6 +10,10 @@ export const modelFacts = z.strictObject({
 	name: z.string(),
 	version: count.describe("of the artifact the cloud started with"),
 	network: z.string(),
+	privacy: z
+		.string()
+		.nullable()
+		.describe("name of the privacy mode, custom for settings of one's own; null where the artifact has none"),
 	classes: z.array(z.string()),
 	inputShape: z.array(count),
 	smashedShape: z.array(count).describe("of one sample at the cut"),
@@ -47,6 +51,7 @@ export async function readModelFacts(artifact: Artifact): Promise<ModelFacts> {
 		name,
 		version,
 		network,
+		privacy: manifest.privacy ?? null,
 		classes: [...classes],
 		inputShape: [...inputShape],
 		smashedShape: [...smashedShape],

@@ -30,6 +30,7 @@ export function Models({ user }: ViewProps) {
 					of={[
 						["Weights now", count(weights)],
 						["Network", current.network],
+						["Privacy mode", current.privacy ?? "not named"],
 						["Classes", current.classes.join(", ")],
 						["Input", current.inputShape.join(" × ")],
 						["Smashed data", shapeOf(current.smashedShape, current.codeBits)],
