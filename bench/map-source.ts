@@ -36,7 +36,6 @@ type Weights = ReadonlyMap<string, Tensor>;
 
 interface MapSessions {
 	readonly map: Session;
-	/** With the statistics of the batch. */
 	/** With the running statistics. */
 	readonly deployed: Session;
 }

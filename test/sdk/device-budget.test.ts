@@ -1,16 +1,14 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { getPriority } from "node:os";
 import { join } from "node:path";
-import { Device, type DeviceEvent, type DeviceOptions, type Host, type ResourceBudget } from "@psgl/sdk";
+import type { DeviceOptions, Host, ResourceBudget } from "@psgl/sdk";
 import { budgetLimits, isWithinHours, nodeHost, parseBudget, WorkGate } from "@psgl/sdk/budget";
-import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
-import { EventReader } from "../helpers/event-reader.js";
 import { ManualClock } from "../helpers/manual-clock.js";
 import { gradientFor, trainRound } from "../helpers/rounds.js";
-import { ScriptedAggregator } from "../helpers/scripted-aggregator.js";
 import { type SmallModel, smallDataset, smallModel } from "../helpers/small-model.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
+import { trainingDevice } from "../helpers/training-device.js";
 
 const id = "ward-3-pi";
 const MiB = 2 ** 20;
@@ -31,29 +29,9 @@ function machine(state: { celsius?: number; mains?: boolean; memory?: number } =
 	return { state, host };
 }
 
-async function start(budget: ResourceBudget, host: Host, options: Partial<DeviceOptions> = {}) {
-	const aggregator = await ScriptedAggregator.start(model.client, { protocol: 2 });
+function start(budget: ResourceBudget, host: Host, options: Partial<DeviceOptions> = {}) {
 	const data = { train: smallDataset(10), validation: smallDataset(6, 2) };
-	const device = await Device.connect({
-		url: aggregator.url,
-		id,
-		runtime: nodeRuntime,
-		data,
-		budget,
-		host,
-		...options,
-	});
-	const events = new EventReader<DeviceEvent>(device.train());
-	return {
-		aggregator,
-		device,
-		events,
-		async [Symbol.asyncDispose]() {
-			await device.close();
-			await events.done.catch(() => undefined);
-			await aggregator.close();
-		},
-	};
+	return trainingDevice(model.client, { protocol: 2 }, { id, data, budget, host, ...options });
 }
 
 test("pauses between two batches while it is too hot, says so in its status, and goes on when it has cooled down", async (t) => {

@@ -10,6 +10,7 @@ import { failingStore } from "../helpers/failing-store.js";
 import { gradientFor, trainRound } from "../helpers/rounds.js";
 import { ScriptedAggregator, type Terms } from "../helpers/scripted-aggregator.js";
 import { smallDataset, smallModel } from "../helpers/small-model.js";
+import { trainingDevice } from "../helpers/training-device.js";
 
 const id = "ward-3-pi";
 const data = { train: smallDataset(26), validation: smallDataset(6, 2) };
@@ -19,20 +20,9 @@ const robust: Terms = { robustBudget: 0.1, mapBudget: 1, protocol: 2, window: 3 
 
 async function start(terms: Terms, options: Partial<DeviceOptions> = {}) {
 	const { client } = await smallModel("robust");
-	const aggregator = await ScriptedAggregator.start(client, { ...robust, ...terms });
-	const device = await Device.connect({ url: aggregator.url, id, runtime: nodeRuntime, data, ...options });
-	const events = new EventReader<DeviceEvent>(device.train());
-	await aggregator.expect("resume");
-	return {
-		aggregator,
-		device,
-		events,
-		async [Symbol.asyncDispose]() {
-			await device.close();
-			await events.done.catch(() => undefined);
-			await aggregator.close();
-		},
-	};
+	const run = await trainingDevice(client, { ...robust, ...terms }, { id, data, ...options });
+	await run.aggregator.expect("resume");
+	return run;
 }
 
 /** An answer that tells batches apart. */

@@ -1,4 +1,4 @@
-import { Device, type DeviceEvent, type DeviceOptions, seededRandom, tensor } from "@psgl/sdk";
+import { Device, type DeviceOptions, seededRandom, tensor } from "@psgl/sdk";
 import { artifactTensor } from "@psgl/sdk/artifact";
 import { encodeEnvelope, type WireTensor } from "@psgl/sdk/protocol";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
@@ -6,8 +6,9 @@ import test from "ava";
 import { EventReader } from "../helpers/event-reader.js";
 import { ManualClock } from "../helpers/manual-clock.js";
 import { gradientFor, trainRound } from "../helpers/rounds.js";
-import { ScriptedAggregator, type Terms } from "../helpers/scripted-aggregator.js";
+import type { Terms } from "../helpers/scripted-aggregator.js";
 import { type SmallModel, smallDataset, smallModel } from "../helpers/small-model.js";
+import { trainingDevice } from "../helpers/training-device.js";
 
 const id = "ward-3-pi";
 let model: SmallModel;
@@ -17,21 +18,9 @@ test.before(async () => {
 });
 
 /** A device that trains on ten pictures, at a scripted aggregator. */
-async function start(terms: Terms = {}, options: Partial<DeviceOptions> = {}) {
-	const aggregator = await ScriptedAggregator.start(model.client, terms);
+function start(terms: Terms = {}, options: Partial<DeviceOptions> = {}) {
 	const data = { train: smallDataset(10), validation: smallDataset(6, 2) };
-	const device = await Device.connect({ url: aggregator.url, id, runtime: nodeRuntime, data, ...options });
-	const events = new EventReader<DeviceEvent>(device.train());
-	return {
-		aggregator,
-		device,
-		events,
-		async [Symbol.asyncDispose]() {
-			await device.close();
-			await events.done.catch(() => undefined);
-			await aggregator.close();
-		},
-	};
+	return trainingDevice(model.client, terms, { id, data, ...options });
 }
 
 test("does a round: one batch in flight, all samples once, then the weights and how many samples they saw", async (t) => {
