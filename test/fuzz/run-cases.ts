@@ -48,6 +48,7 @@ export async function runCases(target: FuzzTarget, range: CaseRange, onCase: (in
 	const warm = range.from + Math.ceil(range.cases / 3);
 	const findings = new Map<string, Finding>();
 	const began = process.cpuUsage();
+	const slowness = new Slowness(concurrency);
 	let [next, accepted, refused, rss] = [range.from, 0, 0, 0];
 	const lane = async () => {
 		while (next < end && findings.size < mostFindings) {
@@ -55,12 +56,12 @@ export async function runCases(target: FuzzTarget, range: CaseRange, onCase: (in
 			if (index === warm) rss = residentBytes();
 			onCase(index);
 			const input = caseOf(target, range, index);
-			const [startedMs, cpu] = [performance.now(), process.cpuUsage()];
+			const startedMs = slowness.start();
 			const what = await fault(target, input).then((found) => {
 				if (found instanceof PsglError) refused++;
 				else if (found === undefined) accepted++;
 				else return describe(found);
-				return performance.now() - startedMs > maxCpuMs ? slow(cpu, concurrency) : undefined;
+				return slowness.since(startedMs);
 			});
 			if (what !== undefined) findings.set(kindOf(what), { case: index, what, input: base64(input) });
 		}
@@ -81,11 +82,33 @@ async function fault(target: FuzzTarget, input: Uint8Array): Promise<unknown> {
 	}
 }
 
-/** By processor time: on a busy machine everything waits. */
-function slow(since: NodeJS.CpuUsage, concurrency: number): string | undefined {
-	const { user, system } = process.cpuUsage(since);
-	const ms = (user + system) / 1000 / concurrency;
-	return ms > maxCpuMs ? `slow: ${Math.round(ms)} ms` : undefined;
+/** Tells of inputs that take long by processor time, as on a busy machine everything waits; asks for it seldom, since that takes long itself. */
+class Slowness {
+	readonly #concurrency: number;
+	#cpu = process.cpuUsage();
+	#askedMs = performance.now();
+
+	constructor(concurrency: number) {
+		this.#concurrency = concurrency;
+	}
+
+	/** An input is being read from now on. @returns now, milliseconds */
+	start(): number {
+		const now = performance.now();
+		if (now - this.#askedMs > maxCpuMs / 20) {
+			this.#cpu = process.cpuUsage();
+			this.#askedMs = now;
+		}
+		return now;
+	}
+
+	/** An input was read that `start` was told of. */
+	since(startedMs: number): string | undefined {
+		if (performance.now() - startedMs <= maxCpuMs) return undefined;
+		const { user, system } = process.cpuUsage(this.#cpu);
+		const ms = (user + system) / 1000 / this.#concurrency;
+		return ms > maxCpuMs ? `slow: ${Math.round(ms)} ms` : undefined;
+	}
 }
 
 export function describe(error: unknown): string {

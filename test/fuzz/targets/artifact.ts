@@ -35,7 +35,7 @@ export async function artifactTarget(): Promise<FuzzTarget> {
 	const release = await releaseText(unsigned, [signer], { roots: [root, next] });
 	const trusted = { root: await openRoot(root), signed: root };
 	return {
-		seeds: [unsigned, await encodeArtifact(draft, ...parts, { release })],
+		seeds: [await encodeArtifact(draft, ...parts, { release })],
 		mutations: [changeMember((name) => (name.endsWith(".json") ? mutateText : undefined))],
 		reseal: resealMembers((members) => {
 			const manifest = members["manifest.json"];

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readConfigSection, verbs } from "@psgl/cloud";
 import type { FuzzTarget } from "../fuzz-target.js";
@@ -22,7 +22,7 @@ export async function configTarget(): Promise<FuzzTarget> {
 		seeds: seeds.map((each) => Buffer.from(JSON.stringify(each))),
 		mutations: [mutateText],
 		async read(bytes) {
-			await writeFile(path, bytes);
+			writeFileSync(path, bytes);
 			await readConfigSection(path, "cloud", verbs);
 		},
 		close: () => scratch.remove(),

@@ -1,8 +1,9 @@
-import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
+import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openDeviceStore } from "@psgl/sdk/store";
 import type { FuzzTarget } from "../fuzz-target.js";
-import { scratchFolder } from "./scratch-folder.js";
+import { clear, scratchFolder } from "./scratch-folder.js";
 
 /** Files of a store that hold something: logs, tables, the manifest and its name. */
 const holds = (name: string) => /^(\d+\.(log|ldb)|MANIFEST-\d+|CURRENT)$/.test(name);
@@ -22,20 +23,19 @@ export async function storeTarget(): Promise<FuzzTarget> {
 	}
 	const names = (await readdir(whole)).filter(holds).sort();
 	const files = await Promise.all(names.map((name) => readFile(join(whole, name))));
-	let cases = 0;
+	const folder = join(scratch.folder, "case");
+	await mkdir(folder);
 	return {
 		seeds: files.map((file, role) => Buffer.concat([Buffer.of(role), file])),
 		async read(bytes) {
-			const folder = join(scratch.folder, String(cases++));
-			await cp(whole, folder, { recursive: true });
-			try {
-				await writeFile(join(folder, names[(bytes[0] ?? 0) % names.length] as string), bytes.subarray(1));
-				await using store = await openDeviceStore(folder);
-				for (const key of await store.keys("")) await store.get(key);
-				await store.write([{ key: "more", value: Uint8Array.of(1) }]);
-			} finally {
-				await rm(folder, { recursive: true, force: true });
+			clear(folder);
+			const changed = (bytes[0] ?? 0) % names.length;
+			for (const [i, name] of names.entries()) {
+				writeFileSync(join(folder, name), i === changed ? bytes.subarray(1) : (files[i] as Uint8Array));
 			}
+			await using store = await openDeviceStore(folder);
+			for (const key of await store.keys("")) await store.get(key);
+			await store.write([{ key: "more", value: Uint8Array.of(1) }]);
 		},
 		close: () => scratch.remove(),
 	};

@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey } from "node:crypto";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { unlinkSync, writeFileSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AuditTrail, CertificateAuthority, decodeEntry, encodeEntry, trailFiles, verifyTrail } from "@psgl/cloud";
 import { parseStartUpKit } from "@psgl/sdk";
@@ -7,7 +8,7 @@ import { ManualClock } from "../../helpers/manual-clock.js";
 import type { FuzzTarget } from "../fuzz-target.js";
 import { mutateText } from "../mutate-tree.js";
 import { type Mutation, mutations, pick, replaced } from "../mutations.js";
-import { scratchFolder } from "./scratch-folder.js";
+import { clear, scratchFolder } from "./scratch-folder.js";
 
 const pem = (label: string, base64 = "QUJD".repeat(16)) =>
 	`-----BEGIN ${label}-----\n${base64}\n-----END ${label}-----\n`;
@@ -61,7 +62,7 @@ export async function requestTarget(): Promise<FuzzTarget> {
 			const text = Buffer.from(bytes).toString();
 			const { serial } = await authority.issueDevice("ward-3", { days: 1, request: text });
 			// Each case starts from an authority that has given out nothing.
-			await rm(join(authority.files.issued, `${serial}.crt`));
+			unlinkSync(join(authority.files.issued, `${serial}.crt`));
 		},
 		close: () => scratch.remove(),
 	};
@@ -77,33 +78,33 @@ const changeEncoded: Mutation = (bytes, random, seeds) => {
 	return replaced(bytes, start, before.length, Buffer.from(Buffer.from(changed).toString("base64")));
 };
 
-/** A trail's lines, head or key, as the first byte says: read by who checks it, and by who goes on with it. */
+/** A trail's lines, head or key, as the first byte says: read by who checks it, or by who goes on with it. */
 export async function trailTarget(): Promise<FuzzTarget> {
 	const scratch = await scratchFolder();
 	const texts = await wholeTrail(join(scratch.folder, "whole"));
-	let cases = 0;
+	const folder = join(scratch.folder, "case");
+	await mkdir(folder);
 	return {
-		seeds: texts.map((text, role) => Buffer.concat([Buffer.of(role), text])),
+		seeds: [0, texts.length].flatMap((first) =>
+			texts.map((text, role) => Buffer.concat([Buffer.of(first + role), text])),
+		),
 		mutations: [
 			(bytes, random) => Buffer.concat([bytes.subarray(0, 1), mutateText(bytes.subarray(1), random)]),
 			changeLine,
 		],
-		concurrency: 4,
 		async read(bytes) {
-			const folder = join(scratch.folder, String(cases++));
-			await mkdir(folder);
-			try {
-				const role = (bytes[0] ?? 0) % texts.length;
-				const files = filesOf(folder).map((file, i) =>
-					writeFile(file, i === role ? bytes.subarray(1) : (texts[i] ?? "")),
-				);
-				await Promise.all(files);
-				await verifyTrail(folder);
-				await using trail = await AuditTrail.open(folder, new ManualClock());
-				trail.append("more");
-			} finally {
-				await rm(folder, { recursive: true, force: true });
+			clear(folder);
+			const first = bytes[0] ?? 0;
+			const role = first % texts.length;
+			for (const [i, file] of filesOf(folder).entries()) {
+				writeFileSync(file, i === role ? bytes.subarray(1) : (texts[i] ?? ""));
 			}
+			if (first % (2 * texts.length) < texts.length) {
+				await verifyTrail(folder);
+				return;
+			}
+			await using trail = await AuditTrail.open(folder, new ManualClock());
+			trail.append("more");
 		},
 		close: () => scratch.remove(),
 	};

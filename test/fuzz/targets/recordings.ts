@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readCsvAnnotations, readCsvSignals, readEdf, readWfdb } from "@psgl/sdk/sources/signals";
 import { edfBytes, wfdbAnnotations, wfdbSamples } from "../../helpers/write-signals.js";
@@ -23,28 +23,37 @@ const changeNumber: Mutation = (bytes, random) => {
 	return replaced(bytes, index, index + text.length, Buffer.from(fitted));
 };
 
-/** Header, signals or annotations of a WFDB record, as the first byte says; the other two files are whole. */
+/** Header, signals (of both formats) or annotations of a WFDB record, as the first byte says; the other files are whole. */
 export async function wfdbTarget(): Promise<FuzzTarget> {
 	const scratch = await scratchFolder();
-	const header = ["r 2 360 30", "r.dat 212 200(24)/mV 12 0 0 0 0 MLII", "r.dat 212 100/uV 12 10 0 0 0 V5", "# x1"].join(
-		"\n",
-	);
+	const sum = wave.reduce((total, value) => total + value, 0);
+	const header = (sums: string) =>
+		[
+			`r 2 360 ${wave.length}`,
+			`r.dat 212 200(24)/mV 12 0 0 ${sums} 0 MLII`,
+			`s.dat 16 100/uV 12 10 0 ${sums} 0 V5`,
+			"# x1",
+		].join("\n");
 	const marks = wfdbAnnotations([
 		{ at: 3, label: 1 },
 		{ at: 20, label: 28 },
 		{ at: 5000, label: 5 },
 	]);
-	const plain = Buffer.from(header.replaceAll("212 ", "16 ").replaceAll(" 0 0 0 ", " "));
-	const files = [Buffer.from(header), wfdbSamples(wave, 212), marks];
-	const names = ["r.hea", "r.dat", "r.atr"].map((name) => join(scratch.folder, name));
+	const files = [Buffer.from(header(String(sum))), wfdbSamples(wave, 212), wfdbSamples(wave, 16), marks];
+	const names = ["r.hea", "r.dat", "s.dat", "r.atr"].map((name) => join(scratch.folder, name));
+	for (const [i, name] of names.entries()) writeFileSync(name, files[i] as Uint8Array);
+	/** The file that is not whole. */
+	let last = 0;
+	// Without a checksum whatever the signals became is read on.
+	const unchecked = Buffer.from(header("x"));
 	return {
-		seeds: [...files, plain].map((file, i) => Buffer.concat([Buffer.of(i % files.length), file])),
+		seeds: [...files, unchecked].map((file, i) => Buffer.concat([Buffer.of(i % files.length), file])),
 		mutations: [(bytes, ...rest) => Buffer.concat([bytes.subarray(0, 1), changeNumber(bytes.subarray(1), ...rest)])],
 		async read(bytes) {
 			const role = (bytes[0] ?? 0) % files.length;
-			for (const [i, name] of names.entries()) {
-				await writeFile(name, i === role ? bytes.subarray(1) : (files[i] as Uint8Array));
-			}
+			writeFileSync(names[last] as string, files[last] as Uint8Array);
+			writeFileSync(names[role] as string, bytes.subarray(1));
+			last = role;
 			await readWfdb(names[0] as string);
 		},
 		close: () => scratch.remove(),
@@ -67,7 +76,7 @@ export async function edfTarget(): Promise<FuzzTarget> {
 
 /** Tables of signals and of annotations. */
 export async function csvTarget(): Promise<FuzzTarget> {
-	const table = ["time,ecg;resp", ...wave.map((value, i) => `${i / 100},${value},${value / 2}`)].join("\n");
+	const table = ["time,ecg,resp", ...wave.map((value, i) => `${i / 100},${value},${value / 2}`)].join("\n");
 	return oneFile("r.csv", {
 		seeds: [table, table.replaceAll(",", "\t"), "time,label\n0.5,N\n1.25,V"].map((text) => Buffer.from(text)),
 		mutations: [changeNumber],
@@ -86,7 +95,7 @@ async function oneFile(name: string, { read, ...target }: OneFile): Promise<Fuzz
 	return {
 		...target,
 		async read(bytes) {
-			await writeFile(path, bytes);
+			writeFileSync(path, bytes);
 			await read(path, Buffer.from(bytes));
 		},
 		close: () => scratch.remove(),

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { decodeCheckpoint, encodeCheckpoint, openFileJournal } from "@psgl/cloud";
 import { tensor } from "@psgl/sdk";
@@ -8,7 +8,7 @@ import { z } from "zod";
 import type { FuzzTarget } from "../fuzz-target.js";
 import { mutateText } from "../mutate-tree.js";
 import { type Mutation, replaced } from "../mutations.js";
-import { scratchFolder } from "./scratch-folder.js";
+import { clear, scratchFolder } from "./scratch-folder.js";
 
 const run = "0".repeat(64);
 const journalMagic = Buffer.from("PSGL journal 1\n");
@@ -66,28 +66,17 @@ function resealJournal(bytes: Uint8Array): Uint8Array {
 /** A journal's file: opened, read to its end, and gone on with. */
 export async function journalTarget(): Promise<FuzzTarget> {
 	const scratch = await scratchFolder();
-	let cases = 0;
 	const payloads = ["", "a", "b".repeat(100), "c".repeat(3000)].map((text) => Buffer.from(text));
 	return {
 		seeds: [journalSeed(payloads), journalSeed([]), journalSeed(payloads.slice(0, 2))],
 		mutations: [changeHeader(journalMagic)],
 		reseal: resealJournal,
-		concurrency: 4,
 		async read(bytes) {
-			const folder = join(scratch.folder, String(cases++));
-			await mkdir(folder);
-			try {
-				await writeFile(join(folder, "0000000000000000.journal"), bytes);
-				const journal = await openFileJournal({ folder, run, fsync: "interval" });
-				try {
-					await readToEnd(journal);
-					await journal.append(Buffer.from("more"));
-				} finally {
-					await journal.close();
-				}
-			} finally {
-				await rm(folder, { recursive: true, force: true });
-			}
+			clear(scratch.folder);
+			writeFileSync(join(scratch.folder, "0000000000000000.journal"), bytes);
+			await using journal = await openFileJournal({ folder: scratch.folder, run, fsync: "interval" });
+			await readToEnd(journal);
+			await journal.append(Buffer.from("more"));
 		},
 		close: () => scratch.remove(),
 	};
