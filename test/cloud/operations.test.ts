@@ -98,6 +98,20 @@ test("a port that is in use is a typed error; without a port nothing listens", a
 	t.is(silent.url, undefined);
 });
 
+test("a request that does not arrive within operationsTimeoutMs is given up, and meanwhile others have their answer", async (t) => {
+	const { url } = await open(t);
+	const slow = connect(Number(new URL(url).port), "127.0.0.1");
+	slow.write("GET /healthz HTTP/1.1\r\nHost: here\r\n");
+	const ended = once(slow, "close");
+	let answer = "";
+	slow.setEncoding("latin1").on("data", (part: string) => {
+		answer += part;
+	});
+	t.is((await fetch(`${url}/healthz`)).status, 200);
+	await ended;
+	t.regex(answer, /^HTTP\/1\.1 408 /);
+});
+
 test("more connections than operationsConnections are dropped", async (t) => {
 	const { url } = await open(t);
 	const { port } = new URL(url);

@@ -9,9 +9,14 @@ export class Child implements AsyncDisposable {
 	#wake: (() => void) | undefined;
 	#exited = false;
 
-	/** @param file name of the compiled helper, for instance `device-process.js` */
-	constructor(file: string, args: readonly string[]) {
-		this.#process = fork(fileURLToPath(new URL(file, import.meta.url)), args);
+	/**
+	 * @param file name of the compiled helper, for instance `device-process.js`
+	 * @param launcher a program and its arguments, which runs what follows them in the same process
+	 */
+	constructor(file: string, args: readonly string[], launcher?: readonly [string, ...string[]]) {
+		const [execPath, ...execArgv] = launcher ?? [process.execPath];
+		const own = launcher === undefined ? execArgv : [...execArgv, process.execPath];
+		this.#process = fork(fileURLToPath(new URL(file, import.meta.url)), args, { execPath, execArgv: own });
 		this.#process.on("message", (message) => {
 			this.#messages.push(message as { type: string });
 			this.#wake?.();

@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url";
 /** The root of the checkout: tests run from build/test/helpers. */
 export const projectFolder = fileURLToPath(new URL("../../../", import.meta.url));
 
-const program = fileURLToPath(new URL("../../../cloud/dist/cli/main.js", import.meta.url));
+/** The built `psgl`. */
+export const cliProgram = fileURLToPath(new URL("../../../cloud/dist/cli/main.js", import.meta.url));
 
 export interface CliResult {
 	readonly exitCode: number | null;
@@ -25,7 +26,7 @@ export interface CliOptions {
 
 /** Runs the built `psgl` as a process of its own and waits for its end. */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-	const child = spawn(process.execPath, [program, ...args], {
+	const child = spawn(process.execPath, [cliProgram, ...args], {
 		cwd: options.cwd ?? projectFolder,
 		env: { ...process.env, ...options.env },
 		stdio: ["ignore", "pipe", "pipe"],

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "@psgl/sdk";
+import { type Clock, DataError, systemClock } from "@psgl/sdk";
 import { cloudLimits } from "../limits.js";
 import type { Rollout } from "../rollout/rollout.js";
 import type { AggregatorOptions, AggregatorResult } from "./aggregator-options.js";
@@ -56,6 +56,7 @@ export class Aggregator implements AsyncDisposable {
 	readonly #reading: Promise<void>;
 	#decisions: DecisionWeights;
 	#trained: TrainedWeights | undefined;
+	#checkpointFailed = false;
 	#samples = 0;
 	#startedAt: number | undefined;
 	#reject: (error: unknown) => void = () => undefined;
@@ -232,8 +233,23 @@ export class Aggregator implements AsyncDisposable {
 		const checkpoints = checkpointsOf(this.#options);
 		if (checkpoints === undefined || !this.#context.history.isLive) return;
 		const { end } = this.#options.broker.log;
-		await this.checkpoint(checkpoints);
+		try {
+			await this.checkpoint(checkpoints);
+		} catch (error) {
+			this.#uncheckpointed(state.round, error);
+			return;
+		}
+		this.#checkpointFailed = false;
 		this.#checkpoints.wrote(end);
+	}
+
+	/** The log has all that a checkpoint would have shortened, and is kept until one can be written. */
+	#uncheckpointed(round: number, error: unknown): void {
+		if (!(error instanceof DataError) || error.code !== "PSGL_CHECKPOINT_WRITE") throw error;
+		if (!this.#checkpointFailed) {
+			this.#emit({ type: "checkpoint-failed", round, code: error.code, reason: error.message });
+		}
+		this.#checkpointFailed = true;
 	}
 
 	#emit(event: AggregatorEvent): void {

@@ -128,6 +128,8 @@ export type AggregatorEvent =
 	| { readonly type: "refused"; readonly device: string; readonly code: string; readonly reason: string }
 	| ({ readonly type: "round" } & RoundReport)
 	| { readonly type: "checkpoint"; readonly file: string; readonly round: number }
+	/** A checkpoint could not be written: training goes on. Told once, until one can be written again. */
+	| { readonly type: "checkpoint-failed"; readonly round: number; readonly code: string; readonly reason: string }
 	| { readonly type: "end"; readonly reason: EndReason; readonly round: number };
 
 /** Why training ended. */

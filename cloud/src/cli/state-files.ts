@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError } from "@psgl/sdk";
 
@@ -21,13 +21,14 @@ export interface StateFiles {
 	readonly report: string;
 }
 
-/** Makes the folder. @throws ConfigError `PSGL_OUTPUT_UNWRITABLE`. */
+/** Makes the folder, and sees that files can be made in it. @throws ConfigError `PSGL_OUTPUT_UNWRITABLE`. */
 export async function openStateFolder(folder: string): Promise<StateFiles> {
 	try {
 		await mkdir(folder, { recursive: true });
+		await access(folder, constants.W_OK);
 	} catch (cause) {
 		throw new ConfigError("PSGL_OUTPUT_UNWRITABLE", {
-			what: `the folder ${folder} cannot be made`,
+			what: `the folder ${folder} cannot be made or written to`,
 			got: (cause as Error).message,
 			remedy: "Choose a folder that may be written to",
 			cause,

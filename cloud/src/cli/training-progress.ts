@@ -103,6 +103,8 @@ export class TrainingProgress {
 				return `${event.device} takes part in round ${event.round} again`;
 			case "rollout":
 				return rolloutLine(event);
+			case "checkpoint-failed":
+				return `Training goes on without a checkpoint: ${event.reason}`;
 			case "refused":
 				return `${event.device}: a message was refused: ${event.code}: ${event.reason}`;
 			case "device":

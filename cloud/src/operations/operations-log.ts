@@ -14,6 +14,7 @@ const levels: Readonly<Partial<Record<AggregatorEvent["type"], LogLevel>>> = {
 	waiting: "debug",
 	"artifact-sent": "debug",
 	refused: "warn",
+	"checkpoint-failed": "error",
 	outlier: "warn",
 	"left-behind": "warn",
 };

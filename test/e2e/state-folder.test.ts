@@ -1,0 +1,117 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, unlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { type FleetEvent, runFleet } from "@psgl/firmware-sim";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { openDeviceStore } from "@psgl/sdk/store";
+import test from "ava";
+import { Child } from "../helpers/child.js";
+import { startCloud } from "../helpers/cloud.js";
+import { EventReader } from "../helpers/event-reader.js";
+import { canMount, onOwnFileSystem } from "../helpers/mounted-folder.js";
+import { cliProgram } from "../helpers/run-cli.js";
+import { ScriptedDevice, scriptedBatch } from "../helpers/scripted-device.js";
+import { smallDataset, smallModel } from "../helpers/small-model.js";
+import { temporaryFolder } from "../helpers/temporary-folder.js";
+
+/** `test` where a process may mount; where it may not, the test is listed as skipped. */
+const withMounts = canMount ? test : test.skip;
+
+const data = {
+	name: "small",
+	synthetic: true,
+	train: smallDataset(48),
+	validation: smallDataset(12, 2),
+	test: smallDataset(2, 3),
+};
+
+test("a folder for checkpoints that is gone is told once; training and everyone in it go on", async (t) => {
+	const folder = await temporaryFolder(t);
+	const gone = join(folder, "checkpoints");
+	const settings = { rounds: 4, minDevices: 2, batchSize: 4 };
+	const { joint } = await smallModel();
+	await using cloud = await startCloud(joint, settings, {
+		checkpointFile: join(gone, "training.checkpoint"),
+		journal: join(folder, "journal"),
+	});
+	const fleet = new EventReader<FleetEvent>(
+		runFleet({ url: cloud.url, devices: 2, data, seed: 5, runtime: nodeRuntime }),
+	);
+	await cloud.events.next("checkpoint-failed");
+	await cloud.events.next("round");
+	await cloud.events.next("round");
+	await mkdir(gone);
+	t.is((await cloud.events.next("checkpoint")).type, "checkpoint");
+	const { rounds, counts } = await cloud.aggregator.result;
+	await fleet.done;
+	t.is(rounds, 4);
+	t.like(counts, { lost: 0, doubled: 0 });
+	const told = cloud.events.events.filter((event) => event.type === "checkpoint-failed");
+	t.is(told.length, 1);
+	t.like(told[0], { round: 1, code: "PSGL_CHECKPOINT_WRITE" });
+});
+
+test("a device whose folder cannot be made ends by name, and the others train", async (t) => {
+	const folder = await temporaryFolder(t);
+	await writeFile(join(folder, "file"), "");
+	const { joint } = await smallModel();
+	await using cloud = await startCloud(joint, { rounds: 1, minDevices: 2, batchSize: 4 });
+	await t.throwsAsync(openDeviceStore(join(folder, "file", "below")), { code: "PSGL_STORE_FOLDER" });
+	for await (const _ of runFleet({ url: cloud.url, devices: 2, data, seed: 5, runtime: nodeRuntime }));
+	t.like(await cloud.aggregator.result, { rounds: 1, counts: { lost: 0, doubled: 0 } });
+});
+
+for (const [title, args] of [
+	["psgl cloud", ["cloud", "--artifact", "ARTIFACT", "--port", "0", "--state"]],
+	["psgl demo", ["demo", "--out"]],
+	["psgl device", ["device", "--url", "mqtt://127.0.0.1:1", "--samples", "40", "--id", "ward-3", "--state"]],
+] as const) {
+	withMounts(`${title} with a folder on a file system that is read-only: named once, and ended`, async (t) => {
+		const folder = await temporaryFolder(t);
+		const state = join(folder, "state");
+		await mkdir(state);
+		const artifact = join(folder, "small.psgl");
+		await writeFile(artifact, (await smallModel()).jointBytes);
+		const words = [...args.map((word) => (word === "ARTIFACT" ? artifact : word)), state];
+		const [program, ...rest] = onOwnFileSystem(state, "ro");
+		const child = spawn(program, [...rest, process.execPath, cliProgram, ...words], {
+			stdio: ["ignore", "ignore", "pipe"],
+		});
+		const ended = once(child, "close");
+		const said = await text(child.stderr);
+		const [exitCode] = await ended;
+		t.is(exitCode, 2, said);
+		t.is(said.match(/PSGL_[A-Z_]+/g)?.length, 1, said);
+		t.regex(said, /PSGL_(OUTPUT_UNWRITABLE|STORE_FOLDER)/);
+		t.regex(said, /read-only/i);
+	});
+}
+
+withMounts(
+	"a disk that is full: batches are refused by name, none is lost, and with room again training goes on",
+	async (t) => {
+		const folder = join(await temporaryFolder(t), "disk");
+		await mkdir(folder);
+		const settings = { rounds: 1, batchSize: 4, stepTimeoutMs: 600_000, smashedDtype: "float32" };
+		const args = ["0", "", JSON.stringify(settings), join(folder, "journal")];
+		await using cloud = new Child("cloud-process.js", args, onOwnFileSystem(folder, "size=1m"));
+		const { url } = await cloud.next<{ url: string }>("listening");
+		const { smashedShape } = (await smallModel()).joint.manifest;
+		const batch = (seq: number) => scriptedBatch("a", { epoch: 1, seq }, smashedShape);
+		await using device = await ScriptedDevice.join(url, "a");
+		await device.next("round");
+		await device.send(batch(0));
+		await device.next("gradient");
+		const filler = `/proc/${cloud.pid}/root${folder}/filler`;
+		await t.throwsAsync(writeFile(filler, new Uint8Array(2 << 20)), { code: "ENOSPC" });
+		for (let again = 0; again < 3; again++) {
+			await device.send(batch(1));
+			t.like(await device.next("refused"), { of: "batch", code: "PSGL_JOURNAL_FULL", epoch: 1, seq: 1, retry: true });
+		}
+		await unlink(filler);
+		await device.send(batch(1));
+		t.is((await device.next("gradient")).seq, 1);
+	},
+);
