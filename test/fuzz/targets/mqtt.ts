@@ -183,7 +183,7 @@ export async function mqttTarget(): Promise<FuzzTarget> {
 			// Rates are other tests' matter.
 			await clock.advance(1000);
 			const socket = await dial();
-			const closed = once(socket, "close");
+			const closed = new Promise((resolve) => socket.once("close", resolve));
 			socket.resume();
 			socket.write(bytes.subarray(0, bytes.length / 2));
 			socket.write(bytes.subarray(bytes.length / 2));
