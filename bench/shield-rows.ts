@@ -59,9 +59,7 @@ export async function trainedRow(row: RowName, train: Dataset, seed: number, opt
 	const random = seededRandom(seed);
 	const fresh = await compileArtifact(definition, { name: row, random: random.fork("weights") });
 	const disturb =
-		row === "noise"
-			? equalNormNoise((await trainedRow("paper", train, seed, options)).artifact, random.fork("noise"))
-			: undefined;
+		row === "noise" ? equalNormNoise(await paperOf(train, seed, options), random.fork("noise")) : undefined;
 	await using defence = row === "nopeek" ? await NoPeek.load(train.shape, definition, noPeekWeight) : undefined;
 	const versions =
 		definition.code === null
@@ -70,8 +68,20 @@ export async function trainedRow(row: RowName, train: Dataset, seed: number, opt
 	const files: Uint8Array[] = [];
 	for (const weights of versions) files.push(await withWeights(fresh, weights, "shield benchmark"));
 	const [artifact, ...earlier] = (await Promise.all(files.map((file) => decodeArtifact(file)))).reverse();
-	const bytes = files.at(-1) as Uint8Array;
-	return { definition, bytes, artifact: artifact as Artifact, earlier: earlier.reverse(), disturb };
+	const trained = artifact as Artifact;
+	if (row === "paper") paper = { key: `${seed} ${JSON.stringify(options)}`, artifact: Promise.resolve(trained) };
+	return { definition, bytes: files.at(-1) as Uint8Array, artifact: trained, earlier: earlier.reverse(), disturb };
+}
+
+/** The network of the row `paper`, which both rows may need in one run. */
+let paper: { readonly key: string; readonly artifact: Promise<Artifact> } | undefined;
+
+function paperOf(train: Dataset, seed: number, options: RowOptions): Promise<Artifact> {
+	const key = `${seed} ${JSON.stringify(options)}`;
+	if (paper?.key !== key) {
+		paper = { key, artifact: trainedRow("paper", train, seed, options).then(({ artifact }) => artifact) };
+	}
+	return paper.artifact;
 }
 
 function rowDefinition(mode: PrivacyMode, train: Dataset, options: RowOptions): ModelDefinition {

@@ -66,7 +66,7 @@ export function auditReport(
 	return `<!doctype html>\n<html lang="en"><head>${head}</head><body>\n${parts.filter((part) => part !== "").join("\n")}\n</body></html>\n`;
 }
 
-function headlines({ leak, leakBeyondLabel, worst }: AuditResult): string {
+function headlines({ leak, leakBeyondLabel, leakBeyondLabelDecoder, worst }: AuditResult): string {
 	const box = (name: string, value: number, attack: string | undefined, meaning: string) =>
 		`<div>${name}<b>${figure(value, 2)}</b>${meaning}${attack === undefined ? "" : `<br>by ${escaped(attack)}`}</div>`;
 	return `<div class="headlines">${box("leak", leak, worst.leak, "0: no more than the mean sample; 1: as without a defence")}${box(
@@ -74,6 +74,11 @@ function headlines({ leak, leakBeyondLabel, worst }: AuditResult): string {
 		leakBeyondLabel,
 		worst.leakBeyondLabel,
 		"0: no more than the label tells",
+	)}${box(
+		"leakBeyondLabelDecoder",
+		leakBeyondLabelDecoder,
+		worst.leakBeyondLabelDecoder,
+		"0: no more than a decoder makes of the label",
 	)}</div>`;
 }
 
@@ -129,7 +134,7 @@ function utility({ utility: found, leakBeyondLabel }: AuditResult, name: string,
 }
 
 function reconstructionTable(result: AuditResult): string {
-	const { similarity, meanSample, classMeanSample, reconstructions, worst, recognisedOriginals } = result;
+	const { similarity, meanSample, classMeanSample, labelDecoder, reconstructions, worst, recognisedOriginals } = result;
 	const measure = similarity === "ssim" ? "SSIM" : "correlation";
 	const signals = meanSample.timeWarping !== undefined;
 	const ofSignals = signals ? ["own correlation", "time warping"] : [];
@@ -144,6 +149,7 @@ function reconstructionTable(result: AuditResult): string {
 		"recognised",
 		"leak",
 		"beyond label",
+		"beyond label decoder",
 		"",
 	];
 	const figures = (f: ReconstructionFigures) => [
@@ -156,22 +162,35 @@ function reconstructionTable(result: AuditResult): string {
 	];
 	const victims = String(result.victims);
 	const rows = [
-		["mean sample", victims, ...figures(meanSample), figure(0, 2), "", "anchor"],
-		["class-mean sample", victims, ...figures(classMeanSample), "", figure(0, 2), "anchor"],
+		["mean sample", victims, ...figures(meanSample), figure(0, 2), "", "", "anchor"],
+		["class-mean sample", victims, ...figures(classMeanSample), "", figure(0, 2), "", "anchor"],
+		...(labelDecoder === undefined
+			? []
+			: [["label-only decoder", victims, ...figures(labelDecoder), "", "", figure(0, 2), "anchor"]]),
 		...reconstructions.flatMap((r) => [
-			[r.name, String(r.victims), ...figures(r.defended), figure(r.leak, 2), figure(r.leakBeyondLabel, 2), remark(r)],
+			[
+				r.name,
+				String(r.victims),
+				...figures(r.defended),
+				figure(r.leak, 2),
+				figure(r.leakBeyondLabel, 2),
+				figure(r.leakBeyondLabelDecoder, 2),
+				remark(r),
+			],
 			[
 				"  undefended",
 				String(r.victims),
 				...figures(r.undefended),
 				"",
 				"",
+				"",
 				r.undefended.similarity === result.anchors.undefended ? "anchor" : "",
 			],
 		]),
 	];
+	const anchorRows = labelDecoder === undefined ? 2 : 3;
 	const strong = reconstructions.flatMap(({ name }, i) =>
-		name === worst.leak || name === worst.leakBeyondLabel ? [2 + 2 * i] : [],
+		name === worst.leak || name === worst.leakBeyondLabel ? [anchorRows + 2 * i] : [],
 	);
 	const originals =
 		recognisedOriginals === undefined
@@ -224,7 +243,7 @@ function reading({ anchors, similarity, meanSample }: AuditResult): string {
 			? ""
 			: " Own correlation is that of what a beat has beyond its class mean; time warping the mean difference that is left when both are laid over each other by dynamic time warping.";
 	const measure = similarity === "ssim" ? "SSIM by scikit-image's definition" : "Pearson correlation";
-	return `<p>Similarity is ${measure}. leak = (attack − ${figure(anchors.mean, 3)}) / (${figure(anchors.undefended, 3)} − ${figure(anchors.mean, 3)}): the mean sample, and the strongest attack on the same network without a defence. leakBeyondLabel has the class mean, ${figure(anchors.classMean, 3)}, in place of the mean. An attack on fewer victims is held against the anchors of those. A weak attack fails on the undefended network too, so that its failure here says nothing. A malicious aggregator breaks the rules of training; what it gets without a defence is no anchor, so its leak may be above 1.${signals} An audit shows what these attacks find; it proves no bound.</p>`;
+	return `<p>Similarity is ${measure}. leak = (attack − ${figure(anchors.mean, 3)}) / (${figure(anchors.undefended, 3)} − ${figure(anchors.mean, 3)}): the mean sample, and the strongest attack on the same network without a defence. leakBeyondLabel has the class mean, ${figure(anchors.classMean, 3)}, in place of the mean; leakBeyondLabelDecoder what the same decoder makes of the label alone, where that is better: such a decoder passes the class mean by its skill in similarity. An attack on fewer victims is held against the anchors of those. A weak attack fails on the undefended network too, so that its failure here says nothing. A malicious aggregator breaks the rules of training; what it gets without a defence is no anchor, so its leak may be above 1.${signals} An audit shows what these attacks find; it proves no bound.</p>`;
 }
 
 function footer(

@@ -2,7 +2,7 @@ import type { AuditResult } from "@psgl/models";
 import { z } from "zod";
 
 /** Headlines that `--fail-above` may bound. */
-const headlines = ["leak", "leakBeyondLabel"] as const;
+const headlines = ["leak", "leakBeyondLabel", "leakBeyondLabelDecoder"] as const;
 
 type Headline = (typeof headlines)[number];
 

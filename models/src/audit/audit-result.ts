@@ -1,7 +1,8 @@
 import type { Tensor } from "@psgl/sdk";
 import type { InferenceName, ReconstructionName } from "./attack-catalogue.js";
 import type { AttackerSet } from "./audit-data.js";
-import type { Leak, LeakAnchors } from "./leak.js";
+import type { Headline } from "./judge-attacks.js";
+import type { LeakAnchors, LeakFigures } from "./leak.js";
 import type { SimilarityKind } from "./similarity.js";
 
 /** How near reconstructions come to the originals: means over the victims. */
@@ -21,7 +22,7 @@ export interface ReconstructionFigures {
 	readonly recognised?: number;
 }
 
-export interface ReconstructionResult extends Leak {
+export interface ReconstructionResult extends LeakFigures {
 	readonly name: ReconstructionName;
 	/** Victims it was tried on; attacks that optimise each sample take fewer. */
 	readonly victims: number;
@@ -51,16 +52,18 @@ export interface SkippedAttack {
 }
 
 /** Everything an audit found; `audit.json` without the pictures. */
-export interface AuditResult extends Leak {
+export interface AuditResult extends LeakFigures {
 	/** False where it was interrupted: attacks are missing. */
 	readonly complete: boolean;
 	/** The attack behind each headline. */
-	readonly worst: { readonly leak?: ReconstructionName; readonly leakBeyondLabel?: ReconstructionName };
+	readonly worst: Readonly<Partial<Record<Headline, ReconstructionName>>>;
 	readonly similarity: SimilarityKind;
 	/** Over the victims of the attack that took most. */
 	readonly anchors: LeakAnchors;
 	readonly meanSample: ReconstructionFigures;
 	readonly classMeanSample: ReconstructionFigures;
+	/** What a decoder makes of the label alone; absent where no decoder was among the attacks. */
+	readonly labelDecoder?: ReconstructionFigures;
 	/** Share of the victims themselves that the undefended network recognises. */
 	readonly recognisedOriginals?: number;
 	readonly reconstructions: readonly ReconstructionResult[];

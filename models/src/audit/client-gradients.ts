@@ -56,7 +56,7 @@ export async function clientGradients(
 ): Promise<readonly SampleGradients[]> {
 	await using session = await loadClientGradient(target, options);
 	const found: SampleGradients[] = [];
-	for (const [n, at] of (await exchangedGradients(target, data, options)).slice(0, count).entries()) {
+	for (const [n, at] of (await exchangedGradients(target, data, "cut", options)).slice(0, count).entries()) {
 		options.signal?.throwIfAborted();
 		const cut = tensor("float32", [1, ...target.manifest.smashedShape], at);
 		const out = await session.run({ x: data.batch([n]).x, cut });

@@ -27,8 +27,9 @@ export async function labelInference(
 	const classes = target.manifest.classes.length;
 	const present = (data: Dataset) => new Set(data.labels).size === classes;
 	if (!present(victims) || !present(own)) return undefined;
-	const known = directions(await exchangedGradients(target, own, options), own.labels, classes);
-	const seen = await exchangedGradients(target, victims, options);
+	const at = target.manifest.tail === null ? "cut" : "features";
+	const known = directions(await exchangedGradients(target, own, at, options), own.labels, classes);
+	const seen = await exchangedGradients(target, victims, at, options);
 	const score = (n: number, label: number) => dot(unit(seen[n] as Float32Array), known[label] as Float32Array);
 	const rest = (n: number, label: number) =>
 		known.reduce((sum, _, other) => (other === label ? sum : sum + score(n, other)), 0) / (classes - 1);

@@ -4,6 +4,8 @@ export interface LeakAnchors {
 	readonly mean: number;
 	/** Of the mean sample of the victim's class. */
 	readonly classMean: number;
+	/** Of what a decoder makes of the label alone; absent where none was trained. */
+	readonly labelDecoder?: number;
 	/** Of the strongest attack on the undefended network. */
 	readonly undefended: number;
 }
@@ -16,13 +18,26 @@ export interface Leak {
 	readonly leakBeyondLabel: number;
 }
 
+/** The headlines with a third one, which needs a decoder that was trained on labels alone. */
+export interface LeakFigures extends Leak {
+	/**
+	 * The same against the better of class mean and label-only decoder: what an attack tells beyond what the same attacker rebuilds from the label. NaN
+	 * where no such decoder was trained.
+	 */
+	readonly leakBeyondLabelDecoder: number;
+}
+
 /** Less of a span than this is noise, and a quotient by it says nothing. */
 const leastSpan = 0.02;
 
-export function leakOf(similarity: number, { mean, classMean, undefended }: LeakAnchors): Leak {
+export function leakOf(similarity: number, { mean, classMean, labelDecoder, undefended }: LeakAnchors): LeakFigures {
 	const share = (anchor: number) =>
 		undefended - anchor < leastSpan ? Number.NaN : (similarity - anchor) / (undefended - anchor);
-	return { leak: share(mean), leakBeyondLabel: share(classMean) };
+	return {
+		leak: share(mean),
+		leakBeyondLabel: share(classMean),
+		leakBeyondLabelDecoder: labelDecoder === undefined ? Number.NaN : share(Math.max(classMean, labelDecoder)),
+	};
 }
 
 /** Whether an attack got nowhere on the undefended network, so that its failure elsewhere says nothing. */

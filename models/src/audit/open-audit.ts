@@ -13,17 +13,12 @@ import {
 import type { AttackScene, Releases } from "./attack-scene.js";
 import type { AuditData } from "./audit-data.js";
 import type { AttackedBoth, AuditOptions } from "./audit-options.js";
-import type {
-	AuditResult,
-	InferenceResult,
-	ReconstructionFigures,
-	ReconstructionResult,
-	SkippedAttack,
-} from "./audit-result.js";
+import type { AuditResult, InferenceResult, ReconstructionFigures, SkippedAttack } from "./audit-result.js";
 import { AuditTarget } from "./audit-target.js";
 import { hindrance } from "./hindrance.js";
 import { infer } from "./infer.js";
-import { isWeak, type LeakAnchors, leakOf } from "./leak.js";
+import { type Attacked, judgeAttacks, worstNames } from "./judge-attacks.js";
+import { labelDecoder } from "./label-decoder.js";
 import { allOf, openScene, releasesOf } from "./open-scene.js";
 import { perceptualDistance, Recogniser } from "./recogniser.js";
 import { ReconstructionQuality } from "./reconstruction-quality.js";
@@ -32,13 +27,6 @@ import { signalFigures } from "./signal-figures.js";
 import { similarityKind } from "./similarity.js";
 
 type Real = Tensor<"float32">;
-
-/** An attack on both networks with the similarity of every victim. */
-interface Attacked {
-	readonly result: AttackedBoth;
-	/** [N] on the undefended network. */
-	readonly undefended: Float32Array;
-}
 
 interface Measured {
 	readonly figures: ReconstructionFigures;
@@ -77,6 +65,7 @@ export class OpenAudit implements AsyncDisposable {
 	readonly #found: Attacked[] = [];
 	readonly #inferences: InferenceResult[] = [];
 	readonly #skipped: SkippedAttack[] = [];
+	#labelDecoder: Real | undefined;
 	readonly #rebuilt = new Map<ReconstructionName, Real>();
 	readonly #rebuiltUndefended = new Map<ReconstructionName, Real>();
 
@@ -123,52 +112,41 @@ export class OpenAudit implements AsyncDisposable {
 		else await this.#infer(name);
 	}
 
+	/** Makes the anchor that a decoder with nothing but the labels is, where a trained decoder was among the attacks. */
+	async anchorByLabels(): Promise<void> {
+		if (!this.#found.some(({ result: { name } }) => name.startsWith("decoder"))) return;
+		const { onEvent } = this.#in.options;
+		const onProgress = (share: number) => onEvent?.({ type: "progress", what: "label-only decoder", share });
+		const { labels } = this.#in.parts.victims;
+		this.#labelDecoder = await labelDecoder({ ...this.#scenes.undefended, onProgress }, labels);
+	}
+
 	async result(): Promise<AuditResult> {
 		const { options, parts, target, reference } = this.#in;
 		const meanSample = await this.#measure(this.#mean);
 		const classMeanSample = await this.#measure(this.#classMean);
-		const honest = this.#found.filter(
-			({ result: { name } }) => !(reconstructionAttacks[name] as ReconstructionAttack).active,
-		);
-		// An attack that took fewer victims is judged by the anchors of those alone.
-		const anchorsOf = (victims: number): LeakAnchors => {
-			const first = (each: Float32Array) => meanOf(each.subarray(0, victims));
-			const onAll = honest.filter(({ undefended }) => undefended.length >= victims);
-			const compared = onAll.length > 0 ? onAll : honest;
-			return {
-				mean: first(meanSample.each),
-				classMean: first(classMeanSample.each),
-				undefended:
-					compared.length === 0 ? Number.NaN : Math.max(...compared.map(({ undefended }) => first(undefended))),
-			};
-		};
-		const reconstructions = this.#found.map(({ result }): ReconstructionResult => {
-			const anchors = anchorsOf(result.victims);
-			const weak = isWeak(result.undefended.similarity, anchors);
-			return { ...result, ...leakOf(result.defended.similarity, anchors), anchors, weak };
+		const label = this.#labelDecoder && (await this.#measure(this.#labelDecoder));
+		const judged = judgeAttacks(this.#found, {
+			mean: meanSample.each,
+			classMean: classMeanSample.each,
+			labelDecoder: label?.each,
 		});
-		const worstBy = (key: "leak" | "leakBeyondLabel") =>
-			reconstructions.reduce<ReconstructionResult | undefined>(
-				(worst, one) => (Number.isNaN(one[key]) || (worst && worst[key] >= one[key]) ? worst : one),
-				undefined,
-			);
-		const worst = { leak: worstBy("leak"), leakBeyondLabel: worstBy("leakBeyondLabel") };
+		const { reconstructions, anchorsOf, worst } = judged;
 		const values = elementCount(target.manifest.smashedShape);
 		const { recognised } = (await this.#measure(this.#originals)).figures;
 		return {
 			complete: this.#found.length + this.#inferences.length + this.#skipped.length === options.attacks.length,
 			leak: worst.leak?.leak ?? Number.NaN,
 			leakBeyondLabel: worst.leakBeyondLabel?.leakBeyondLabel ?? Number.NaN,
-			worst: {
-				...(worst.leak && { leak: worst.leak.name }),
-				...(worst.leakBeyondLabel && { leakBeyondLabel: worst.leakBeyondLabel.name }),
-			},
+			leakBeyondLabelDecoder: worst.leakBeyondLabelDecoder?.leakBeyondLabelDecoder ?? Number.NaN,
+			worst: worstNames(judged),
 			similarity: similarityKind(target.manifest.inputShape),
 			anchors: anchorsOf(
 				reconstructions.reduce((most, { victims }) => Math.max(most, victims), 0) || parts.victims.length,
 			),
 			meanSample: meanSample.figures,
 			classMeanSample: classMeanSample.figures,
+			...(label !== undefined && { labelDecoder: label.figures }),
 			...(recognised !== undefined && { recognisedOriginals: recognised }),
 			reconstructions,
 			inferences: this.#inferences,
@@ -198,7 +176,7 @@ export class OpenAudit implements AsyncDisposable {
 	async #reconstruct(name: ReconstructionName): Promise<void> {
 		const { onEvent } = this.#in.options;
 		const attack: ReconstructionAttack = reconstructionAttacks[name];
-		const why = hindrance({ ...attack, rebuilds: true }, [this.#in.target, this.#in.undefended]);
+		const why = hindrance(attack, [this.#in.target, this.#in.undefended]);
 		if (why !== undefined) {
 			const skipped = { name, why };
 			this.#skipped.push(skipped);
@@ -264,5 +242,3 @@ export class OpenAudit implements AsyncDisposable {
 		return { figures: { ...figures, recognised: right / b.decisions.length }, each };
 	}
 }
-
-const meanOf = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;

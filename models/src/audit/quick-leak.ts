@@ -81,7 +81,8 @@ export async function quickLeak(
 	const results: Record<string, RebuiltSamples> = {};
 	for (const [name, artifact] of Object.entries(networks)) {
 		const own = await rebuild(artifact);
-		results[name] = { ...own, ...leakOf(own.similarity, known) };
+		const { leak, leakBeyondLabel } = leakOf(own.similarity, known);
+		results[name] = { ...own, leak, leakBeyondLabel };
 	}
 	return { originals, anchors, undefended: free, networks: results };
 }

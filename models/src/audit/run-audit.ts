@@ -43,6 +43,11 @@ export async function runAudit(artifact: Artifact, data: DataSplits, options: Au
 			if (!signal?.aborted) throw error;
 		}
 	}
+	try {
+		if (!signal?.aborted) await audit.anchorByLabels();
+	} catch (error) {
+		if (!signal?.aborted) throw error;
+	}
 	return await audit.result();
 }
 

@@ -1,9 +1,9 @@
-import { scalar, type Tensor, zeros } from "@psgl/sdk";
-import { artifactGraph, artifactTensor, optimiserStateLength } from "@psgl/sdk/artifact";
-import { equalClassWeights } from "../compile/server-streams.js";
+import type { Tensor } from "@psgl/sdk";
+import { artifactTensor } from "@psgl/sdk/artifact";
 import type { AttackScene } from "./attack-scene.js";
 import { batchesOf } from "./batches-of.js";
 import { Discriminator } from "./discriminator.js";
+import { GradientsAtCut } from "./exchanged-gradients.js";
 import { gather } from "./run-in-batches.js";
 import { shuffledWeights } from "./shuffled-weights.js";
 import { TrainedDecoder } from "./trained-decoder.js";
@@ -37,7 +37,7 @@ export async function simulatedClient(scene: AttackScene): Promise<Real> {
 		random.fork("weights"),
 	);
 	await using client = await TrainingClient.load(artifact, { runtime, threads, params });
-	await using server = await runtime.load(artifactGraph(artifact, "server/train"), { threads });
+	await using gradients = await GradientsAtCut.load(target, { runtime, threads });
 	const batches = batchesOf(samples.dims[0] as number, random.fork("batches"), batchSize);
 	const victims = batchesOf(seen.dims[0] as number, random.fork("victims"), batchSize);
 	for (let step = 1; step <= budget.hijackSteps; step++) {
@@ -51,22 +51,9 @@ export async function simulatedClient(scene: AttackScene): Promise<Real> {
 			data: BigInt64Array.from(chosen, (n) => BigInt(labels[n] as number)),
 		};
 		const own = await client.forward(x, y);
-		const out = await server.run(
-			{
-				smashed: own.smashed,
-				y,
-				params: artifactTensor(artifact, "server/params"),
-				stats: artifactTensor(artifact, "server/stats"),
-				slots: zeros("float32", [optimiserStateLength(manifest, "server")]),
-				learningRate: scalar(0),
-				step: scalar(1),
-				classWeights: equalClassWeights(manifest.classes.length),
-			},
-			["cutGradient"],
-		);
+		const { cut: useful } = await gradients.of(own.smashed, y);
 		await discriminator.step(gather(seen, victims()), own.smashed, discriminatorRate);
 		const alike = (await discriminator.gradient(own.smashed)).data;
-		const useful = out.cutGradient as Real;
 		await own.learn(
 			{ ...useful, data: useful.data.map((value, i) => value + likeness * (alike[i] as number)) },
 			clientRate * falling,

@@ -8,12 +8,12 @@ import { zooNetwork } from "../zoo/index.js";
 import { isReconstruction } from "./attack-catalogue.js";
 import { auditData } from "./audit-data.js";
 import type { AuditOptions } from "./audit-options.js";
-import type { Leak } from "./leak.js";
+import type { LeakFigures } from "./leak.js";
 import { runAudit } from "./run-audit.js";
 import { undefendedReference } from "./undefended-reference.js";
 
 /** What a code of some width lets through, and what decisions on it are worth. */
-export interface CodePoint extends Leak {
+export interface CodePoint extends LeakFigures {
 	readonly code: CodeSettings;
 	/** Bits of one sample's code. */
 	readonly bits: number;
@@ -94,8 +94,8 @@ export async function sweepCodes(
 			});
 			if (!result.complete) break;
 			const balancedAccuracy = result.utility?.balancedAccuracy ?? Number.NaN;
-			const { leak, leakBeyondLabel } = result;
-			points.push({ code, bits, balancedAccuracy, leak, leakBeyondLabel });
+			const { leak, leakBeyondLabel, leakBeyondLabelDecoder } = result;
+			points.push({ code, bits, balancedAccuracy, leak, leakBeyondLabel, leakBeyondLabelDecoder });
 		}
 	} catch (error) {
 		if (!signal?.aborted) throw error;

@@ -70,6 +70,7 @@ export class TrainingClient implements AsyncDisposable {
 					learningRate: scalar(learningRate),
 					headLearningRate: scalar(learningRate * manifest.headLearningRateFactor),
 					robustBudget: scalar(manifest.robustBudget),
+					...this.#noFeatures(x),
 					step: scalar(steps),
 				});
 				const changed = Object.entries(out).flatMap(([name, value]) =>
@@ -78,6 +79,12 @@ export class TrainingClient implements AsyncDisposable {
 				this.#state = { ...this.#state, ...Object.fromEntries(changed) };
 			},
 		};
+	}
+
+	/** What the aggregator sends a tail: anything, as what is learned of it stays in the tail. */
+	#noFeatures({ dims }: Real): Tensors {
+		const { tail, streams } = this.#artifact.manifest;
+		return tail === null ? {} : { features: zeros("float32", [dims[0] as number, streams.length, tail.features]) };
 	}
 
 	/** The artifact with the weights as they are now. */

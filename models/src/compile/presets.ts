@@ -37,8 +37,8 @@ function presetRobustBudget(network: SplitNetwork, trainingSamples: number): num
  * Bound of what the shield's training changes samples by. Without it a code is easier to turn over than a decision without a code; with it
  * manipulated pictures are withstood better than without the shield, and AUC is higher. Chosen on validation data (docs/privacy.md).
  */
-function shieldRobustBudget(trainingSamples: number): number {
-	return (trainingSamples < fewPictures ? 0.5 : 1) / 255;
+function shieldRobustBudget(network: SplitNetwork, trainingSamples: number): number {
+	return (network.spatialAxes === 1 || trainingSamples < fewPictures ? 0.5 : 1) / 255;
 }
 
 /**
@@ -109,7 +109,7 @@ export function presetDefinition(
 				streams: ["A"],
 				cutGradient: "fused",
 				map: null,
-				robustBudget: shieldRobustBudget(trainingSamples),
+				robustBudget: shieldRobustBudget(network, trainingSamples),
 				recovery: { kind: "none" },
 				headLearningRateFactor: 1,
 				code,

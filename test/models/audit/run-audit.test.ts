@@ -45,6 +45,9 @@ test("an audit of a network without a defence finds as much in it as in the unde
 	t.deepEqual(finished, [...auditAttackNames]);
 	t.true(result.leak > 0.9 && result.leak < 1.1, `${result.leak}`);
 	t.true(result.leakBeyondLabel > 0.9, `${result.leakBeyondLabel}`);
+	const label = result.labelDecoder?.similarity ?? Number.NaN;
+	t.true(label > 0 && label < result.anchors.undefended, `a decoder that knows the label alone: ${label}`);
+	t.true(result.leakBeyondLabelDecoder > 0.5, `${result.leakBeyondLabelDecoder}`);
 	const { anchors, pictures } = result;
 	t.true(anchors.undefended > anchors.mean + 0.1, JSON.stringify(anchors));
 	for (const { name, defended, undefended, victims } of result.reconstructions) {
@@ -152,6 +155,10 @@ test("samples that a file has in both parts are taken from the attacker; a clien
 	);
 	t.true(notMade.complete && notMade.reconstructions.length === 0);
 	t.true(Number.isNaN(result.leak), "no attack, no figure");
+	t.true(
+		result.labelDecoder === undefined && Number.isNaN(result.leakBeyondLabelDecoder),
+		"no decoder, no anchor of one",
+	);
 	t.true(Number.isNaN(result.anchors.undefended));
 	t.true(result.anchors.mean > 0 && result.anchors.mean < 1, "the anchors need no attack");
 });

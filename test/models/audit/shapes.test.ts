@@ -4,6 +4,7 @@ import {
 	compileArtifact,
 	openScene,
 	presetDefinition,
+	presetTail,
 	reconstructionAttacks,
 	releasesOf,
 	zooNetwork,
@@ -40,14 +41,16 @@ function drawn(count: number, shape: readonly number[], name: string): Dataset {
 
 const cases = [
 	["lenet", [1, 13, 18], "int8"],
+	["lenet", [1, 14, 14], "float16", "with labels on the device"],
 	["lenet", [3, 28, 28], "float32"],
 	["resnet-small", [1, 32, 32], "float16"],
 	["ecg-1d", [1, 90], "float16"],
 ] as const;
 
-for (const [network, shape, wire] of cases) {
-	test(`every attack on ${network} rebuilds samples of shape [${shape.join(",")}], sent as ${wire}`, async (t) => {
-		const definition = presetDefinition("paper", zooNetwork(network), shape, classes);
+for (const [network, shape, wire, labels] of cases) {
+	test(`every attack on ${network} ${labels ?? ""} rebuilds samples of shape [${shape.join(",")}], sent as ${wire}`, async (t) => {
+		const tail = labels === undefined ? null : presetTail;
+		const definition = { ...presetDefinition("paper", zooNetwork(network), shape, classes), tail };
 		const artifact = await compileArtifact(definition, { name: network, random: seededRandom(1) });
 		await using target = await AuditTarget.load(artifact, { runtime: nodeRuntime, wire });
 		const five = drawn(5, shape, "victims");

@@ -215,6 +215,9 @@ function print(output: Output, result: AuditResult, privacy: string): void {
 				"0.00",
 				"anchor",
 			],
+			...(result.labelDecoder === undefined
+				? []
+				: [["label-only decoder", number(result.labelDecoder.similarity, 3), "", "", "", "", "anchor"]]),
 			...result.reconstructions.map((r) => [
 				r.name,
 				number(r.defended.similarity, 3),
@@ -231,7 +234,11 @@ function print(output: Output, result: AuditResult, privacy: string): void {
 		const said = note === undefined ? "" : ` (${note})`;
 		output.print(`${describe(name).title}: ${number(value, 3)}${free}, by guessing ${number(chance, 3)}${said}`);
 	}
-	output.print(`leak ${number(result.leak, 2)}, leakBeyondLabel ${number(result.leakBeyondLabel, 2)}`);
+	const beyond = [
+		`leakBeyondLabel ${number(result.leakBeyondLabel, 2)}`,
+		`leakBeyondLabelDecoder ${number(result.leakBeyondLabelDecoder, 2)}`,
+	];
+	output.print(`leak ${number(result.leak, 2)}, ${beyond.join(", ")}`);
 	for (const note of result.notes) output.print(`Note: ${note}`);
 	for (const { name, why } of result.skipped) output.print(`Not made: ${name} ${why}`);
 	if (!result.complete) output.print("Interrupted: attacks are missing, and they may find more.");

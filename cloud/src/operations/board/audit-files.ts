@@ -22,6 +22,9 @@ export const auditFigures = z.object({
 	complete: z.boolean(),
 	leak: figure.describe("of the strongest attack: 0 as the mean sample, 1 as without a defence"),
 	leakBeyondLabel: figure.describe("the same, with what the label alone tells as 0"),
+	leakBeyondLabelDecoder: figure
+		.optional()
+		.describe("the same, with what a decoder makes of the label alone as 0; null where none was trained"),
 	similarity: z.string(),
 	anchors: z.object({ mean: figure, classMean: figure, undefended: figure }),
 	reconstructions: z.array(
