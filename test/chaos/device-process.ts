@@ -28,6 +28,7 @@ const transport = mqttTransport({
 	random: seededRandom(seed),
 	// Links that go dead are noticed in seconds, as many die here.
 	keepAliveSeconds: 2,
+	attemptTimeoutMs: 4_000,
 });
 const device = await Device.connect({
 	id,
