@@ -221,6 +221,27 @@ test("a device whose link breaks is not waited for at the end of a round, and co
 	t.like(await back.next("end"), { epoch: 2 });
 });
 
+test("retained garbage on a status topic is refused by name once, says nothing of other devices, and training goes on", async (t) => {
+	await using run = await start();
+	await using a = await ScriptedDevice.join(run.broker.url, "a");
+	await a.next("round");
+	const b = await mqtt.connectAsync(run.broker.url, { clientId: "b", clean: false, reconnectPeriod: 0 });
+	t.teardown(() => b.endAsync(true));
+	const ofAnother = Buffer.from(encodeEnvelope({ type: "status", device: "a", state: "offline", since: 0 }));
+	for (const payload of [ofAnother, Buffer.from("no envelope")]) {
+		await b.publishAsync("psgl/1/b/status", payload, { qos: 1, retain: true });
+	}
+	t.like(await run.events.next("refused"), { device: "b", code: "PSGL_PROTOCOL_MALFORMED" });
+	await a.send(batchFor(a, 1, 0));
+	await a.next("gradient");
+	await a.send(weightsFor(a, 1));
+	t.like(await run.aggregator.result, { rounds: 1, reason: "finished" });
+	t.deepEqual(
+		run.events.events.filter(({ type }) => type === "refused" || type === "device").map((event) => event.type),
+		["device", "refused"],
+	);
+});
+
 test("a step that diverges is taken back and refused; the next batch is taken", async (t) => {
 	await using run = await start();
 	await using device = await ScriptedDevice.join(run.broker.url, "a");
