@@ -8,7 +8,7 @@ import { maxArtifactBytes } from "@psgl/sdk/artifact";
 import { budgetLimits } from "@psgl/sdk/budget";
 import { ledgerLimits } from "@psgl/sdk/ledger";
 import { protocolLimits } from "@psgl/sdk/protocol";
-import { defaultMaxExpandedBytes, heldOutCap, heldOutFraction } from "@psgl/sdk/sources";
+import { defaultMaxExpandedBytes, heldOutCap, heldOutFraction, imageLimits } from "@psgl/sdk/sources";
 import { dicomLimits, receiverLimits } from "@psgl/sdk/sources/dicom";
 import { liveLimits } from "@psgl/sdk/sources/live";
 import { signalLimits } from "@psgl/sdk/sources/signals";
@@ -32,6 +32,7 @@ const limits = {
 	"gradients on a device": scrutinyLimits,
 	"figures of a device that keeps its labels": figureLimits,
 	"signed models": trustLimits,
+	"picture files": imageLimits,
 	"DICOM files": dicomLimits,
 	"disclosure ledger": ledgerLimits,
 	"DICOM receiver": receiverLimits,

@@ -1,7 +1,7 @@
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ConfigError, DataError } from "@psgl/sdk";
-import { type LoadEvent, type LoadOptions, loadData } from "@psgl/sdk/sources";
+import { imageLimits, type LoadEvent, type LoadOptions, loadData } from "@psgl/sdk/sources";
 import test, { type ExecutionContext } from "ava";
 import { sharedPath, withShared } from "../helpers/shared.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
@@ -181,6 +181,25 @@ test("an undecodable picture is named and skipped", async (t) => {
 		events.findLast((event) => event.type === "progress"),
 		{ type: "progress", done: 23, total: 23 },
 	);
+});
+
+test("maxPixels, maxSide: a picture that is larger, or says so, is named and skipped before it is decoded", async (t) => {
+	const { maxPixels, maxSide } = imageLimits;
+	const claims = Buffer.from(grey(3));
+	claims.writeUInt32BE(maxSide, 16);
+	claims.writeUInt32BE(maxPixels / maxSide + 1, 20);
+	const files = {
+		...greyClasses(),
+		"benign/claims.png": claims,
+		"benign/wide.png": pngBytes(maxSide + 1, 1, 1, new Uint8Array(maxSide + 1)),
+		"malignant/widest.png": pngBytes(maxSide, 1, 1, new Uint8Array(maxSide)),
+	};
+	const events: LoadEvent[] = [];
+	const set = await load(t, files, { onProgress: (event) => events.push(event) });
+	t.is(set.train.length + set.validation.length + set.test.length, 21);
+	const warnings = events.flatMap((event) => (event.type === "warning" ? [event] : []));
+	const tooLarge = warnings.filter(({ code }) => code === "PSGL_IMAGE_LIMIT");
+	t.deepEqual(tooLarge.map(({ message }) => /\w+\.png/.exec(message)?.[0]).sort(), ["claims.png", "wide.png"]);
 });
 
 test("strict refuses an undecodable picture by name", async (t) => {

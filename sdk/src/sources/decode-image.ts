@@ -1,4 +1,6 @@
-import type { Sharp } from "sharp";
+import type { Metadata, Sharp } from "sharp";
+import { LimitError } from "../errors.js";
+import { imageLimits } from "./image-limits.js";
 
 // The one place that loads sharp (20 MB of native code), and only once a picture has to be decoded.
 const sharpModule = async () => (await import("sharp")).default;
@@ -16,14 +18,27 @@ export async function imageChannels(path: string): Promise<1 | 3> {
  * stretched. A picture of 16 bits a channel is scaled from its own smallest and largest value to 0..255, because
  * medical files rarely use the whole range.
  *
- * @throws Error from sharp when the file cannot be decoded or is cut off
+ * @throws LimitError `PSGL_IMAGE_LIMIT`; Error from sharp when the file cannot be decoded or is cut off
  */
 export async function decodeImage(path: string, size: number, channels: 1 | 3): Promise<Uint8Array> {
 	const sharp = await sharpModule();
 	const source = sharp(path);
-	const { depth } = await source.metadata();
+	const head = await source.metadata();
+	checkSize(path, head);
+	const { depth } = head;
 	const upright = source.autoOrient().flatten({ background: "black" });
 	return depth === "ushort" ? decodeDeep(upright, size, channels) : decodeBytes(upright, size, channels);
+}
+
+function checkSize(path: string, { width, height }: Metadata): void {
+	const { maxPixels, maxSide } = imageLimits;
+	if (width * height <= maxPixels && Math.max(width, height) <= maxSide) return;
+	throw new LimitError("PSGL_IMAGE_LIMIT", {
+		what: `${path} is too large`,
+		got: `${width} x ${height} pixels`,
+		expected: `at most ${maxPixels} pixels, and ${maxSide} in a row or column`,
+		remedy: "Make the picture smaller first; it is brought to the size of a sample anyway",
+	});
 }
 
 async function decodeBytes(picture: Sharp, size: number, channels: 1 | 3): Promise<Uint8Array> {

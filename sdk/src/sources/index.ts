@@ -2,6 +2,7 @@ export { completeSplits, type FoundParts } from "./complete-splits.js";
 export { type DataSplits, Dataset, type SplitName } from "./dataset.js";
 export { decodeImage, imageChannels } from "./decode-image.js";
 export { parseIdx } from "./idx.js";
+export { imageLimits } from "./image-limits.js";
 export { loadData } from "./load-data.js";
 export { defaultImageSize, defaultMaxExpandedBytes, type LoadEvent, type LoadOptions } from "./load-options.js";
 export { type NpyArray, parseNpy } from "./npy.js";
