@@ -18,6 +18,9 @@ export interface StreamReaderOptions {
 /** Milliseconds one pull waits for messages; a consumer that is gone shows at its end. */
 const pullMs = 2_000;
 
+/** Messages of one pull: the client asks for no more where bytes are bounded, and does not tell that all have come. */
+const pullMessages = 100;
+
 /**
  * Reads a stream's messages in order. The first one is asked for by itself; who goes on gets a pull consumer with a bounded
  * number of bytes in flight, made anew where the stream's servers lost it.
@@ -27,6 +30,8 @@ export class StreamReader implements AsyncDisposable {
 	#next: number | undefined;
 	#consumer: Consumer | undefined;
 	#pull: ConsumerMessages | undefined;
+	/** Messages it gave. */
+	#pulled = 0;
 	#messages: AsyncIterator<{ readonly seq: number; readonly data: Uint8Array }> | undefined;
 
 	constructor(options: StreamReaderOptions) {
@@ -35,23 +40,17 @@ export class StreamReader implements AsyncDisposable {
 
 	/** The entry at a position; undefined when the log was closed before it came. */
 	async read(position: number, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
-		const { link, stream, clock, closing, end } = this.#options;
+		const { closing, end } = this.#options;
 		const stop = AbortSignal.any([closing, ...(signal ? [signal] : [])]);
-		if (this.#next !== position && position < end()) {
-			const look = () => link.manager.streams.getMessage(stream, { seq: position + 1 });
-			const message = await persist(link, look, { signal, clock, what: "read the log" });
-			if (message === null) throw released(position, position + 1);
-			await this.#drop();
-			this.#next = position + 1;
-			return message.data;
-		}
+		if (this.#next !== position && position < end()) return this.#alone(position, signal);
 		for (;;) {
 			signal?.throwIfAborted();
 			if (closing.aborted && position >= end()) return undefined;
 			const message = await this.#following(position, position < end() ? signal : stop);
 			if (message === undefined) continue;
-			if (message.seq > position + 1) throw released(position, message.seq - 1);
 			if (message.seq < position + 1) continue;
+			// What was on its way when a connection broke is lost to this consumer.
+			if (message.seq > position + 1) return this.#alone(position, signal);
 			this.#next = position + 1;
 			return message.data;
 		}
@@ -59,9 +58,20 @@ export class StreamReader implements AsyncDisposable {
 
 	async [Symbol.asyncDispose](): Promise<void> {
 		const consumer = this.#consumer;
-		await this.#drop();
+		this.#drop();
 		// One that stays is removed by the server after a while.
 		if (!this.#options.link.isClosed) void consumer?.delete().catch(() => undefined);
+	}
+
+	/** One message by itself; whoever goes on gets a new consumer. @throws DataError `PSGL_LOG_RELEASED`. */
+	async #alone(position: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+		const { link, stream, clock } = this.#options;
+		const look = () => link.manager.streams.getMessage(stream, { seq: position + 1 });
+		const message = await persist(link, look, { signal, clock, what: "read the log" });
+		if (message === null) throw released(position, position + 1);
+		this.#drop();
+		this.#next = position + 1;
+		return message.data;
 	}
 
 	/** The next message; undefined when this pull has none any more. */
@@ -73,16 +83,16 @@ export class StreamReader implements AsyncDisposable {
 			stop?.addEventListener("abort", onStop, { once: true });
 			try {
 				if (stop?.aborted) return undefined;
-				const { done, value } = (await this.#messages?.next()) ?? { done: true };
-				if (!done && value !== undefined) return value;
-				this.#messages = undefined;
+				const { done, value } = (await this.#messages?.next()) ?? { done: true, value: undefined };
+				if (done || ++this.#pulled === pullMessages) this.#endPull();
+				return value;
 			} finally {
 				stop?.removeEventListener("abort", onStop);
 			}
 		} catch {
 			if (link.isClosed || stop?.aborted) return undefined;
 			// The consumer is gone with its server; the next one starts where this one ended.
-			await this.#drop();
+			this.#drop();
 			await clock.sleep(cloudLimits.storeRetryMs, stop).catch(() => undefined);
 		}
 		return undefined;
@@ -107,13 +117,18 @@ export class StreamReader implements AsyncDisposable {
 		}
 		const pull = await this.#consumer.fetch({ max_bytes: cloudLimits.storeReadBytes, expires: pullMs });
 		this.#pull = pull;
+		this.#pulled = 0;
 		this.#messages = pull[Symbol.asyncIterator]();
 	}
 
-	async #drop(): Promise<void> {
+	#endPull(): void {
 		this.#pull?.stop();
 		this.#pull = undefined;
 		this.#messages = undefined;
+	}
+
+	#drop(): void {
+		this.#endPull();
 		this.#consumer = undefined;
 	}
 }

@@ -119,6 +119,36 @@ withNats("a reader that waits goes on when its server comes back", async (t) => 
 	t.deepEqual(await reading, [0, 1, 2]);
 });
 
+withNats("a reader gets through a long log with one consumer, and over what a consumer lost on its way", async (t) => {
+	const { link } = await setUp(t);
+	await using log = await openJetStreamLog({ link, name: "log", run: "run" });
+	const count = 250;
+	await Promise.all(Array.from({ length: count }, (_, i) => log.append(numbered(i))));
+	const consumers = async () => (await link.manager.consumers.list("log").next()).map(({ name }) => name);
+	const reader = log.read(0)[Symbol.asyncIterator]();
+	const values: number[] = [];
+	const read = async () => {
+		const { bytes } = (await reader.next()).value as { bytes: Uint8Array };
+		values.push(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0));
+	};
+	while (values.length < count) await read();
+	const [consumer = "", ...more] = await consumers();
+	t.deepEqual(more, [], "none was given up because nothing came any more");
+	const waiting = read();
+	// Takes one of the reader's messages, as a connection that breaks does.
+	const thief = await (await link.jetStream.consumers.get("log", consumer)).fetch({ max_messages: 1, expires: 5000 });
+	const stolen = thief[Symbol.asyncIterator]().next();
+	for (let i = count; i < count + 4; i++) await log.append(numbered(i));
+	t.false((await stolen).done);
+	await waiting;
+	while (values.length < count + 4) await read();
+	t.deepEqual(
+		[...values].sort((a, b) => a - b),
+		Array.from({ length: count + 4 }, (_, i) => i),
+	);
+	await reader.return?.();
+});
+
 withNats("a stream of another run, or made with another configuration, is refused and left as it is", async (t) => {
 	const { link } = await setUp(t);
 	await (await openJetStreamLog({ link, name: "log", run: "a" })).close();
