@@ -14,6 +14,7 @@ import type { Strategy } from "@psgl/sdk/protocol";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test, { type ExecutionContext } from "ava";
 import { Child } from "../helpers/child.js";
+import { startCloud } from "../helpers/cloud.js";
 import { EventReader } from "../helpers/event-reader.js";
 import { type Labels, smallDataset, smallModel } from "../helpers/small-model.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
@@ -118,3 +119,23 @@ for (const [strategy, labels, window] of [
 		}
 	});
 }
+
+test("a cloud that comes back between rounds waits for the devices it had: the next round is not the first one's alone", async (t) => {
+	const { joint } = await smallModel();
+	const journal = join(await temporaryFolder(t), "journal");
+	const train = async (rounds: number) => {
+		await using cloud = await startCloud(joint, { rounds, minDevices: 3, batchSize: 4 }, { journal });
+		const events = new EventReader<AggregatorEvent>(cloud.aggregator.events());
+		const fleet = new EventReader<FleetEvent>(
+			runFleet({ url: cloud.url, devices: 3, data, seed: 5, runtime: nodeRuntime }),
+		);
+		await fleet.done;
+		await cloud.aggregator.result;
+		return events.events.flatMap((event) => (event.type === "round-started" ? [[event.round, event.devices]] : []));
+	};
+	t.deepEqual(await train(1), [[1, 3]]);
+	t.deepEqual(await train(2), [
+		[1, 3],
+		[2, 3],
+	]);
+});

@@ -1,6 +1,7 @@
 import { type Random, seededRandom } from "@psgl/sdk";
 import type { ClientWeights } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
+import { awaitReturn } from "./await-return.js";
 import { bestRound } from "./best-round.js";
 import { CodeRound } from "./code-round.js";
 import { codesPass, validateOnCodes } from "./code-training.js";
@@ -74,6 +75,7 @@ export class Training {
 		};
 		const { history } = context;
 		let needed = settings.minDevices;
+		let cutOff: readonly string[] = [];
 		let reason = ended();
 		for (; reason === undefined; reason = ended()) {
 			const next = this.#state.round + 1;
@@ -81,7 +83,9 @@ export class Training {
 			const { kind, recode } = this.#plan[next - 1] as PlannedRound;
 			// The codes are here: no device is needed.
 			if (kind === "codes" && !recode) needed = 0;
+			if (history.isLive) await awaitReturn(context, cutOff);
 			const devices = history.isLive ? await this.#trainers(needed) : this.#restored(next);
+			cutOff = history.isLive ? [] : devices.map(({ id }) => id);
 			// Once training has begun it goes on with whoever is there.
 			needed = 1;
 			if (!stopping.aborted) await this.#round(next, devices);
@@ -212,12 +216,9 @@ export class Training {
 		server: ServerWeights,
 		reservoir: Reservoir | undefined,
 	): Promise<Validation | undefined> {
-		const { history, roster, changed, clock, settings, stopping } = this.#options.context;
-		history.live();
-		const awaited = before?.start.devices ?? [];
-		const deadline = clock.now() + settings.stepTimeoutMs;
-		const away = () => awaited.some(({ device }) => roster.get(device)?.online === false);
-		while (away() && !stopping.aborted) if (!(await changed.wait(deadline))) break;
+		const { context } = this.#options;
+		context.history.live();
+		await awaitReturn(context, before?.start.devices.map(({ device }) => device) ?? []);
 		return this.#validate(epoch, weights, server, reservoir);
 	}
 
