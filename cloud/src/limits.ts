@@ -60,7 +60,7 @@ export const cloudLimits = {
 	storeConnectMs: 5_000,
 	storeStartMs: 20_000,
 	/** Milliseconds one call to the store may take before it is made again, and the pause before that. */
-	storeCallMs: 2_000,
+	storeCallMs: 1_000,
 	storeRetryMs: 100,
 	/** Milliseconds between attempts to connect again, and between pings that notice a dead link. */
 	storeReconnectMs: 250,

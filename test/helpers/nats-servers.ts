@@ -40,8 +40,10 @@ export class NatsServers implements AsyncDisposable {
 
 	/** Starts a server that does not run. */
 	async run(index = 0): Promise<void> {
-		const program = findProgram("nats-server") ?? "nats-server";
-		const child = spawn(program, ["-c", this.#config(index)], { stdio: ["ignore", "ignore", "pipe"] });
+		// A test that is killed takes its servers with it, where the system can see to that.
+		const guard = findProgram("setpriv") === undefined ? [] : ["setpriv", "--pdeathsig", "KILL"];
+		const [program = "", ...words] = [...guard, findProgram("nats-server") ?? "nats-server", "-c", this.#config(index)];
+		const child = spawn(program, words, { stdio: ["ignore", "ignore", "pipe"] });
 		this.#processes[index] = child;
 		let output = "";
 		await new Promise<void>((resolve, reject) => {

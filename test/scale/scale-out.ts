@@ -7,6 +7,7 @@ import { NatsServers } from "../helpers/nats-servers.js";
 import { smallModel } from "../helpers/small-model.js";
 import type { StoreProcessOptions } from "../helpers/store-process.js";
 import { scaleData } from "./scale-data.js";
+import { StoreHealth } from "./store-health.js";
 
 export interface ScaleOutOptions {
 	readonly nodes: number;
@@ -42,7 +43,7 @@ interface Message extends Told {
 	readonly url?: string;
 	readonly partition?: number;
 	readonly digest?: string;
-	/** Why a partition was lost. */
+	/** Why a partition was lost, or its training ended. */
 	readonly reason?: string;
 	readonly counts?: { readonly lost: number; readonly doubled: number };
 }
@@ -96,7 +97,7 @@ class ScaleOut {
 			});
 			const following = this.#follow(fleet);
 			const kills = this.#options.kills ? await this.#killInTurn(owners) : 0;
-			await this.#until(() => this.#results.size === aggregators);
+			await this.#until(() => this.#hasTrained);
 			await following;
 			return await this.#report(kills);
 		} finally {
@@ -123,7 +124,8 @@ class ScaleOut {
 			onMessage: (message) => {
 				const { type, partition = 0, reason = "" } = message;
 				if (type === "owned" || type === "lost") this.#tell(`partition ${partition} ${type} ${reason}`);
-				if (type === "result") this.#results.set(partition, message);
+				// One that gave its partition away came to an end, too.
+				if (type === "result" && message.reason === "finished") this.#results.set(partition, message);
 				onMessage(message);
 				this.#wake();
 			},
@@ -168,31 +170,36 @@ class ScaleOut {
 		this.#answered.set(batch, (this.#answered.get(batch) ?? 0) + 1);
 	}
 
-	/** One kill after the other, each when every partition has gone on from the one before. */
+	/** One kill after the other, each when the store has caught up with the one before and every partition has gone on. */
 	async #killInTurn(owners: readonly Participant<Message>[]): Promise<number> {
 		const { nodes, aggregators, rounds, devices, batches } = this.#options;
 		const all = rounds * devices * batches;
-		const turns = Math.max(nodes, aggregators);
 		const kills: [string, () => Promise<void>][] = [];
-		for (let i = 0; i < turns; i++) {
+		for (let i = 0; i < Math.max(nodes, aggregators); i++) {
 			if (i < nodes) kills.push([`NATS server ${i}`, () => this.#restart([i])]);
 			const owner = owners[i];
 			if (owner !== undefined) kills.push([`aggregator ${i}`, () => owner.kill()]);
 		}
 		kills.push(["all NATS servers", () => this.#restart(this.#servers.urls.map((_, i) => i))]);
-		let killedAt = 0;
+		await using health = await StoreHealth.open(this.#servers.urls);
 		for (const [i, [what, kill]] of kills.entries()) {
 			const due = Math.floor((0.8 * all * (i + 1)) / (kills.length + 1));
-			const wentOn = () =>
-				[...this.#lastAnswer].every(([partition, at]) => at > killedAt || this.#results.has(partition));
-			await this.#until(() => (this.#answered.size >= due && wentOn()) || this.#results.size === aggregators);
-			this.#tell(
-				`${this.#answered.size} of ${all} batches; longest stall ${(this.#worst / 1000).toFixed(1)} s; kill ${what}`,
-			);
-			killedAt = performance.now();
+			await this.#until(() => this.#answered.size >= due || this.#hasTrained);
+			await health.whole();
+			const since = performance.now();
+			const wentOn = (partition: number) =>
+				(this.#lastAnswer.get(partition) ?? 0) > since || this.#results.has(partition);
+			await this.#until(() => [...this.#lastAnswer.keys()].every(wentOn));
+			if (this.#hasTrained) return i;
+			const longest = (this.#worst / 1000).toFixed(1);
+			this.#tell(`${this.#answered.size} of ${all} batches; longest stall ${longest} s; kill ${what}`);
 			await kill();
 		}
 		return kills.length;
+	}
+
+	get #hasTrained(): boolean {
+		return this.#results.size === this.#options.aggregators;
 	}
 
 	async #restart(servers: readonly number[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { systemClock } from "@psgl/sdk";
 import { Aggregator } from "../aggregator/aggregator.js";
 import type { AggregatorOptions } from "../aggregator/aggregator-options.js";
@@ -34,6 +35,8 @@ export async function ownPartition(options: OwnPartitionOptions): Promise<void> 
 	const log = await store.openLog(partition, epoch);
 	const ended = new AbortController();
 	const over = AbortSignal.any([lost, signal, ended.signal]);
+	// Every message on its way to a device waits for it.
+	setMaxListeners(0, over);
 	const downlink = new StoreDownlink(store.link, store.name, over);
 	await using aggregator = await Aggregator.start({
 		...more,
