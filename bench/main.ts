@@ -1,16 +1,17 @@
 /**
  * psgl beside PyTorch on the same machine in the same minutes.
  *
- *     npm run bench -- [--only step,map,recovery,inference,resnet,overhead,memory,throughput,overlap,idle,round] [--shapes 1x28,3x64,1x128]
- *                      [--batch 32,64] [--threads 1,2] [--turns 20] [--steps 2000] [--connections 10000] [--devices 1000] [--json]
+ *     npm run bench -- [--only step,map,recovery,inference,resnet,overhead,memory,throughput,overlap,decisions,idle,round] [--shapes 1x28,3x64,1x128]
+ *                      [--batch 32,64] [--threads 1,2] [--turns 20] [--steps 2000] [--connections 10000] [--devices 1000] [--rate 200] [--json]
  *
  * A ratio is our time over PyTorch's: the median of the turns, and its quartiles. Left to itself it does all but the
- * long memory run (`--only memory --steps 20000`), `throughput` and `overlap` (eight devices over MQTT), `idle` (memory of connections that
+ * long memory run (`--only memory --steps 20000`), `throughput` and `overlap` (eight devices over MQTT), `decisions` (`--rate 200` a second), `idle` (memory of connections that
  * wait) and `round` (a round of many devices). With --json one object a line.
  */
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
+import { measureDecisions } from "./decisions.js";
 import { measureIdle } from "./idle-connections.js";
 import { measureRound } from "./many-devices.js";
 import { measureMemory } from "./memory.js";
@@ -30,6 +31,7 @@ const { values: options } = parseArgs({
 		steps: { type: "string", default: "2000" },
 		connections: { type: "string", default: "10000" },
 		devices: { type: "string", default: "1000" },
+		rate: { type: "string", default: "200" },
 		json: { type: "boolean", default: false },
 		help: { type: "boolean", default: false },
 	},
@@ -37,8 +39,8 @@ const { values: options } = parseArgs({
 if (options.help) {
 	console.log(`Times psgl beside PyTorch in the same minutes (docs/performance.md).
 
-npm run bench -- [--only step,map,recovery,inference,resnet,overhead,memory,throughput,overlap,idle,round] [--shapes 1x28,3x64,1x128]
-                 [--batch 32,64] [--threads 1,2] [--turns 20] [--steps 2000] [--connections 10000] [--devices 1000] [--json]`);
+npm run bench -- [--only step,map,recovery,inference,resnet,overhead,memory,throughput,overlap,decisions,idle,round] [--shapes 1x28,3x64,1x128]
+                 [--batch 32,64] [--threads 1,2] [--turns 20] [--steps 2000] [--connections 10000] [--devices 1000] [--rate 200] [--json]`);
 	process.exit(0);
 }
 const wanted = new Set(options.only.split(","));
@@ -146,7 +148,10 @@ for (const picture of pictures) {
 		print(`steps/s over MQTT ${shape}, 8 devices, batch 32`, await measureThroughput(picture, Number(options.turns)));
 	}
 	if (wanted.has("overlap"))
-		print(`a run's processor time over its graphs' ${shape}, 8 devices`, await measureOverlap(picture));
+		print(`time of rounds over that of the cloud's graphs ${shape}, 8 devices`, await measureOverlap(picture));
+	if (wanted.has("decisions")) {
+		print(`decisions ${shape}, ${options.rate} a second`, await measureDecisions(picture, Number(options.rate)));
+	}
 }
 if (wanted.has("idle")) print("memory of waiting devices", await measureIdle(Number(options.connections)));
 if (wanted.has("round")) print("a round of devices, 1x28x28, batch 16", await measureRound(Number(options.devices)));

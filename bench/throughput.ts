@@ -3,14 +3,13 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Aggregator, startBroker } from "@psgl/cloud";
 import { runFleet } from "@psgl/firmware-sim";
-import { type Runtime, type Session, seededRandom, type Tensors } from "@psgl/sdk";
+import { seededRandom } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { type DataSplits, Dataset } from "@psgl/sdk/sources";
 import { started, told } from "./idle-connections.js";
 import { quantile } from "./paired.js";
-import { artifactOf, type Picture, psglDefinition } from "./pieces.js";
+import type { Picture } from "./pieces.js";
 
 const devices = 8;
 
@@ -24,12 +23,21 @@ export interface ThroughputRow {
 	readonly load: number;
 }
 
-/** Processor time of a run of eight devices in one process, and of its graphs alone: what else the machine does counts in neither. */
+/** Rounds of eight devices, and of them the time of the cloud's graphs. */
 export interface OverlapRow {
 	readonly seconds: number;
+	/** By the clock, all graphs the cloud ran. */
 	readonly graphSeconds: number;
 	readonly ratio: number;
 	readonly load: number;
+}
+
+/** What the cloud tells after a round. */
+interface RoundTold {
+	readonly stepsPerSecond: number;
+	/** Since its process started. */
+	readonly seconds: number;
+	readonly graphSeconds: number;
 }
 
 /** Eight devices in one process and the cloud in another, and PyTorch with paho and Mosquitto, in turns. */
@@ -48,57 +56,37 @@ export async function measureThroughput(picture: Picture, turns: number): Promis
 	return { steps, reference, ratio, load: load() };
 }
 
-/** Eight devices, broker and aggregator in this process: how much of its work is not in graphs. */
+/** Eight devices in this process and the cloud in another: how long its rounds take over what its graphs take. */
 export async function measureOverlap(picture: Picture): Promise<OverlapRow> {
-	const graphs: Counted[] = [];
-	const runtime = counting(nodeRuntime, graphs);
-	const artifact = await artifactOf(psglDefinition(picture));
-	const data = splits(picture, 8);
-	await using broker = await startBroker({ port: 0 });
-	const settings = { rounds: 3, minDevices: devices, batchSize: 32 };
-	await using aggregator = await Aggregator.start({ artifact, runtime, broker, settings });
-	let before = process.cpuUsage();
-	const following = (async () => {
-		for await (const event of aggregator.events()) {
-			if (event.type === "round" && event.round === 1) {
-				// The first round compiles graphs.
-				before = process.cpuUsage();
-				for (const graph of graphs) graph.runs = 0;
-			}
-			if (event.type === "round" && event.round === settings.rounds) return process.cpuUsage(before);
-		}
-		throw new Error("training ended early");
-	})();
-	for await (const event of runFleet({ url: broker.url, devices, data, seed: 1, runtime })) {
-		if (event.type === "failed") throw event.error;
-	}
-	const { user, system } = await following;
-	const seconds = (user + system) / 1e6;
-	const graphSeconds = await aloneSeconds(graphs);
-	for (const { session } of graphs) await session.close();
+	const rounds = await trainedRounds(picture, 4);
+	// The first round compiles graphs.
+	const [from, to] = [rounds[0], rounds.at(-1)] as [RoundTold, RoundTold];
+	const [seconds, graphSeconds] = [to.seconds - from.seconds, to.graphSeconds - from.graphSeconds];
 	const ratio = Number((seconds / graphSeconds).toFixed(3));
 	return { seconds: Number(seconds.toFixed(2)), graphSeconds: Number(graphSeconds.toFixed(2)), ratio, load: load() };
 }
 
 async function stepsPerSecond(picture: Picture): Promise<number> {
-	const settings = { rounds: 2, minDevices: devices, batchSize: 32 };
+	return ((await trainedRounds(picture, 2)).at(-1) as RoundTold).stepsPerSecond;
+}
+
+async function trainedRounds(picture: Picture, count: number): Promise<readonly RoundTold[]> {
+	const settings = { rounds: count, minDevices: devices, batchSize: 32 };
 	const cloud = started("cloud-under-test", JSON.stringify(settings), JSON.stringify(picture));
 	try {
 		const { port } = await told<{ port: number }>(cloud, "port");
-		const rates: number[] = [];
+		const rounds: RoundTold[] = [];
 		const url = `mqtt://127.0.0.1:${port}`;
 		cloud.on("message", (message) => {
-			if (typeof message === "object" && message !== null && "stepsPerSecond" in message) {
-				rates.push(message.stepsPerSecond as number);
-			}
+			if (typeof message === "object" && message !== null && "stepsPerSecond" in message)
+				rounds.push(message as RoundTold);
 		});
 		const ended = told(cloud, "counts");
 		for await (const event of runFleet({ url, devices, data: splits(picture, 8), seed: 1, runtime: nodeRuntime })) {
 			if (event.type === "failed") throw event.error;
 		}
 		await ended;
-		// The first round compiles graphs.
-		return rates.at(-1) as number;
+		return rounds;
 	} finally {
 		cloud.kill();
 	}
@@ -137,52 +125,6 @@ function splits({ channels, size }: Picture, batches: number): DataSplits {
 		validation: part(devices),
 		test: part(10),
 	};
-}
-
-/** A graph, how often it ran, and with what. */
-interface Counted {
-	readonly session: Session;
-	runs: number;
-	feeds: Tensors | undefined;
-}
-
-/** The runtime, and how often its graphs ran; they stay open until `graphs` are closed. */
-function counting(runtime: Runtime, graphs: Counted[]): Runtime {
-	return {
-		version: runtime.version,
-		load: async (model, options) => {
-			const session = await runtime.load(model, options);
-			const graph: Counted = { session, runs: 0, feeds: undefined };
-			graphs.push(graph);
-			const { inputNames, outputNames } = session;
-			const close = async () => undefined;
-			const run: Session["run"] = (feeds, ...rest) => {
-				graph.runs++;
-				graph.feeds = feeds;
-				return session.run(feeds, ...rest);
-			};
-			return { inputNames, outputNames, run, close, [Symbol.asyncDispose]: close };
-		},
-	};
-}
-
-/** Processor seconds that the runs of all graphs take, each run alone: the median of some, times their number. */
-async function aloneSeconds(graphs: readonly Counted[]): Promise<number> {
-	let seconds = 0;
-	for (const { session, runs, feeds } of graphs) {
-		if (feeds === undefined || runs === 0) continue;
-		const times: number[] = [];
-		for (let i = 0; i < 9; i++) times.push(await processorSeconds(() => session.run(feeds)));
-		seconds += runs * quantile(times, 0.5);
-	}
-	return seconds;
-}
-
-async function processorSeconds(work: () => Promise<unknown>): Promise<number> {
-	const before = process.cpuUsage();
-	await work();
-	const { user, system } = process.cpuUsage(before);
-	return (user + system) / 1e6;
 }
 
 const load = () => Number(loadavg()[0]?.toFixed(2));

@@ -96,8 +96,11 @@ export const cloudLimits = {
 	maxOutgoing: 16,
 	/** Answers kept for each device, to be sent again when it asks. Twice its window where that is more. */
 	answersKept: 4,
-	/** Evaluations and decisions the aggregator computes at a time; the log waits for a free place. */
-	concurrentDecisions: 4,
+	/** Messages of devices that are handled at a time, evaluations and requests for decisions above all; the log waits for a free place. */
+	concurrentDecisions: 16,
+	/** Milliseconds that the requests computed together are expected to take; and samples of them. */
+	decisionRunMs: 10,
+	decisionRunSamples: 64,
 	/** Bytes of complete smashed data kept for fitting the masked prior. */
 	reservoirBytes: 32 * MiB,
 	/** Samples kept for fitting the masked prior. */

@@ -113,6 +113,24 @@ export function runtimeCompliance(
 		});
 	});
 
+	check(
+		"a session that computes aside gives the same, refuses the same, and ends its runs before it is closed",
+		async (t, runtime) => {
+			await using beside = await runtime.load(runtimeGraph());
+			const session = await runtime.load(runtimeGraph(), { aside: true });
+			const feeds = Array.from({ length: 12 }, (_, i) => ({ a: matrix([1, 2], i + 1, -i / 3), b }));
+			const expected = await Promise.all(feeds.map((feed) => beside.run(feed)));
+			const runs = feeds.map((feed) => session.run(feed));
+			t.is((await refused(session, { a: matrix([1, 3], 1, 2, 3), b })).code, "PSGL_RUNTIME_FEED");
+			t.deepEqual(await Promise.all(runs), expected);
+			const last = session.run({ a, b });
+			await new Promise((resolve) => setImmediate(resolve));
+			await session.close();
+			t.deepEqual(numbers((await last).product), [1, 20]);
+			await t.throwsAsync(session.run({ a, b }));
+		},
+	);
+
 	check("more threads change the last bits of a result at most", async (t, runtime) => {
 		const size = 96;
 		const g = new GraphBuilder("test");

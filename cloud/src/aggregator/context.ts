@@ -2,6 +2,7 @@ import type { Clock } from "@psgl/sdk";
 import type { Manifest } from "@psgl/sdk/artifact";
 import type { BatchIntake } from "./batch-intake.js";
 import type { Changed } from "./changed.js";
+import type { DecisionBatches } from "./decision-batches.js";
 import type { DeviceTelemetry } from "./device-telemetry.js";
 import type { Downlink } from "./downlink.js";
 import type { AggregatorEvent } from "./events.js";
@@ -18,6 +19,8 @@ export interface AggregatorContext {
 	readonly settings: ResolvedSettings;
 	readonly clock: Clock;
 	readonly server: ServerSegment;
+	/** Scores for whoever asks, those of several devices in one run. */
+	readonly decisions: DecisionBatches;
 	readonly roster: Roster;
 	/** What devices told of themselves, for whoever watches. */
 	readonly telemetry: DeviceTelemetry;

@@ -5,6 +5,7 @@ import type { AggregatorOptions } from "./aggregator-options.js";
 import { BatchIntake } from "./batch-intake.js";
 import { Changed } from "./changed.js";
 import type { AggregatorContext } from "./context.js";
+import { DecisionBatches } from "./decision-batches.js";
 import { DeviceTelemetry } from "./device-telemetry.js";
 import { Downlink } from "./downlink.js";
 import { Roster, windowFor } from "./roster.js";
@@ -44,7 +45,8 @@ export function createContext(
 		largestWindow: settings.window,
 		onCredit: () => changed.notify(),
 	});
-	return { ...given, manifest, roster, telemetry, downlink, intake, guard: new SmashedGuard(), changed, exchange };
+	const shared = { manifest, roster, telemetry, downlink, intake, changed, exchange };
+	return { ...given, ...shared, guard: new SmashedGuard(), decisions: new DecisionBatches(server, clock) };
 }
 
 /** Batches whose smashed data, read, fit in the bytes set aside for them; at least one. */

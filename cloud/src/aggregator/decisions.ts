@@ -23,7 +23,7 @@ export async function decide(
 		const arrived = mask === undefined ? undefined : { mask, prior: requirePrior(context, prior) };
 		const scores =
 			arrived === undefined
-				? await context.server.score(server, smashed)
+				? await context.decisions.score(server, smashed)
 				: await context.server.scoreMasked(server, smashed, maskTensor(arrived.mask, smashed.dims), arrived.prior);
 		const share = mask === undefined ? 1 : mask.reduce((sum, one) => sum + one, 0) / mask.length;
 		const answer = { device, seq, session, model, arrived: share };

@@ -39,7 +39,8 @@ export async function loadRun(options: AggregatorOptions): Promise<LoadedRun> {
 	if (resumed !== undefined && log.end > 0 && resumed.log.id !== log.id && log.durable)
 		throw otherLog(resumed.log.id, log.id);
 	const dtypes = [...orWider(smashedDtype), ...orWider(gradientDtype)];
-	const server = await ServerSegment.load(artifact, runtime, { threads: options.threads ?? 1, classWeights, dtypes });
+	const { threads = 1 } = options;
+	const server = await ServerSegment.load(artifact, runtime, { threads, classWeights, dtypes, aside: true });
 	const { clock = systemClock, replayOnly: readOnly = false } = options;
 	const from = resumed?.log.id === log.id ? resumed.log.position : 0;
 	const history = log.durable

@@ -8,6 +8,7 @@ import {
 } from "@psgl/sdk/protocol";
 import type { Rollout } from "../rollout/rollout.js";
 import type { RolloutCause, RolloutStatus } from "../rollout/rollout-status.js";
+import { DecisionBatches } from "./decision-batches.js";
 import { FrontDesk, type FrontDeskOptions } from "./front-desk.js";
 import type { RosterDevice } from "./roster.js";
 import type { Entries } from "./run-record.js";
@@ -130,7 +131,8 @@ export class ReleaseDesk implements UplinkHandler {
 	}
 
 	#deskOf({ joint, settings, server, client, decisions, trained }: ServedRelease): FrontDesk {
-		const context = { ...this.#options.context, manifest: joint.manifest, settings, server };
+		const decider = new DecisionBatches(server, this.#options.context.clock);
+		const context = { ...this.#options.context, manifest: joint.manifest, settings, server, decisions: decider };
 		return new FrontDesk({
 			...this.#options,
 			context,

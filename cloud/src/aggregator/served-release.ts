@@ -46,6 +46,7 @@ async function openRelease(bytes: Uint8Array, options: AggregatorOptions, served
 		threads,
 		classWeights,
 		dtypes: [...orWider(smashedDtype), ...orWider(gradientDtype)],
+		aside: true,
 	});
 	const weights = deployedWeights(initialState(joint));
 	return {

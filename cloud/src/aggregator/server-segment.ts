@@ -84,6 +84,8 @@ export class ServerSegment {
 			readonly threads: number;
 			readonly classWeights: readonly number[];
 			readonly dtypes: readonly WireDType[];
+			/** Whether steps and decisions are computed beside what else this process does. Default false. */
+			readonly aside?: boolean | undefined;
 		},
 	): Promise<ServerSegment> {
 		const names = ["server/train", "server/infer"];
@@ -95,7 +97,9 @@ export class ServerSegment {
 		}
 		const sessions = new Map<string, Session>();
 		for (const name of names) {
-			sessions.set(name, await runtime.load(artifactGraph(artifact, name), { threads: options.threads }));
+			// What goes to and from the wire is done sooner than handed over.
+			const aside = options.aside === true && name.startsWith("server/");
+			sessions.set(name, await runtime.load(artifactGraph(artifact, name), { threads: options.threads, aside }));
 		}
 		return new ServerSegment(artifact.manifest, sessions, options.classWeights);
 	}

@@ -107,7 +107,7 @@ export class ValidationRound {
 				if (context.manifest.tail !== null) throw labelsMisplaced(true);
 				const smashed = await context.server.decode(tensors.smashed);
 				const labels = context.server.labels(tensors.labels);
-				const scores = await context.server.score(server, smashed);
+				const scores = await context.decisions.score(server, smashed, { alone: true });
 				validator.scores.push(scores.data);
 				for (const label of labels.data) validator.labels.push(Number(label));
 				reservoir?.add(device, smashed);
@@ -135,7 +135,7 @@ export class ValidationRound {
 		try {
 			if (context.manifest.tail === null) throw labelsMisplaced(false);
 			const smashed = await context.server.decode(tensors.smashed);
-			const features = await context.server.score(server, smashed);
+			const features = await context.decisions.score(server, smashed, { alone: true });
 			context.downlink.send({ type: "features", task: "validate", device, epoch, seq, model, tensors: { features } });
 			// A device leaves out numbers of batches of which it may release nothing.
 			if (seq >= validator.next) reservoir?.add(device, smashed);

@@ -34,13 +34,21 @@ export class NativeSession {
 	readonly outputs: readonly Signature[];
 	readonly #ort: OrtLibrary;
 	readonly #memory: Handle;
+	readonly #aside: boolean;
 	#session: Handle;
+	/** What runs under way read and write: native code refers to it by addresses alone, and the session is released after the last. */
+	readonly #held = new Set<object>();
+	#closed = false;
 
-	/** @param memory OrtMemoryInfo of the processor's memory */
-	constructor(ort: OrtLibrary, memory: Handle, session: Handle) {
+	/**
+	 * @param memory OrtMemoryInfo of the processor's memory
+	 * @param aside runs on another thread
+	 */
+	constructor(ort: OrtLibrary, memory: Handle, session: Handle, aside: boolean) {
 		this.#ort = ort;
 		this.#memory = memory;
 		this.#session = session;
+		this.#aside = aside;
 		this.inputs = this.#signatures("Input");
 		this.outputs = this.#signatures("Output");
 	}
@@ -49,12 +57,11 @@ export class NativeSession {
 	 * @param feeds a tensor for each of `inputs`
 	 * @param into memory for the results, which must have their sizes; made where it is undefined
 	 */
-	run(
+	async run(
 		feeds: readonly Tensor[],
 		outputs: readonly Signature[],
 		into: readonly (Tensor | undefined)[],
-	): readonly Tensor[] {
-		if (this.#session === 0n) throw new Error("the session is closed");
+	): Promise<readonly Tensor[]> {
 		const { inputs } = this;
 		const extents = new Map<string, number>();
 		inputs.forEach(({ axes }, i) => {
@@ -65,20 +72,21 @@ export class NativeSession {
 		});
 		const known = outputs.map((output, i) => into[i] ?? allocate(output, extents));
 		try {
-			return this.#attempt(feeds, outputs, known);
+			return await this.#attempt(feeds, outputs, known);
 		} catch (error) {
 			// The shapes a session declares are wrong for some windows (ceil_mode, output_shape): let the runtime make the results.
 			if (known.every((result, i) => result === into[i])) throw error;
-			return this.#attempt(feeds, outputs, into);
+			return await this.#attempt(feeds, outputs, into);
 		}
 	}
 
 	/** @param results memory for results; the runtime makes those that are undefined */
-	#attempt(
+	async #attempt(
 		feeds: readonly Tensor[],
 		outputs: readonly Signature[],
 		results: readonly (Tensor | undefined)[],
-	): readonly Tensor[] {
+	): Promise<readonly Tensor[]> {
+		if (this.#closed) throw new Error("the session is closed");
 		const { inputs } = this;
 		const values = new BigUint64Array(inputs.length + outputs.length);
 		try {
@@ -87,15 +95,31 @@ export class NativeSession {
 			});
 			const given = values.subarray(0, inputs.length);
 			const wanted = values.subarray(inputs.length);
-			this.#ort.run(this.#session, null, texts(inputs), given, given.length, texts(outputs), wanted.length, wanted);
+			const [inputTexts, outputTexts] = [texts(inputs), texts(outputs)];
+			const { length } = given;
+			const call = [this.#session, null, inputTexts, given, length, outputTexts, wanted.length, wanted] as const;
+			if (this.#aside) await this.#holding({ feeds, results, call }, () => this.#ort.runAside(...call));
+			else this.#ort.run(...call);
 			return results.map((result, i) => result ?? this.#copy(wanted[i] as Handle));
 		} finally {
 			for (const value of values) if (value !== 0n) this.#ort.releaseValue(value);
 		}
 	}
 
-	/** Closing again has no effect. */
+	async #holding(held: object, run: () => Promise<void>): Promise<void> {
+		this.#held.add(held);
+		try {
+			await run();
+		} finally {
+			this.#held.delete(held);
+			if (this.#closed) this.close();
+		}
+	}
+
+	/** After the last run that is under way. Closing again has no effect. */
 	close(): void {
+		this.#closed = true;
+		if (this.#held.size > 0) return;
 		if (this.#session !== 0n) this.#ort.releaseSession(this.#session);
 		this.#session = 0n;
 	}

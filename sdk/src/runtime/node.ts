@@ -28,7 +28,7 @@ export const nodeRuntime: Runtime = {
 	version: `onnxruntime-node ${ort.version}`,
 	async load(model, options = {}) {
 		await setImmediate();
-		return new NodeSession(new NativeSession(ort, memory, createSession(model, options)));
+		return new NodeSession(new NativeSession(ort, memory, createSession(model, options), options.aside === true));
 	},
 };
 
@@ -57,7 +57,8 @@ export function nodeRuntimeOn({ provider, onFallback }: ProviderOptions): Runtim
 			await setImmediate();
 			if (current !== "cpu") {
 				try {
-					return new NodeSession(new NativeSession(ort, memory, createSession(model, options, current)));
+					const session = createSession(model, options, current);
+					return new NodeSession(new NativeSession(ort, memory, session, options.aside === true));
 				} catch (error) {
 					current = "cpu";
 					onFallback((error as Error).message);
@@ -127,7 +128,7 @@ class NodeSession implements Session {
 		await setImmediate();
 		collector.collectIfDue();
 		try {
-			return this.#run(feeds, fetches, into);
+			return await this.#run(feeds, fetches, into);
 		} catch (cause) {
 			const shapes = this.inputNames.map((n) => `${n} [${feeds[n]?.dims.join(",")}]`).join(", ");
 			throw new ShapeError("PSGL_RUNTIME_FEED", {
@@ -138,7 +139,7 @@ class NodeSession implements Session {
 		}
 	}
 
-	#run(feeds: Tensors, fetches: readonly string[], into: Tensors): Record<string, Tensor> {
+	async #run(feeds: Tensors, fetches: readonly string[], into: Tensors): Promise<Record<string, Tensor>> {
 		const results: Record<string, Tensor> = {};
 		const outputs: Bound[] = [];
 		const memory: (Tensor | undefined)[] = [];
@@ -155,7 +156,7 @@ class NodeSession implements Session {
 		}
 		for (const [name, parts] of this.#vectors) requireWhole(name, feeds[name] as Tensor, parts);
 		const inputs = this.#inputs.map((input) => piece(feeds[input.name] as Tensor, input));
-		const computed = this.#session.run(
+		const computed = await this.#session.run(
 			inputs,
 			outputs.map(({ signature }) => signature),
 			memory,

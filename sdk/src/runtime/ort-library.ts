@@ -68,14 +68,25 @@ const apiVersion = 17;
 
 type Argument = Memory | number | string;
 
+/** Stack of a call on another thread, bytes: koffi's own 128 KiB are too few for kernels that keep tiles of matrices there. */
+const asideStackBytes = 2 ** 21;
+
+/** How koffi calls a function on a thread of libuv's pool; the last argument gets an error or the result. */
+type CallAside = (...args: [...Argument[], (error: Error | null, result: unknown) => void]) => void;
+
 /** ONNX Runtime's C interface. Its functions throw an Error with the runtime's own message. */
 export type OrtLibrary = Readonly<
 	Record<keyof typeof functions, (...args: Argument[]) => void> &
 		Record<keyof typeof releases, (handle: Handle) => void>
-> & { readonly version: string };
+> & {
+	readonly version: string;
+	/** As `run`, on another thread. Memory must stay where it is until the promise settles. */
+	readonly runAside: (...args: Argument[]) => Promise<void>;
+};
 
 /** Loads the library that the package onnxruntime-node brings for this platform. */
 export function loadOrtLibrary(): OrtLibrary {
+	koffi.config({ ...koffi.config(), async_stack_size: asideStackBytes });
 	const library = koffi.load(libraryPath());
 	const base = library.func("void *OrtGetApiBase()")() as Handle;
 	const [getApi, getVersion] = koffi.decode(base, koffi.array("void *", 2)) as [Handle, Handle];
@@ -93,17 +104,24 @@ export function loadOrtLibrary(): OrtLibrary {
 	const message = at(2, "const char *", "p");
 	const releaseStatus = at(93, "void", "p");
 	// Koffi unloads a library that nothing refers to.
+	const check = (status: unknown) => {
+		if (!status) return;
+		const text = message(status) as string;
+		releaseStatus(status);
+		throw new Error(text);
+	};
 	const bound: Record<string, unknown> = { version, library };
 	for (const [name, [index, args]] of Object.entries(functions)) {
 		const call = at(index, "void *", args);
-		bound[name] = (...values: Argument[]) => {
-			const status = call(...values) as Handle | null;
-			if (!status) return;
-			const text = message(status) as string;
-			releaseStatus(status);
-			throw new Error(text);
-		};
+		bound[name] = (...values: Argument[]) => check(call(...values));
 	}
+	const run = at(functions.run[0], "void *", functions.run[1]).async as CallAside;
+	bound.runAside = async (...values: Argument[]) =>
+		check(
+			await new Promise((resolve, reject) => {
+				run(...values, (error, status) => (error === null ? resolve(status) : reject(error)));
+			}),
+		);
 	for (const [name, index] of Object.entries(releases)) bound[name] = at(index, "void", "p");
 	return bound as unknown as OrtLibrary;
 }
