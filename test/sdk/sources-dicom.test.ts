@@ -207,6 +207,19 @@ test("frames are told apart, with and without compression, and each is a sample"
 	t.is((await cine.storedValues(1))[0], 200);
 });
 
+test("maxDecodeMs: a frame that keeps its decoder busy is given up, and the next one is decoded", async (t) => {
+	const fixture = new URL("../../../test/fixtures/fuzz/dicom/4027d168848926a7.bin", import.meta.url);
+	const busy = await readDicom(await readFile(fixture), { name: "busy" });
+	const { maxDecodeMs } = dicomLimits;
+	const error = await t.throwsAsync(busy.storedValues(), { code: "PSGL_DICOM_PIXELS" });
+	t.true(error?.message.includes(`longer than ${maxDecodeMs + 1} ms`), error?.message);
+	const jpeg = await sharp(new Uint8Array(64).fill(50), { raw: { width: 8, height: 8, channels: 1 } })
+		.jpeg()
+		.toBuffer();
+	const whole = dicomBytes({ syntax: "1.2.840.10008.1.2.4.50", elements: squareOf(8, 8), fragments: [jpeg] });
+	t.is((await (await readDicom(whole)).storedValues())[0], 50);
+});
+
 test("a part of the picture is kept when asked", async (t) => {
 	const image = await readDicom(dicomBytes({ pixels: words(sixteen) }));
 	const { data } = await image.sample({

@@ -1,4 +1,6 @@
-import type { PixelFormat } from "./pixel-format.js";
+import { dicomLimits } from "./dicom-limits.js";
+import { frameValues, type PixelFormat } from "./pixel-format.js";
+import { runBounded } from "./run-bounded.js";
 import type { PixelCodec } from "./transfer-syntaxes.js";
 
 /** A decoded frame's bytes, little endian, and how they are laid out. */
@@ -20,7 +22,7 @@ async function loadCodecs(): Promise<typeof import("dcmjs-codecs")> {
 
 /**
  * Decodes one compressed frame.
- * @throws Error of the codec when the frame is damaged
+ * @throws Error of the codec when the frame is damaged, or when it computes longer than `dicomLimits` allow: a damaged JPEG can have it go on for ever
  */
 export async function decodeFrame(
 	codec: Exclude<PixelCodec, "none">,
@@ -41,17 +43,21 @@ export async function decodeFrame(
 		encodedBuffer: encoded,
 	});
 	try {
-		const result = decodeWith(NativeCodecs, codec, context);
+		const result = runBounded(() => decodeWith(NativeCodecs, codec, context), mostMs(format));
 		return {
 			bytes: result.getDecodedBuffer() ?? new Uint8Array(0),
 			planar: result.getPlanarConfiguration() === 1,
 			photometric: result.getPhotometricInterpretation() ?? format.photometric,
 		};
 	} catch (error) {
-		// A codec that threw keeps the memory of its frame, and may be in any state: the next frame gets a fresh one.
+		// A codec that threw, or was stopped, keeps the memory of its frame, and may be in any state: the next frame gets a fresh one.
 		loading = undefined;
 		throw error;
 	}
+}
+
+function mostMs(format: PixelFormat): number {
+	return dicomLimits.maxDecodeMs + Math.ceil(frameValues(format) / dicomLimits.decodedValuesPerMs);
 }
 
 function decodeWith(
