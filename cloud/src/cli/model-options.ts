@@ -9,7 +9,7 @@ import {
 	zoo,
 } from "@psgl/models";
 import { ConfigError } from "@psgl/sdk";
-import type { CodeSettings, RecoverySettings } from "@psgl/sdk/artifact";
+import type { CodeSettings, DisclosureSettings, RecoverySettings } from "@psgl/sdk/artifact";
 import { z } from "zod";
 import { learningOptions, learningSettings } from "./learning-options.js";
 import { type OptionValues, option } from "./options/option.js";
@@ -66,6 +66,11 @@ export const settingOptions = {
 		"shared: devices send their labels in training; device: they stay there, and the last layer with them (docs/privacy.md)",
 		z.enum(["shared", "device"]).default("shared"),
 	),
+	labelEpsilon: option(
+		"EPSILON",
+		"turn over each label by chance, once, such that all training makes of it is EPSILON-differentially private in the label (default: no chance)",
+		z.number().positive().max(1000).optional(),
+	),
 	...learningOptions,
 } as const;
 
@@ -86,9 +91,11 @@ export function definitionFrom(
 	);
 	const begunFrom = code === undefined ? "robust" : "shield";
 	const privacy = settings.privacy === "custom" ? begunFrom : settings.privacy;
+	const named = presetDefinition(privacy, network, inputShape, classes, trainingSamples);
 	const preset = {
-		...presetDefinition(privacy, network, inputShape, classes, trainingSamples),
+		...named,
 		...learningSettings(settings),
+		disclosure: { ...named.disclosure, ...labelTerms(settings) },
 		tail: settings.labels === "device" ? presetTail : null,
 	};
 	if (privacy !== "shield" && code !== undefined) throw conflict(privacy, code[0]);
@@ -107,6 +114,16 @@ export function definitionFrom(
 		robustBudget: robustBudget ?? preset.robustBudget,
 		recovery: recovery === undefined ? preset.recovery : recoverySettings(recovery, svtThreshold),
 	};
+}
+
+function labelTerms({ labelEpsilon, loss }: OptionValues<typeof settingOptions>): Partial<DisclosureSettings> {
+	if (labelEpsilon === undefined) return {};
+	if (loss !== "binary-cross-entropy") return { randomisedLabels: { epsilon: labelEpsilon } };
+	throw new ConfigError("PSGL_OPTION_CONFLICT", {
+		what: "labels are randomised where a record has one class",
+		got: "labelEpsilon together with a loss for several labels",
+		remedy: "Leave --label-epsilon away, or choose another --loss",
+	});
 }
 
 /** The zoo model for a shape: a signal has one spatial axis, a picture two. */
@@ -137,6 +154,7 @@ function withCode(
 	const disclosure = {
 		...(refreshes === undefined ? { release: "once" as const } : { release: "refresh" as const, refreshes }),
 		budgetBits,
+		...(preset.disclosure.randomisedLabels && { randomisedLabels: preset.disclosure.randomisedLabels }),
 		...(codeEpsilon !== undefined && { randomisedResponse: { epsilon: codeEpsilon } }),
 	};
 	return { ...preset, code, disclosure };

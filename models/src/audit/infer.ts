@@ -29,6 +29,7 @@ const ownGradients = 128;
 /** Makes an attack that learns something else than the sample itself; NaN with a reason where it cannot be made. */
 export async function infer(name: InferenceName, scene: InferenceScene): Promise<InferenceResult> {
 	const { data, defended, undefended, originals, runtime, threads, signal } = scene;
+	const random = defended.random.fork(name);
 	const { target } = defended;
 	switch (name) {
 		case "linkage": {
@@ -57,7 +58,7 @@ export async function infer(name: InferenceName, scene: InferenceScene): Promise
 			if (why !== undefined) return { name, value: Number.NaN, chance: 0.5, note: why };
 			const count = Math.min(ownGradients, data.attacker.length);
 			const own = data.attacker.subset(Array.from({ length: count }, (_, i) => i));
-			const found = await labelInference(target, data.candidates, own, { runtime, threads, signal });
+			const found = await labelInference(target, data.candidates, own, { runtime, threads, random, signal });
 			const note = found === undefined ? "a class is missing among the victims or the attacker's samples" : undefined;
 			return { name, value: found?.auc ?? Number.NaN, chance: 0.5, ...(note !== undefined && { note }) };
 		}

@@ -1,5 +1,6 @@
-import type { Runtime } from "@psgl/sdk";
-import type { Dataset } from "@psgl/sdk/sources";
+import type { Random, Runtime } from "@psgl/sdk";
+import { randomisedLabel } from "@psgl/sdk/artifact";
+import { Dataset } from "@psgl/sdk/sources";
 import { areaUnderCurve } from "../evaluation/area-under-curve.js";
 import type { AuditTarget } from "./audit-target.js";
 import { exchangedGradients } from "./exchanged-gradients.js";
@@ -22,14 +23,23 @@ export async function labelInference(
 	target: AuditTarget,
 	victims: Dataset,
 	own: Dataset,
-	options: { readonly runtime: Runtime; readonly threads?: number; readonly signal?: AbortSignal | undefined },
+	{
+		random,
+		...options
+	}: {
+		readonly runtime: Runtime;
+		readonly threads?: number;
+		/** Draws how labels are shown where they are randomised. */
+		readonly random: Random;
+		readonly signal?: AbortSignal | undefined;
+	},
 ): Promise<LabelInferenceResult | undefined> {
 	const classes = target.manifest.classes.length;
 	const present = (data: Dataset) => new Set(data.labels).size === classes;
 	if (!present(victims) || !present(own)) return undefined;
 	const at = target.manifest.tail === null ? "cut" : "features";
 	const known = directions(await exchangedGradients(target, own, at, options), own.labels, classes);
-	const seen = await exchangedGradients(target, victims, at, options);
+	const seen = await exchangedGradients(target, shown(target, victims, random), at, options);
 	const score = (n: number, label: number) => dot(unit(seen[n] as Float32Array), known[label] as Float32Array);
 	const rest = (n: number, label: number) =>
 		known.reduce((sum, _, other) => (other === label ? sum : sum + score(n, other)), 0) / (classes - 1);
@@ -48,6 +58,17 @@ export async function labelInference(
 	);
 	const byNorm = classes === 2 ? Math.max(oneWay, 1 - oneWay) : undefined;
 	return { auc: Math.max(byDirection, byNorm ?? 0), byNorm, byDirection };
+}
+
+/** The victims with their labels as training sees them. */
+function shown({ manifest }: AuditTarget, victims: Dataset, random: Random): Dataset {
+	const { randomisedLabels } = manifest.disclosure;
+	if (randomisedLabels === undefined) return victims;
+	const { shape, classes, samples } = victims;
+	const labels = victims.labels.map((label) =>
+		randomisedLabel(label, classes.length, randomisedLabels.epsilon, random.uniform()),
+	);
+	return new Dataset({ shape, classes, samples, labels });
 }
 
 /** Mean direction of each class's gradients. */

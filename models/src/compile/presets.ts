@@ -123,9 +123,13 @@ export function presetDefinition(
 /** Numbers that go to and fro for each stream where labels stay on the devices. */
 export const presetTail = { features: 32 } as const satisfies TailSettings;
 
-/** Numbers and bits of the code for so many classes, chosen on validation data (docs/privacy.md). */
+/**
+ * Numbers and bits of the code for so many classes, chosen on validation data (docs/privacy.md). Where there are several codes a class to choose
+ * from, one bit a number does.
+ */
 export function presetCode(classes: number): CodeSettings {
-	return classes === 2 ? { numbers: 1, bits: 4 } : { numbers: classes, bits: 2 };
+	if (classes === 2) return { numbers: 1, bits: 4 };
+	return { numbers: classes, bits: classes < 5 ? 2 : 1 };
 }
 
 /** Bits that so many codings of a record and its label disclose at most. */

@@ -24,4 +24,4 @@ export {
 	type TailSettings,
 } from "./manifest.js";
 export { optimiserStateLength } from "./optimiser-state-length.js";
-export { flipProbability, levelShrink } from "./randomised-response.js";
+export { flipProbability, levelShrink, randomisedLabel } from "./randomised-response.js";

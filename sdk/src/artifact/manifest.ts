@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isMultiLabel } from "./is-multi-label.js";
 
 const count = z.int().nonnegative();
 const extent = z.int().positive().max(65_536);
@@ -84,6 +85,8 @@ const disclosure = z
 		budgetBits: z.number().positive().nullable(),
 		/** Each bit of a code is turned over by chance, such that one release is `epsilon`-differentially private in the code. */
 		randomisedResponse: z.strictObject({ epsilon: z.number().positive().max(1000) }).optional(),
+		/** Each label is turned over by chance, once, such that what is made of it is `epsilon`-differentially private in the label. */
+		randomisedLabels: z.strictObject({ epsilon: z.number().positive().max(1000) }).optional(),
 	})
 	.refine(({ release, refreshes }) => (release === "refresh") === (refreshes !== undefined), {
 		message: "refreshes goes with release refresh",
@@ -189,6 +192,10 @@ export const manifestSchema = manifestFields
 			code !== null || (release === "every-epoch" && randomisedResponse === undefined),
 		{ message: "only a code can be released once, be refreshed or be randomised", path: ["disclosure"] },
 	)
+	.refine(({ disclosure: { randomisedLabels }, loss }) => randomisedLabels === undefined || !isMultiLabel(loss), {
+		message: "labels are randomised where a record has one class",
+		path: ["disclosure"],
+	})
 	.refine(({ code, tail }) => code === null || tail === null, {
 		message: "a model whose cut is a code has no tail on the device",
 		path: ["tail"],

@@ -19,3 +19,17 @@ export function flipProbability({ code, disclosure }: Pick<Manifest, "code" | "d
 export function levelShrink(manifest: Pick<Manifest, "code" | "disclosure">): number {
 	return 1 - 2 * flipProbability(manifest);
 }
+
+/**
+ * A label of `classes` turned over by chance, such that what is shown is `epsilon`-differentially private in it: itself with e^epsilon to one
+ * of each other (K-ary randomised response; Kairouz, Oh and Viswanath, NeurIPS 2014; for labels Ghazi et al., "Deep learning with label
+ * differential privacy", NeurIPS 2021).
+ * @param draw uniform in [0,1)
+ */
+export function randomisedLabel(label: number, classes: number, epsilon: number, draw: number): number {
+	const weight = Math.exp(epsilon);
+	const kept = weight / (weight + classes - 1);
+	if (draw < kept) return label;
+	const other = Math.min(classes - 2, Math.floor(((draw - kept) / (1 - kept)) * (classes - 1)));
+	return other < label ? other : other + 1;
+}

@@ -14,6 +14,7 @@ import { Mailbox } from "./mailbox.js";
 import { openTransport } from "./open-transport.js";
 import { type Preview, preview } from "./preview.js";
 import { Reception } from "./reception.js";
+import { ShownLabels } from "./shown-labels.js";
 import { isSource, type Source } from "./source.js";
 import { trainingLoop } from "./training-loop.js";
 
@@ -145,7 +146,8 @@ export class Device implements AsyncDisposable {
 			enrolment.requireSound();
 			enrolment.requireTrainable();
 			const digests = new DatasetDigests();
-			const training = { id, link, enrolment, mailbox, clock, gate, answerTimeoutMs, signal, noise, digests };
+			const labels = new ShownLabels({ ledger: enrolment.records.ledger, digests, noise });
+			const training = { id, link, enrolment, mailbox, clock, gate, answerTimeoutMs, signal, noise, digests, labels };
 			for await (const event of trainingLoop(training, data)) {
 				reception.tell();
 				yield event;

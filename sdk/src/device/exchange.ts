@@ -12,6 +12,7 @@ import type { Enrolment } from "./enrolment.js";
 import type { Mailbox } from "./mailbox.js";
 import type { KeptMessage, KeptRelease, OutboxEntry } from "./outbox.js";
 import { compareRounds, type RoundProgress } from "./round-progress.js";
+import type { ShownLabels } from "./shown-labels.js";
 
 /** Answers to one message that may be of no use before the device gives up. */
 const maxFaults = 5;
@@ -41,6 +42,7 @@ export interface Training {
 	readonly noise: Pick<Random, "uniform">;
 	/** Names of the device's samples in the disclosure ledger. */
 	readonly digests: DatasetDigests;
+	readonly labels: ShownLabels;
 }
 
 /** How an exchange ends without an answer: the aggregator went on to something else, or refused the message for good. */

@@ -135,10 +135,11 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 async function* doRound(
 	training: Training,
 	model: ClientModel,
-	data: CheckedData,
+	own: CheckedData,
 	progress: RoundProgress,
 ): AsyncGenerator<DeviceEvent, void> {
 	const { task } = progress.round;
+	const data = await training.labels.of(own);
 	if (task === "code") yield* codeRound(training, { progress, model, data });
 	else {
 		const part = task === "validate" ? data.validation : data.train;

@@ -1,6 +1,7 @@
 import type { Manifest } from "../artifact/index.js";
 import { ConfigError, DataError } from "../errors.js";
 import type { DeviceStore, StoreChange } from "../ports/device-store.js";
+import type { Random } from "../ports/random.js";
 import type { DisclosureTotals } from "../protocol/index.js";
 import { memoryDeviceStore } from "../store/memory-store.js";
 import { writeRecord } from "../store/record.js";
@@ -19,6 +20,9 @@ import { ReleasePermit, type Slot } from "./release-permit.js";
 import type { CodeIdentity, Disclosure } from "./release-rules.js";
 
 const format = 1;
+
+/** Draws of the operating system, of 32 bits and more each, that make a secret. */
+const keyDraws = 8;
 
 const headerKey = `${ledgerPrefix}header`;
 
@@ -111,8 +115,9 @@ export class DisclosureLedger {
 	 */
 	async accept(disclosure: Manifest["disclosure"]): Promise<void> {
 		const terms = this.requireAcceptable(disclosure);
-		const { budgetBits, maxCodings } = this.#header;
-		if (budgetBits === terms.budgetBits && maxCodings === terms.maxCodings) return;
+		const { budgetBits, maxCodings, labelEpsilon = null } = this.#header;
+		const same = budgetBits === terms.budgetBits && maxCodings === terms.maxCodings;
+		if (same && labelEpsilon === terms.labelEpsilon) return;
 		this.#header = { ...this.#header, ...terms };
 		await this.#write([], []);
 	}
@@ -121,16 +126,17 @@ export class DisclosureLedger {
 	 * The terms that would apply after `accept`; nothing changes.
 	 * @throws ConfigError `PSGL_LEDGER_VOLATILE`, DataError `PSGL_LEDGER_OLD` as `accept`.
 	 */
-	requireAcceptable({ release, refreshes, budgetBits }: Manifest["disclosure"]): LedgerTerms {
+	requireAcceptable({ release, refreshes, budgetBits, randomisedLabels }: Manifest["disclosure"]): LedgerTerms {
 		const codings = release === "once" ? 1 : (refreshes ?? null);
 		const terms = {
 			budgetBits: stricter(this.#header.budgetBits, budgetBits),
 			maxCodings: stricter(this.#header.maxCodings, codings),
+			labelEpsilon: stricter(this.#header.labelEpsilon ?? null, randomisedLabels?.epsilon ?? null),
 		};
-		if (terms.budgetBits === null && terms.maxCodings === null) return terms;
+		if (Object.values(terms).every((term) => term === null)) return terms;
 		if (!this.durable) {
 			throw new ConfigError("PSGL_LEDGER_VOLATILE", {
-				what: "a device without a store cannot keep to a disclosure budget: it would forget what it has released",
+				what: "a device without a store cannot keep to disclosure terms: it would forget what it has released",
 				remedy: "Give the device a store: psgl device --state DIR, or DeviceOptions.store",
 			});
 		}
@@ -138,6 +144,23 @@ export class DisclosureLedger {
 			throw ledgerOld("releases from before its first page, or beyond what it can count");
 		}
 		return terms;
+	}
+
+	/**
+	 * How labels are shown by the terms that apply; undefined: as they are. The secret is drawn with the first call and kept for life.
+	 * @throws DataError `PSGL_STORE_WRITE`.
+	 */
+	async labelTerms(
+		noise: Pick<Random, "uniform">,
+	): Promise<{ readonly epsilon: number; readonly key: string } | undefined> {
+		const { labelEpsilon = null, labelKey } = this.#header;
+		if (labelEpsilon === null) return undefined;
+		const key = labelKey ?? Array.from({ length: keyDraws }, () => noise.uniform()).join(" ");
+		if (labelKey === undefined) {
+			this.#header = { ...this.#header, labelKey: key };
+			await this.#write([], []);
+		}
+		return { epsilon: labelEpsilon, key };
 	}
 
 	/**

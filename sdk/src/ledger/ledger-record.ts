@@ -27,12 +27,16 @@ export interface LedgerTerms {
 	readonly budgetBits: number | null;
 	/** Codings of one record for its life; null: any number. */
 	readonly maxCodings: number | null;
+	/** Of labels, that are turned over by chance; null or absent: they are shown as they are. */
+	readonly labelEpsilon?: number | null;
 }
 
 /** The ledger's first page. */
 export interface LedgerHeader extends Omit<DisclosureTotals, "budgetBits">, LedgerTerms {
 	readonly format: number;
 	readonly device: string;
+	/** The device's secret from which it draws how labels are shown. It never leaves. */
+	readonly labelKey?: string;
 	/** Releases of records that are not counted one by one. */
 	readonly uncounted: number;
 }

@@ -124,6 +124,20 @@ test.serial("custom is what single settings make: the shield's with one of a cod
 	t.regex(mixed.stderr, /PSGL_OPTION_CONFLICT[\s\S]*a code has no map/);
 });
 
+test.serial("labels may be randomised, with a code too, but not where several apply", async (t) => {
+	const file = join(await temporaryFolder(t), "own.psgl");
+	const compiled = (options: string) =>
+		runCli(`compile --zoo lenet --input 1x16x16 --classes 2 --label-epsilon 1.5 ${options} -o ${file}`.split(" "));
+	const { exitCode, stdout } = await compiled("--privacy shield");
+	t.is(exitCode, 0);
+	t.regex(stdout, /privacy +custom: a code of 1 x 4 bits, sent once, .*labels randomised with epsilon 1\.5/);
+	const { manifest } = await decodeArtifact(await readFile(file));
+	t.deepEqual(manifest.disclosure, { release: "once", budgetBits: 5, randomisedLabels: { epsilon: 1.5 } });
+	const several = await compiled("--loss binary-cross-entropy");
+	t.is(several.exitCode, 2);
+	t.regex(several.stderr, /PSGL_OPTION_CONFLICT[\s\S]*one class/);
+});
+
 test.serial("labels may stay on the device, with the last layer", async (t) => {
 	const file = join(await temporaryFolder(t), "tail.psgl");
 	const { exitCode, stdout } = await runCli(
