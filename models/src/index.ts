@@ -52,6 +52,8 @@ export { type SignalFigures, signalFigures } from "./audit/signal-figures.js";
 export { type SimilarityKind, similarityKind } from "./audit/similarity.js";
 export { structuralSimilarity } from "./audit/structural-similarity.js";
 export { type CodePoint, sweepCodes, sweptCodes } from "./audit/sweep-codes.js";
+export { TrainingClient } from "./audit/training-client.js";
+export { VictimDevice } from "./audit/victim-device.js";
 export { differentiate, type Seed } from "./autodiff/differentiate.js";
 export { hessianVectorProduct } from "./autodiff/hessian-vector-product.js";
 export { type Augmentation, augmented } from "./blocks/augmentation.js";
