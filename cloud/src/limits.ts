@@ -118,6 +118,10 @@ export const cloudLimits = {
 	/** Connections at a time to the port for metrics and health, and milliseconds a request may take to arrive. */
 	operationsConnections: 32,
 	operationsTimeoutMs: 5_000,
+	/** Spans that wait for the collector; further ones are dropped. */
+	tracesWaiting: 2048,
+	/** Milliseconds the collector may take for some of them; at its end the cloud waits no longer either. */
+	traceExportMs: 5_000,
 	/** Connections at a time to the port of the operations page. */
 	pageConnections: 256,
 	/** Longest body of a request to the HTTP API, bytes. */

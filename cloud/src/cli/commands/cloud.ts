@@ -60,6 +60,11 @@ export const cloudVerb = defineVerb({
 			"file that gets what the cloud does as lines of JSON, for whoever collects logs (default: none)",
 			z.string().min(1).optional(),
 		),
+		otlpEndpoint: option(
+			"URL",
+			"collector of OpenTelemetry that gets a trace of each training batch, http://127.0.0.1:4318 for instance (default: none)",
+			z.url({ protocol: /^https?$/ }).optional(),
+		),
 		logLevel: option("LEVEL", "least level of these lines", z.enum(logLevels).default("info")),
 		rounds: option("N", "rounds of training; 0 only answers requests", z.int().min(0).max(1_000_000).default(10)),
 		minDevices: option(

@@ -12,6 +12,7 @@ import { type FileJournal, type Fsync, openFileJournal } from "../../log/file-jo
 import { createMemoryLog } from "../../log/memory-log.js";
 import type { LogLevel } from "../../operations/log-levels.js";
 import { OperationsLog } from "../../operations/operations-log.js";
+import { exportTraces } from "../../operations/trace-export.js";
 import { followOrders } from "../../rollout/rollout-orders.js";
 import { aborted } from "../../scale/aborted.js";
 import type { Ingress } from "../../scale/ingress.js";
@@ -49,6 +50,7 @@ interface CloudValues extends OptionValues<typeof trainingOptions>, OptionValues
 	readonly webHost: string;
 	readonly logFile?: string | undefined;
 	readonly logLevel: LogLevel;
+	readonly otlpEndpoint?: string | undefined;
 	readonly rounds: number;
 	readonly minDevices: number;
 	readonly seed: number;
@@ -81,6 +83,8 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		logFile === undefined
 			? undefined
 			: OperationsLog.open({ file: logFile, level, onError: (error) => output.error(error) });
+	const { otlpEndpoint: endpoint } = options;
+	await using _traces = endpoint === undefined ? undefined : await exportTraces({ endpoint, version, onError });
 	lines?.info("started", { artifact: artifact.manifest.name, version: artifact.manifest.version, psgl: version });
 	const tls = pki === undefined ? undefined : await readBrokerTls(pki);
 	await using operations = await startOperations(options, { output, artifact, trail, tls, onError });
