@@ -1,18 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, unlink, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type FleetEvent, runFleet } from "@psgl/firmware-sim";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { openDeviceStore } from "@psgl/sdk/store";
 import test from "ava";
-import { Child } from "../helpers/child.js";
 import { startCloud } from "../helpers/cloud.js";
 import { EventReader } from "../helpers/event-reader.js";
 import { canMount, onOwnFileSystem } from "../helpers/mounted-folder.js";
 import { cliProgram } from "../helpers/run-cli.js";
-import { ScriptedDevice, scriptedBatch } from "../helpers/scripted-device.js";
 import { smallDataset, smallModel } from "../helpers/small-model.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
 
@@ -88,30 +86,3 @@ for (const [title, args] of [
 		t.regex(said, /read-only/i);
 	});
 }
-
-withMounts(
-	"a disk that is full: batches are refused by name, none is lost, and with room again training goes on",
-	async (t) => {
-		const folder = join(await temporaryFolder(t), "disk");
-		await mkdir(folder);
-		const settings = { rounds: 1, batchSize: 4, stepTimeoutMs: 600_000, smashedDtype: "float32" };
-		const args = ["0", "", JSON.stringify(settings), join(folder, "journal")];
-		await using cloud = new Child("cloud-process.js", args, onOwnFileSystem(folder, "size=1m"));
-		const { url } = await cloud.next<{ url: string }>("listening");
-		const { smashedShape } = (await smallModel()).joint.manifest;
-		const batch = (seq: number) => scriptedBatch("a", { epoch: 1, seq }, smashedShape);
-		await using device = await ScriptedDevice.join(url, "a");
-		await device.next("round");
-		await device.send(batch(0));
-		await device.next("gradient");
-		const filler = `/proc/${cloud.pid}/root${folder}/filler`;
-		await t.throwsAsync(writeFile(filler, new Uint8Array(2 << 20)), { code: "ENOSPC" });
-		for (let again = 0; again < 3; again++) {
-			await device.send(batch(1));
-			t.like(await device.next("refused"), { of: "batch", code: "PSGL_JOURNAL_FULL", epoch: 1, seq: 1, retry: true });
-		}
-		await unlink(filler);
-		await device.send(batch(1));
-		t.is((await device.next("gradient")).seq, 1);
-	},
-);
