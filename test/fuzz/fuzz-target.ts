@@ -10,7 +10,5 @@ export interface FuzzTarget {
 	readonly reseal?: (bytes: Uint8Array) => Uint8Array;
 	/** Reads one input. Whatever it throws that is no `PsglError` is a finding. */
 	read(bytes: Uint8Array): unknown;
-	/** Inputs in the making at a time, where reading one waits for something outside this process. Default 1. */
-	readonly concurrency?: number;
 	close?(): Promise<void>;
 }

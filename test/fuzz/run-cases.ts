@@ -41,32 +41,26 @@ const mostFindings = 20;
 export const caseOf = (target: FuzzTarget, { name, seed }: CaseRange, index: number): Uint8Array =>
 	makeCase(target, seededRandom(seed).fork(`${name} ${index}`));
 
-/** Reads the cases of a range, `concurrency` at a time. @param onCase is told of each before it is read */
+/** Reads the cases of a range. @param onCase is told of each before it is read */
 export async function runCases(target: FuzzTarget, range: CaseRange, onCase: (index: number) => void): Promise<Cases> {
-	const { concurrency = 1 } = target;
 	const end = range.from + range.cases;
 	const warm = range.from + Math.ceil(range.cases / 3);
 	const findings = new Map<string, Finding>();
 	const began = process.cpuUsage();
-	const slowness = new Slowness(concurrency);
-	let [next, accepted, refused, rss] = [range.from, 0, 0, 0];
-	const lane = async () => {
-		while (next < end && findings.size < mostFindings) {
-			const index = next++;
-			if (index === warm) rss = residentBytes();
-			onCase(index);
-			const input = caseOf(target, range, index);
-			const startedMs = slowness.start();
-			const what = await fault(target, input).then((found) => {
-				if (found instanceof PsglError) refused++;
-				else if (found === undefined) accepted++;
-				else return describe(found);
-				return slowness.since(startedMs);
-			});
-			if (what !== undefined) findings.set(kindOf(what), { case: index, what, input: base64(input) });
-		}
-	};
-	await Promise.all(Array.from({ length: concurrency }, lane));
+	const slowness = new Slowness();
+	let [accepted, refused, rss] = [0, 0, 0];
+	for (let index = range.from; index < end && findings.size < mostFindings; index++) {
+		if (index === warm) rss = residentBytes();
+		onCase(index);
+		const input = caseOf(target, range, index);
+		const startedMs = slowness.start();
+		const found = await fault(target, input);
+		if (found instanceof PsglError) refused++;
+		else if (found === undefined) accepted++;
+		const known = found === undefined || found instanceof PsglError;
+		const what = known ? slowness.since(startedMs) : describe(found);
+		if (what !== undefined) findings.set(kindOf(what), { case: index, what, input: base64(input) });
+	}
 	const rssGrowthBytes = rss === 0 || range.cases < 1000 ? 0 : residentBytes() - rss;
 	const { user, system } = process.cpuUsage(began);
 	const cpuSeconds = (user + system) / 1e6;
@@ -84,13 +78,8 @@ async function fault(target: FuzzTarget, input: Uint8Array): Promise<unknown> {
 
 /** Tells of inputs that take long by processor time, as on a busy machine everything waits; asks for it seldom, since that takes long itself. */
 class Slowness {
-	readonly #concurrency: number;
 	#cpu = process.cpuUsage();
 	#askedMs = performance.now();
-
-	constructor(concurrency: number) {
-		this.#concurrency = concurrency;
-	}
 
 	/** An input is being read from now on. @returns now, milliseconds */
 	start(): number {
@@ -106,7 +95,7 @@ class Slowness {
 	since(startedMs: number): string | undefined {
 		if (performance.now() - startedMs <= maxCpuMs) return undefined;
 		const { user, system } = process.cpuUsage(this.#cpu);
-		const ms = (user + system) / 1000 / this.#concurrency;
+		const ms = (user + system) / 1000;
 		return ms > maxCpuMs ? `slow: ${Math.round(ms)} ms` : undefined;
 	}
 }
