@@ -8,15 +8,18 @@ withPrograms("nats-server")(
 			nodes: 1,
 			aggregators: 2,
 			devices: 6,
-			rounds: 1,
+			rounds: 3,
+			stepMs: 100,
 			batches: 8,
 			kills: true,
+			leaseMs: 1000,
+			shareIdleMs: 1500,
 			onProgress: (line) => t.log(line),
 		});
 		const { acknowledged, lost, doubled, bitIdentical, kills } = result;
 		t.deepEqual(
 			{ acknowledged, lost, doubled, bitIdentical, kills },
-			{ acknowledged: 48, lost: 0, doubled: 0, bitIdentical: true, kills: 4 },
+			{ acknowledged: 144, lost: 0, doubled: 0, bitIdentical: true, kills: 4 },
 		);
 	},
 );

@@ -38,7 +38,11 @@ interface Result {
 	readonly digest: string;
 }
 
-const start = (options: StoreProcessOptions) => new Child("store-process.js", [JSON.stringify(options)]);
+/** So that who takes over does so at once. */
+const hasty = { leaseMs: 1000, shareIdleMs: 1500 } as const;
+
+const start = (options: StoreProcessOptions) =>
+	new Child("store-process.js", [JSON.stringify({ ...hasty, ...options })]);
 
 const fleetOn = (url: string) =>
 	new EventReader<FleetEvent>(runFleet({ url, devices: 3, data, seed: 5, runtime: nodeRuntime }));
@@ -60,6 +64,7 @@ async function replay(t: ExecutionContext, servers: readonly string[], partition
 		servers,
 		artifact: await artifactDigest(artifact),
 		partitions,
+		leaseMs: hasty.leaseMs,
 	});
 	await using log = await store.openLog(partition);
 	const exchange = await StoreExchange.open({ store, partition });

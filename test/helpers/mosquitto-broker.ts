@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import { findProgram } from "./find-program.js";
+import { runProgram } from "./run-program.js";
 import { temporaryFolder } from "./temporary-folder.js";
 
 /** Mosquitto on loopback, which keeps its sessions on the disk; tests end it and start it again. */
@@ -18,14 +19,23 @@ export class MosquittoBroker {
 		this.#file = file;
 	}
 
-	static async start(t: ExecutionContext): Promise<MosquittoBroker> {
+	/** @param user the only one it lets in; without, everybody */
+	static async start(
+		t: ExecutionContext,
+		user?: { readonly name: string; readonly password: string },
+	): Promise<MosquittoBroker> {
 		const folder = await temporaryFolder(t);
 		const server = createServer().listen(0, "127.0.0.1");
 		await once(server, "listening");
 		const { port } = server.address() as { port: number };
 		await once(server.close(), "close");
 		const file = join(folder, "mosquitto.conf");
-		const lines = [`listener ${port} 127.0.0.1`, "allow_anonymous true", "persistence true"];
+		const lines = [`listener ${port} 127.0.0.1`, `allow_anonymous ${user === undefined}`, "persistence true"];
+		if (user !== undefined) {
+			const passwords = join(folder, "passwords");
+			await runProgram("mosquitto_passwd", ["-b", "-c", passwords, user.name, user.password]);
+			lines.push(`password_file ${passwords}`);
+		}
 		lines.push(`persistence_location ${folder}/`, "user root", "max_inflight_messages 0", "max_queued_messages 0");
 		await writeFile(file, `${lines.join("\n")}\n`);
 		const broker = new MosquittoBroker(`mqtt://127.0.0.1:${port}`, file);

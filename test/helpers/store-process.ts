@@ -24,6 +24,7 @@ export interface StoreProcessOptions {
 	/** Milliseconds every server step takes longer, where more than this machine's processors is to be measured. */
 	readonly stepMs?: number;
 	readonly leaseMs?: number | undefined;
+	readonly shareIdleMs?: number | undefined;
 }
 
 /**
@@ -31,7 +32,8 @@ export interface StoreProcessOptions {
  */
 process.on("disconnect", () => process.exit());
 const options = JSON.parse(process.argv[2] ?? "{}") as StoreProcessOptions;
-const { role, servers, port = 0, partitions = 1, settings = {}, minDevices, stepMs = 0, leaseMs } = options;
+const { role, servers, port = 0, partitions = 1, settings = {}, minDevices, stepMs = 0 } = options;
+const { leaseMs, shareIdleMs } = options;
 const { joint: artifact } = await smallModel();
 const store = await RunStore.open({ servers, artifact: await artifactDigest(artifact), partitions, leaseMs });
 const tell = (message: object) => process.send?.(message);
@@ -47,6 +49,7 @@ if (role === "ingress") {
 	const stop = new AbortController();
 	await ownPartitions({
 		store,
+		shareIdleMs,
 		aggregator: (partition) => ({
 			artifact,
 			runtime: stepMs > 0 ? slowedRuntime(nodeRuntime, stepMs) : nodeRuntime,

@@ -20,6 +20,9 @@ export interface ScaleOutOptions {
 	readonly kills: boolean;
 	readonly stepMs?: number;
 	readonly groupSize?: number;
+	/** As those of `RunStore` and `ownPartitions`; default: theirs. */
+	readonly leaseMs?: number;
+	readonly shareIdleMs?: number;
 	readonly onProgress: (line: string) => void;
 }
 
@@ -106,7 +109,7 @@ class ScaleOut {
 	}
 
 	#start(role: "ingress" | "aggregator", onMessage: (message: Message) => void): Participant<Message> {
-		const { aggregators: partitions, devices, rounds, stepMs = 0, groupSize } = this.#options;
+		const { aggregators: partitions, devices, rounds, stepMs = 0, groupSize, leaseMs, shareIdleMs } = this.#options;
 		const shares = Array.from({ length: partitions }, () => 0);
 		for (let i = 0; i < devices; i++) (shares[this.#partitionOf(i)] as number)++;
 		const settings = { rounds, batchSize: 2, ...(groupSize && { groupSize }) };
@@ -119,6 +122,8 @@ class ScaleOut {
 				settings,
 				minDevices: shares,
 				stepMs,
+				leaseMs,
+				shareIdleMs,
 			}),
 			signsOfLife: ["owned", "step"],
 			onMessage: (message) => {
@@ -208,9 +213,9 @@ class ScaleOut {
 	}
 
 	async #report(kills: number): Promise<ScaleOutResult> {
-		const { aggregators: partitions } = this.#options;
+		const { aggregators: partitions, leaseMs } = this.#options;
 		const { joint: artifact } = await smallModel();
-		const identity = { servers: this.#servers.urls, artifact: await artifactDigest(artifact), partitions };
+		const identity = { servers: this.#servers.urls, artifact: await artifactDigest(artifact), partitions, leaseMs };
 		await using store = await RunStore.open(identity);
 		const steps = new Map<string, number>();
 		let bitIdentical = true;

@@ -6,6 +6,8 @@ import { announceShare, followShares } from "./notices.js";
 import { type OwnPartitionOptions, ownPartition } from "./own-partition.js";
 
 export interface OwnPartitionsOptions extends Pick<OwnPartitionOptions, "store"> {
+	/** Milliseconds a process has to be without a partition until one that has several gives it one. Default 10,000. */
+	readonly shareIdleMs?: number | undefined;
 	/** What each partition's aggregator is started with. */
 	readonly aggregator: (partition: number) => OwnPartitionOptions["aggregator"];
 	/** This process owns a partition from now on. */
@@ -67,10 +69,11 @@ class PartitionsOwner {
 	 */
 	heardOf(share: number): void {
 		if (share > 0) return;
+		const { shareIdleMs = cloudLimits.shareIdleMs } = this.#options;
 		const now = performance.now();
 		if (now - this.#idleHeardAt > 4 * cloudLimits.ownerNoticeMs) this.#idleSince = now;
 		this.#idleHeardAt = now;
-		if (this.share < 2 || now - this.#idleSince < cloudLimits.shareIdleMs) return;
+		if (this.share < 2 || now - this.#idleSince < shareIdleMs) return;
 		this.#idleSince = now;
 		[...this.#owned.values()].at(-1)?.abort();
 	}

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { logLevels } from "../../operations/log-levels.js";
 import { seedOption, threadsOption } from "../common-options.js";
+import { externalBrokerOptions } from "../external-broker-options.js";
 import { option, toggle } from "../options/option.js";
 import { storeOptions } from "../store-options.js";
 import { trainingOptions } from "../training-options.js";
@@ -40,6 +41,7 @@ export const cloudVerb = defineVerb({
 				.regex(/^https?:\/\/[^/,\s]+(,\s*https?:\/\/[^/,\s]+)*$/, "origins without a path, with commas between them")
 				.optional(),
 		),
+		...externalBrokerOptions,
 		metricsPort: option(
 			"N",
 			"port on loopback for /metrics (Prometheus), /healthz and /readyz; 0 for a free one (default: none)",
@@ -111,6 +113,10 @@ export const cloudVerb = defineVerb({
 		{
 			command: "psgl cloud --artifact chest.psgl --store nats://n1:4222,nats://n2:4222,nats://n3:4222 --role ingress",
 			does: "take devices' connections for a run that lies on three NATS servers",
+		},
+		{
+			command: "psgl cloud --artifact chest.psgl --broker mqtt://127.0.0.1:1883 --min-devices 8",
+			does: "train with devices that connect to a Mosquitto on this machine",
 		},
 		{
 			command: "psgl cloud --artifact psgl-state/model.psgl --rounds 0",

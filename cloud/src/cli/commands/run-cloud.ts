@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
-import { ConfigError } from "@psgl/sdk";
+import { ConfigError, type PsglError } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { Aggregator } from "../../aggregator/aggregator.js";
 import type { AggregatorEvent } from "../../aggregator/events.js";
 import { artifactDigest } from "../../aggregator/run-identity.js";
 import { type Broker, type BrokerEvent, startBroker, type WebSocketOptions } from "../../broker/broker.js";
+import { connectExternalBroker, type ExternalBroker } from "../../broker/external-broker.js";
 import type { BrokerTls } from "../../broker/tls.js";
 import { writeOutput } from "../../files/write-output.js";
 import { type FileJournal, type Fsync, openFileJournal } from "../../log/file-journal.js";
@@ -23,6 +24,7 @@ import { followBrokerTls, readBrokerTls } from "../broker-tls.js";
 import { defaultThreads } from "../common-options.js";
 import { describeDecision } from "../describe-decision.js";
 import { interrupted } from "../exit-codes.js";
+import { externalBrokerConnection, type externalBrokerOptions } from "../external-broker-options.js";
 import { formatBytes, formatSeconds } from "../format.js";
 import { openArtifact } from "../open-artifact.js";
 import type { OptionValues } from "../options/option.js";
@@ -36,7 +38,10 @@ import type { VerbContext } from "../verb.js";
 import { version } from "../version.js";
 import { runCloudOnStore } from "./run-cloud-on-store.js";
 
-interface CloudValues extends OptionValues<typeof trainingOptions>, OptionValues<typeof storeOptions> {
+interface CloudValues
+	extends OptionValues<typeof trainingOptions>,
+		OptionValues<typeof storeOptions>,
+		OptionValues<typeof externalBrokerOptions> {
 	readonly role: "all" | "ingress" | "aggregator";
 	readonly artifact: string;
 	readonly host: string;
@@ -132,10 +137,20 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		});
 	}
 	if (options.role !== "all") throw roleNeedsStore(options.role);
+	const connection = await externalBrokerConnection(options);
 	// Requests for decisions change nothing: a device asks again.
 	const log = options.rounds === 0 ? createMemoryLog() : await openJournal(files, artifact, options, output);
-	await using broker = await startBroker({ ...brokerOptions, log });
-	using _following = followTls(broker);
+	await using broker =
+		connection === undefined
+			? await startBroker({ ...brokerOptions, log })
+			: await connectExternalBroker({
+					...connection,
+					log,
+					onRefused: refusedBy(connection.url, brokerOptions.onEvent),
+				});
+	const own = isOwn(broker) ? broker : undefined;
+	const url = own?.url ?? connection?.url;
+	using _following = own && followTls(own);
 	const checkpointFile = options.rounds === 0 ? undefined : files.checkpoint;
 	const twins = await TwinFolder.open(files.twins);
 	await using aggregator = await Aggregator.start({
@@ -152,7 +167,9 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 	});
 	operations.watch(broker.log, { aggregator, broker, checkpointFile });
 	void follow(aggregator, onEvent);
-	announce(output, broker, aggregator, options);
+	if (own === undefined) output.event("external-broker", { url }, `Connected with the broker at ${url}`);
+	else announceBroker(output, own, aggregator.round);
+	announceSettings(output, aggregator, options);
 	using _twins = twins.watch((device) => aggregator.sendDesired(device).catch(onError));
 	const { rollout } = aggregator;
 	using _orders = rollout && followOrders(files.rollout, rollout, onError);
@@ -180,7 +197,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		);
 	}
 	if (!options.exitWhenTrained) {
-		output.event("serving", { url: broker.url }, "Answering requests for decisions; Ctrl-C ends it.");
+		output.event("serving", { url }, "Answering requests for decisions; Ctrl-C ends it.");
 		await aborted(signal);
 	}
 	output.result({ rounds, reason, bestRound, validation, counts, traffic, seconds, artifact: files.model });
@@ -220,8 +237,7 @@ async function openJournal(
 	return journal;
 }
 
-function announce(output: Output, broker: Broker, aggregator: Aggregator, { rounds, minDevices }: CloudValues): void {
-	announceBroker(output, broker, aggregator.round);
+function announceSettings(output: Output, aggregator: Aggregator, { rounds, minDevices }: CloudValues): void {
 	if (rounds > 0)
 		output.event("settings", { ...aggregator.settings }, `${rounds} rounds, from ${minDevices} devices on`);
 }
@@ -235,6 +251,15 @@ function announceBroker(output: Output, broker: Omit<Broker, "log">, round = 0):
 		{ url, host, port, round, webSocketUrl },
 		`Broker listens on ${host}, port ${port}${forBrowsers}${round > 0 ? `; going on after round ${round}` : ""}`,
 	);
+}
+
+function isOwn(broker: Broker | ExternalBroker): broker is Broker {
+	return "renewTls" in broker;
+}
+
+/** What an external broker's client refuses, told as psgl's own broker tells it. */
+function refusedBy(peer: string, onEvent: (event: BrokerEvent) => void) {
+	return (error: PsglError, client?: string) => onEvent({ type: "refused", client, peer, error });
 }
 
 function roleNeedsStore(role: string): ConfigError {

@@ -16,7 +16,7 @@ import { notNow } from "./api-error.js";
 /** A cloud at work. */
 export interface RunningCloud {
 	readonly aggregator: Aggregator;
-	readonly broker: Broker;
+	readonly broker: Pick<Broker, "log">;
 	/** Undefined where nothing is trained. */
 	readonly checkpointFile: string | undefined;
 }
