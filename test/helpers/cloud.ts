@@ -7,6 +7,7 @@ import {
 	type BrokerEvent,
 	openFileJournal,
 	startBroker,
+	type TwinFolder,
 } from "@psgl/cloud";
 import type { Runtime } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
@@ -29,6 +30,7 @@ export interface CloudOptions {
 	readonly journal?: string;
 	readonly rolloutFolder?: string;
 	readonly partialBytes?: number;
+	readonly twins?: TwinFolder;
 	/** Default: ONNX Runtime. */
 	readonly runtime?: Runtime;
 	readonly onBrokerEvent?: (event: BrokerEvent) => void;
@@ -58,6 +60,7 @@ export async function startCloud(
 		partialBytes,
 		checkpointFile,
 		rolloutFolder,
+		twins: options.twins,
 		keepLog: true,
 	});
 	return {

@@ -5,6 +5,7 @@ import {
 	Operations,
 	type OperationsPage,
 	type ServerCertificate,
+	TwinFolder,
 } from "@psgl/cloud";
 import type { Clock } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
@@ -59,12 +60,16 @@ export async function operationsCloud(t: ExecutionContext, options: OperationsCl
 		url: page.url,
 		/** Starts broker and aggregator behind the page. */
 		async start(): Promise<Cloud> {
+			const twins = await TwinFolder.open(join(folder, "twins"));
 			cloud = await startCloud(joint, settings, {
+				twins,
 				checkpointFile,
 				rolloutFolder: join(folder, "rollout"),
 				onBrokerEvent: (event) => operations.broker(event),
 			});
 			const { aggregator, broker } = cloud;
+			const watching = twins.watch((device) => void aggregator.sendDesired(device));
+			t.teardown(() => watching[Symbol.dispose]());
 			operations.watch(broker.log, { aggregator, broker, checkpointFile });
 			void (async () => {
 				for await (const event of aggregator.events()) operations.aggregator(event);

@@ -1,5 +1,5 @@
 import type { Clock } from "@psgl/sdk";
-import type { DisclosureTotals, HelloMessage, PauseReason } from "@psgl/sdk/protocol";
+import type { DisclosureTotals, HelloMessage, PauseReason, StatusMessage } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import type { Roster } from "./roster.js";
 
@@ -12,6 +12,8 @@ export interface DeviceFigures {
 	readonly heardAtMs: number | undefined;
 	/** Mean cross-entropy of its local head over its last leg; undefined when it told of none. */
 	readonly localLoss: number | undefined;
+	/** What its local head got right in its last validation; undefined when it told of none. */
+	readonly localAccuracy: StatusMessage["localAccuracy"];
 	/** Samples of its last leg. */
 	readonly trainedSamples: number | undefined;
 	/** What its disclosure ledger counts; undefined when it told of none. */
@@ -83,6 +85,11 @@ export class DeviceTelemetry {
 		Object.assign(this.#of(device), { trainedSamples: samples, localLoss });
 	}
 
+	/** A device ended a validation. */
+	validated(device: string, localAccuracy: StatusMessage["localAccuracy"]): void {
+		this.#of(device).localAccuracy = localAccuracy;
+	}
+
 	disclosed(device: string, disclosure: DisclosureTotals): void {
 		this.#of(device).disclosure = disclosure;
 	}
@@ -113,6 +120,7 @@ function none(): Changing {
 		bytesDown: 0,
 		heardAtMs: undefined,
 		localLoss: undefined,
+		localAccuracy: undefined,
 		trainedSamples: undefined,
 		disclosure: undefined,
 	};

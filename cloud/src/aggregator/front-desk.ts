@@ -238,7 +238,7 @@ export class FrontDesk implements UplinkHandler {
 		this.#tell(device, "left");
 	}
 
-	onStatus(id: string, { state, disclosure, paused = [] }: StatusMessage): void {
+	onStatus(id: string, { state, disclosure, localAccuracy, paused = [] }: StatusMessage): void {
 		const { roster } = this.#context;
 		const device = roster.get(id);
 		if (device === undefined) return;
@@ -248,6 +248,7 @@ export class FrontDesk implements UplinkHandler {
 			this.#context.emit({ type: "device-paused", device: id, reasons: paused });
 		}
 		if (disclosure !== undefined) this.#context.telemetry.disclosed(id, disclosure);
+		if (localAccuracy !== undefined) this.#context.telemetry.validated(id, localAccuracy);
 		const online = state === "online";
 		if (device.online === online) return;
 		device.online = online;

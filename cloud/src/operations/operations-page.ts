@@ -7,7 +7,9 @@ import { EventBuffer } from "../aggregator/event-buffer.js";
 import type { AggregatorEvent } from "../aggregator/events.js";
 import { isLoopback } from "../broker/tls.js";
 import { cloudLimits as limits } from "../limits.js";
+import { CandidateFolder } from "../rollout/candidate-folder.js";
 import type { AuditTrail } from "../trail/audit-trail.js";
+import { TwinFolder } from "../twins/twin-folder.js";
 import { Doorman } from "./access/doorman.js";
 import { LogIn } from "./access/log-in.js";
 import { Sessions } from "./access/sessions.js";
@@ -67,10 +69,10 @@ export class OperationsPage implements AsyncDisposable {
 
 	private constructor(
 		options: OperationsPageOptions,
-		parts: Pick<ApiContext, "users" | "model"> & { readonly rounds: RoundFile; readonly files: PageFiles },
+		parts: Pick<ApiContext, "users" | "model" | "twins"> & { readonly rounds: RoundFile; readonly files: PageFiles },
 	) {
 		const { clock = systemClock, stateFolder, trail, version, tls } = options;
-		const { users, model } = parts;
+		const { users, model, twins } = parts;
 		this.#options = options;
 		this.#clock = clock;
 		this.#rounds = parts.rounds;
@@ -88,6 +90,9 @@ export class OperationsPage implements AsyncDisposable {
 			run: new RunBoard(model.streams),
 			devices: new DeviceBoard(),
 			audit: new AuditFiles(stateFolder),
+			twins,
+			candidates: new CandidateFolder(join(stateFolder, "candidates")),
+			onTwin: () => this.#changed("devices"),
 			events: this.#events,
 			cloud: () => this.#cloud,
 		};
@@ -108,7 +113,8 @@ export class OperationsPage implements AsyncDisposable {
 		const users = await UserFolder.open(stateFolder, clock);
 		await users.list();
 		const rounds = new RoundFile(join(stateFolder, "rounds.ndjson"));
-		const page = new OperationsPage(options, { users, model: await readModelFacts(artifact), rounds, files });
+		const twins = await TwinFolder.open(join(stateFolder, "twins"));
+		const page = new OperationsPage(options, { users, twins, model: await readModelFacts(artifact), rounds, files });
 		page.#context.run.restore(await rounds.read());
 		const connections = limits.pageConnections;
 		const answer = page.#answer.bind(page);

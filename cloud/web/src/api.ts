@@ -33,6 +33,14 @@ export interface Answers {
 	readonly "/run/rounds": { readonly rounds: readonly RoundFigures[] };
 	readonly "/run/steps": { readonly steps: readonly StepFigures[] };
 	readonly "/devices": { readonly devices: readonly DeviceFigures[] };
+	readonly [twin: `/devices/${string}/twin`]: {
+		readonly desired: { readonly version: number; readonly settings: Readonly<Record<string, unknown>> } | null;
+		readonly reported: {
+			readonly version: number;
+			readonly settings: Readonly<Record<string, unknown>>;
+			readonly errors: Readonly<Record<string, string>>;
+		} | null;
+	};
 	readonly "/models": {
 		readonly current: ModelFacts;
 		readonly weights: number;
@@ -49,6 +57,9 @@ export interface Answers {
 			readonly devices: RolloutStatus["devices"];
 			readonly failed: readonly string[];
 		} | null;
+	};
+	readonly "/rollout/candidates": {
+		readonly candidates: readonly { readonly file: string; readonly bytes: number; readonly at: string }[];
 	};
 	readonly "/privacy/audit": { readonly at: string; readonly audit: z.output<typeof auditFigures> };
 	readonly "/privacy/pictures": { readonly at: string; readonly pictures: z.output<typeof auditPictures> };

@@ -42,7 +42,7 @@ export interface AggregatorLinkOptions {
 	readonly onRejected: (error: PsglError) => void;
 	readonly onEvent: (event: TransportEvent) => void;
 	/** What the device's status tells besides that it is there. */
-	readonly status: () => Pick<StatusMessage, "disclosure" | "paused">;
+	readonly status: () => Pick<StatusMessage, "disclosure" | "paused" | "localAccuracy">;
 }
 
 /** A device's messages over a transport: envelopes, chunks, status, and a count of the bytes. */

@@ -5,6 +5,7 @@ import {
 	creditVersion,
 	type DeviceMessage,
 	refusalError,
+	type StatusMessage,
 	twinVersion,
 } from "../protocol/index.js";
 import { AggregatorLink } from "./aggregator-link.js";
@@ -16,6 +17,7 @@ import type { TrainingItem } from "./exchange.js";
 import { Inference } from "./inference.js";
 import type { Mailbox } from "./mailbox.js";
 import type { ModelReport } from "./model-report.js";
+import type { RoundProgress } from "./round-progress.js";
 import { partsOf, type Source } from "./source.js";
 
 /** What a device does with each message of the aggregator, whether it trains or not. */
@@ -46,9 +48,11 @@ export class Reception {
 			maxMessageBytes: settings.maxMessageBytes,
 			onMessage: (message) => this.#inTurn(() => this.#receive(message)),
 			status: () => {
-				const { totals } = this.#enrolment.records.ledger;
+				const { ledger, progress } = this.#enrolment.records;
+				const { totals } = ledger;
 				const { paused } = settings.gate;
 				return {
+					localAccuracy: validated(progress),
 					disclosure: totals.releases > 0 || totals.budgetBits !== undefined ? totals : undefined,
 					paused: paused.length > 0 ? paused : undefined,
 				};
@@ -206,4 +210,11 @@ export class Reception {
 	#send(message: DeviceMessage): void {
 		this.link.send(message).catch((error: unknown) => this.fail(error));
 	}
+}
+
+/** How the local head did in the validation that just ended; undefined when none did, or had no samples. */
+function validated(progress: RoundProgress | undefined): StatusMessage["localAccuracy"] {
+	if (progress?.round.task !== "validate" || !progress.done || progress.samples === 0) return undefined;
+	const { samples, right } = progress;
+	return { accuracy: right / samples, samples };
 }

@@ -58,6 +58,7 @@ const schemas = {
 			.array(z.enum(["temperature", "battery", "hours"]))
 			.max(3)
 			.optional(),
+		localAccuracy: z.strictObject({ accuracy: z.number().min(0).max(1), samples: z.int().min(0) }).optional(),
 	}),
 } satisfies { [T in MessageType]: z.ZodType<FieldsOf<T>> };
 

@@ -15,6 +15,8 @@ export interface StatusMessage extends Addressed {
 	readonly disclosure?: DisclosureTotals | undefined;
 	/** Why the device does not train at the moment; absent while it may. */
 	readonly paused?: readonly PauseReason[] | undefined;
+	/** What the local head got right of the samples of the validation that just ended: a share, and of how many. */
+	readonly localAccuracy?: { readonly accuracy: number; readonly samples: number } | undefined;
 }
 
 export type Message = DeviceMessage | AggregatorMessage | StatusMessage;

@@ -1,7 +1,8 @@
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RoundFile } from "@psgl/cloud";
 import { runFleet } from "@psgl/firmware-sim";
+import { Device } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import test, { type ExecutionContext } from "ava";
@@ -99,6 +100,8 @@ test("every route of the description exists and answers by its schema", async (t
 	const [first] = devices;
 	t.is(first.state, "left", "the fleet says good-bye");
 	t.true(first.bytesUp > 0 && first.bytesDown > 0 && first.localLoss > 0);
+	t.is(first.localAccuracy.samples, 8, "of its share of the validation samples");
+	t.true(first.localAccuracy.accuracy > 0 && first.localAccuracy.accuracy <= 1);
 	t.is(first.model.state, "sent");
 	t.deepEqual(await check("GET", "/devices/{id}", `/devices/${first.id}`), first);
 	const models = await check("GET", "/models");
@@ -133,8 +136,11 @@ test("every route of the description exists and answers by its schema", async (t
 	await check("POST", "/session", "/session", { name: "ann", password: "horse battery staple violin" });
 	t.is((await check("GET", "/rollout")).rollout, null, "it trains");
 	t.is((await client.post("/rollout/halt")).status, 409);
-	const orders = ["percentage", "halt", "rollback"].map((order) => `POST /api/v1/rollout/${order}`);
-	t.deepEqual([...left.keys()], ["POST /api/v1/run/stop", ...orders], "the other tests ask these");
+	t.is((await client.post("/rollout/start", { candidate: "new.psgl", percentage: 5 })).status, 409);
+	t.deepEqual((await check("GET", "/rollout/candidates")).candidates, []);
+	const orders = ["start", "percentage", "halt", "rollback"].map((order) => `POST /api/v1/rollout/${order}`);
+	const twin = ["GET", "POST"].map((method) => `${method} /api/v1/devices/{id}/twin`);
+	t.deepEqual([...left.keys()], ["POST /api/v1/run/stop", ...twin, ...orders], "the other tests ask these");
 	const refused = await client.post("/run/stop");
 	t.is(refused.status, 409);
 	t.true(ajv.validate(description.components.schemas.Error, refused.body), ajv.errorsText());
@@ -153,12 +159,33 @@ test("an operator ends training from the page", async (t) => {
 
 test("a roll-out is set, halted and taken back, each with its entry in the trail", async (t) => {
 	const { stable, goodBytes } = await triedModels();
-	const { start, operator } = await operationsCloud(t, { artifact: stable, settings: { rounds: 0 } });
+	const { folder, start, operator } = await operationsCloud(t, { artifact: stable, settings: { rounds: 0 } });
 	const { aggregator } = await start();
 	const client = await operator();
 	const { check } = await described(t, client);
 	t.like((await client.post("/rollout/percentage", { percentage: 5 })).body, { code: "PSGL_ROLLOUT_NONE" });
-	await aggregator.rollout?.start(goodBytes, 10);
+	await mkdir(join(folder, "candidates"));
+	await writeFile(join(folder, "candidates", "new.psgl"), goodBytes);
+	await writeFile(join(folder, "candidates", "broken.psgl"), "no artifact");
+	const begin = (candidate: string, percentage = 10) => client.post("/rollout/start", { candidate, percentage });
+	for (const elsewhere of ["../users/ann.json", "/etc/passwd", "other.psgl"]) {
+		const answer = await begin(elsewhere);
+		t.deepEqual([answer.status, answer.body.code], [409, "PSGL_ROLLOUT_READ"], elsewhere);
+	}
+	t.is((await begin("broken.psgl")).status, 409);
+	t.is((await begin("new.psgl", 2.5)).body.path, "percentage");
+	t.is(aggregator.rollout?.status().phase, "none");
+	const { candidates } = (await client.get("/rollout/candidates")).body;
+	t.deepEqual(
+		candidates.map(({ file, bytes }: { file: string; bytes: number }) => [file, bytes]),
+		[
+			["broken.psgl", 11],
+			["new.psgl", goodBytes.length],
+		],
+	);
+	t.like(await check("POST", "/rollout/start", undefined, { candidate: "new.psgl", percentage: 10 }), {
+		phase: "running",
+	});
 	t.like((await check("GET", "/rollout")).rollout, { phase: "running", percentage: 10 });
 	t.is((await client.post("/rollout/percentage", { percentage: 101 })).body.path, "percentage");
 	t.like(await check("POST", "/rollout/percentage", undefined, { percentage: 50 }), { percentage: 50 });
@@ -166,11 +193,41 @@ test("a roll-out is set, halted and taken back, each with its entry in the trail
 	const rolledBack = await check("POST", "/rollout/rollback", undefined, { reason: "it coughs" });
 	t.like(rolledBack, { phase: "rolled-back", reason: "it coughs", automatic: false });
 	t.like(aggregator.rollout?.status(), { phase: "rolled-back" });
-	const { entries } = (await client.get("/trail?last=3")).body;
+	const { entries } = (await client.get("/trail?last=4")).body;
 	t.deepEqual(
 		entries.map(({ event, by, order }: Record<string, string>) => [event, by, order]),
-		["rollback", "halt", "percentage"].map((order) => ["rollout-ordered", "ann", order]),
+		["rollback", "halt", "percentage", "start"].map((order) => ["rollout-ordered", "ann", order]),
 	);
+});
+
+test("a device's twin is wanted on the page, taken by the device, and shown with what it refused", async (t) => {
+	const { start, operator } = await operationsCloud(t, { settings: { rounds: 0 } });
+	const cloud = await start();
+	const client = await operator();
+	const { check } = await described(t, client);
+	const path = "/devices/ward-3/twin";
+	t.deepEqual(await check("GET", "/devices/{id}/twin", path), { desired: null, reported: null });
+	await using device = await Device.connect({ url: cloud.url, id: "ward-3", runtime: nodeRuntime });
+	await device.ready();
+	const wanted = { dutyCycle: 0.5, onlyOnMains: false };
+	t.deepEqual(await check("POST", "/devices/{id}/twin", path, { settings: wanted }), { version: 1, settings: wanted });
+	while ((await client.get(path)).body.reported?.version !== 1) await cloud.events.next("twin");
+	const { desired, reported } = (await client.get(path)).body;
+	t.deepEqual(
+		[desired, reported],
+		[
+			{ version: 1, settings: wanted },
+			{ version: 1, settings: wanted, errors: {} },
+		],
+	);
+	t.like((await client.get("/trail")).body.entries[0], { event: "twin-set", by: "ann", device: "ward-3", version: 1 });
+	for (const settings of [{ dutyCycle: 2 }, { colour: "red" }]) {
+		const refused = await client.post(path, { settings });
+		t.deepEqual([refused.status, refused.body.code], [409, "PSGL_TWIN_REFUSED"]);
+	}
+	t.is((await client.post(path, { settings: [] })).body.path, "settings");
+	t.is((await client.post("/devices/..%2Fusers/twin", { settings: {} })).status, 409);
+	t.is((await new ApiClient(client.origin).post(path, { settings: {} })).status, 401);
 });
 
 test("while the cloud replays its log the page says so, and is no less careful", async (t) => {

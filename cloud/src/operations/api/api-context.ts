@@ -2,7 +2,9 @@ import type { Clock } from "@psgl/sdk";
 import type { Aggregator } from "../../aggregator/aggregator.js";
 import type { EventBuffer } from "../../aggregator/event-buffer.js";
 import type { Broker } from "../../broker/broker.js";
+import type { CandidateFolder } from "../../rollout/candidate-folder.js";
 import type { AuditTrail } from "../../trail/audit-trail.js";
+import type { TwinFolder } from "../../twins/twin-folder.js";
 import type { LogIn } from "../access/log-in.js";
 import type { Sessions } from "../access/sessions.js";
 import type { UserFolder } from "../access/user-folder.js";
@@ -34,6 +36,10 @@ export interface ApiContext {
 	readonly run: RunBoard;
 	readonly devices: DeviceBoard;
 	readonly audit: AuditFiles;
+	readonly twins: TwinFolder;
+	readonly candidates: CandidateFolder;
+	/** Something else is wanted of a device. */
+	readonly onTwin: () => void;
 	readonly events: EventBuffer<ConsoleEvent>;
 	/** Undefined until the log was replayed. */
 	readonly cloud: () => RunningCloud | undefined;

@@ -126,12 +126,15 @@ function sendJson(response: ServerResponse, status: number, body: unknown): void
 		.end(`${JSON.stringify(body, jsonNumber)}\n`);
 }
 
+/** Exit codes of errors that are about what was asked for, and no fault of the cloud: `ConfigError`, `DataError`, `ArtifactError`. */
+const conflicts: ReadonlySet<number> = new Set([2, 3, 4]);
+
 /** What a request gets to read of an error: those of psgl whole, others not at all. */
 function errorOf(error: unknown): readonly [number, unknown] {
 	if (!(error instanceof PsglError)) return [500, { code: "PSGL_INTERNAL", what: "a fault in psgl" }];
 	const { code, what, got, expected, remedy } = error;
 	if (error instanceof ApiError) return [error.status, { code, what, path: error.path, got, expected, remedy }];
-	return [error.exitCode === 2 ? 409 : 500, { code, what, got, expected, remedy }];
+	return [conflicts.has(error.exitCode) ? 409 : 500, { code, what, got, expected, remedy }];
 }
 
 /** JSON has no infinity and no NaN. */

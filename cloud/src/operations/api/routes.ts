@@ -10,6 +10,7 @@ import { rolloutRoutes } from "./routes/rollout-routes.js";
 import { runRoutes } from "./routes/run-routes.js";
 import { sessionRoutes } from "./routes/session-routes.js";
 import { storageRoutes } from "./routes/storage-routes.js";
+import { twinRoutes } from "./routes/twin-routes.js";
 import { userRoutes } from "./routes/user-routes.js";
 
 /** Every route, the one that describes them among them. @param cookie name of the session's cookie */
@@ -19,6 +20,7 @@ export function apiRoutes(context: ApiContext, cookie: string): readonly Route[]
 		...userRoutes(context),
 		...runRoutes(context),
 		...deviceRoutes(context),
+		...twinRoutes(context),
 		...modelRoutes(context),
 		...rolloutRoutes(context),
 		...privacyRoutes(context),

@@ -25,6 +25,10 @@ export const deviceFigures = z.strictObject({
 	bytesUp: count.describe("payload bytes from it since the cloud started"),
 	bytesDown: count,
 	localLoss: z.number().nullable().describe("mean loss of its local head over its last leg"),
+	localAccuracy: z
+		.strictObject({ accuracy: z.number(), samples: count })
+		.nullable()
+		.describe("what its local head got right in its last validation, and of how many samples"),
 	trainedSamples: count.nullable().describe("samples of its last leg"),
 	leftBehind: count.describe("times a round went on without it"),
 	disclosure: z
@@ -71,6 +75,7 @@ export class DeviceBoard {
 				if (event.code !== undefined) this.#fault(event.device, event.code, event.reason ?? event.state, nowMs);
 				return true;
 			case "device-paused":
+			case "twin":
 				return true;
 			case "left-behind":
 				this.#of(event.device).leftBehind++;
@@ -112,7 +117,7 @@ function nothing(): Told {
 }
 
 function figuresOf(device: KnownDevice, { leftBehind, model, lastError }: Told, weights: number): DeviceFigures {
-	const { disclosure, holds, heardAtMs, trainedSamples, localLoss } = device;
+	const { disclosure, holds, heardAtMs, trainedSamples, localLoss, localAccuracy } = device;
 	return {
 		id: device.id,
 		state: device.state,
@@ -127,6 +132,7 @@ function figuresOf(device: KnownDevice, { leftBehind, model, lastError }: Told, 
 		bytesUp: device.bytesUp,
 		bytesDown: device.bytesDown,
 		localLoss: localLoss ?? null,
+		localAccuracy: localAccuracy ?? null,
 		trainedSamples: trainedSamples ?? null,
 		leftBehind,
 		disclosure: disclosure === undefined ? null : { ...disclosure, budgetBits: disclosure.budgetBits ?? null },

@@ -1,20 +1,22 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { DeviceFigures } from "../../../src/operations/board/device-board.js";
-import { ago, bytes, count, figure, moment, short } from "../format.js";
+import { ago, bytes, count, figure, moment, percent, short } from "../format.js";
 import { Facts } from "../parts/facts.js";
+import { DeviceTwin } from "./device-twin.js";
 import { DeviceState } from "./devices.js";
 
 interface DeviceDetailProps {
 	readonly device: DeviceFigures;
 	readonly now: number;
+	readonly mayAct: boolean;
 	readonly onClose: () => void;
 }
 
 /** Everything that is known of one device. */
-export function DeviceDetail({ device, now, onClose }: DeviceDetailProps) {
+export function DeviceDetail({ device, now, mayAct, onClose }: DeviceDetailProps) {
 	const dialog = useRef<HTMLDialogElement>(null);
 	useEffect(() => dialog.current?.showModal(), []);
-	const { disclosure, lastError, model, samples } = device;
+	const { disclosure, lastError, model, samples, localAccuracy } = device;
 	return (
 		<dialog ref={dialog} class="drawer" aria-label={`Device ${device.id}`} onClose={onClose}>
 			<header>
@@ -34,6 +36,12 @@ export function DeviceDetail({ device, now, onClose }: DeviceDetailProps) {
 					[
 						"Local-head loss",
 						`${figure(device.localLoss)} over ${count(device.trainedSamples)} samples of its last leg`,
+					],
+					[
+						"Local-head accuracy",
+						localAccuracy === null
+							? "it told of none"
+							: `${percent(localAccuracy.accuracy)} of the ${count(localAccuracy.samples)} samples of its last validation`,
 					],
 					["Payload", `${bytes(device.bytesUp)} up, ${bytes(device.bytesDown)} down`],
 					["Left behind", `${count(device.leftBehind)} times`],
@@ -55,6 +63,8 @@ export function DeviceDetail({ device, now, onClose }: DeviceDetailProps) {
 					]}
 				/>
 			)}
+			<h3>Digital twin</h3>
+			<DeviceTwin device={device.id} mayAct={mayAct} />
 		</dialog>
 	);
 }

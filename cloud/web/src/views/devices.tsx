@@ -1,12 +1,13 @@
 import { useState } from "preact/hooks";
 import type { DeviceFigures } from "../../../src/operations/board/device-board.js";
-import { ago, bytes, count, figure, short } from "../format.js";
+import { ago, bytes, count, percent, short } from "../format.js";
 import { Card } from "../parts/card.js";
 import { Failure } from "../parts/failure.js";
 import { Field } from "../parts/field.js";
 import { Pill, type Tone } from "../parts/pill.js";
 import { Table } from "../parts/table.js";
 import { Tile, Tiles } from "../parts/tile.js";
+import type { ViewProps } from "../shell.js";
 import { useNow } from "../use-now.js";
 import { useResource } from "../use-resource.js";
 import { DeviceDetail } from "./device-detail.js";
@@ -24,7 +25,7 @@ export function DeviceState({ state, paused }: Pick<DeviceFigures, "state" | "pa
 }
 
 /** Every device and how it is. */
-export function Devices() {
+export function Devices({ user }: ViewProps) {
 	const { value, failure } = useResource("/devices", ["devices"]);
 	const [wanted, setWanted] = useState("");
 	const [open, setOpen] = useState<string>();
@@ -74,14 +75,20 @@ export function Devices() {
 						{ title: "Last heard", cell: ({ heardAt }) => ago(heardAt, now) },
 						{ title: "Weights", number: true, cell: (device) => weights(device) },
 						{ title: "Model", cell: ({ model }) => (model === null ? "–" : `${short(model.digest)} ${model.state}`) },
-						{ title: "Local-head loss", number: true, cell: ({ localLoss }) => figure(localLoss) },
+						{
+							title: "Local-head accuracy",
+							number: true,
+							cell: ({ localAccuracy }) => percent(localAccuracy?.accuracy ?? null),
+						},
 						{ title: "Up", number: true, cell: ({ bytesUp }) => bytes(bytesUp) },
 						{ title: "Down", number: true, cell: ({ bytesDown }) => bytes(bytesDown) },
 						{ title: "Last error", cell: ({ lastError }) => lastError?.code ?? "none" },
 					]}
 				/>
 			</Card>
-			{detail !== undefined && <DeviceDetail device={detail} now={now} onClose={() => setOpen(undefined)} />}
+			{detail !== undefined && (
+				<DeviceDetail device={detail} now={now} mayAct={user.role === "operator"} onClose={() => setOpen(undefined)} />
+			)}
 		</>
 	);
 }

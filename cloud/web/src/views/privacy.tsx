@@ -32,7 +32,7 @@ export function Privacy() {
 				</Card>
 			)}
 			<Card title="Released by devices" wide>
-				<Disclosures />
+				<Disclosures audit={latest?.audit} />
 			</Card>
 		</>
 	);

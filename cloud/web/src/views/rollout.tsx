@@ -8,6 +8,7 @@ import { Failure } from "../parts/failure.js";
 import { Field } from "../parts/field.js";
 import { Pill, type Tone } from "../parts/pill.js";
 import { useResource } from "../use-resource.js";
+import { RolloutStart } from "./rollout-start.js";
 
 type Status = NonNullable<Answers["/rollout"]["rollout"]>;
 
@@ -37,10 +38,7 @@ export function Rollout({ mayAct }: { mayAct: boolean }) {
 	return (
 		<Card title="Roll-out" wide aside={<Pill tone={tone}>{name}</Pill>}>
 			{rollout.phase === "none" ? (
-				<p class="muted">
-					Every device gets the model above. <code>psgl models rollout --candidate FILE --percentage 5</code> begins
-					one.
-				</p>
+				<p class="muted">Every device gets the model above.</p>
 			) : (
 				<>
 					<Progress of={rollout} />
@@ -57,7 +55,7 @@ export function Rollout({ mayAct }: { mayAct: boolean }) {
 					/>
 				</>
 			)}
-			{mayAct && under && <Orders of={rollout} onDone={reload} />}
+			{mayAct && (under ? <Orders of={rollout} onDone={reload} /> : <RolloutStart onDone={reload} />)}
 		</Card>
 	);
 }

@@ -50,6 +50,31 @@ export function rolloutRoutes(context: ApiContext): readonly Route[] {
 			},
 		}),
 		route({
+			method: "GET",
+			path: "/rollout/candidates",
+			id: "listCandidates",
+			summary: "Models in the folder candidates of the state folder, which may be rolled out",
+			access: "viewer",
+			answer: z.strictObject({
+				candidates: z.array(z.strictObject({ file: z.string(), bytes: count, at: z.iso.datetime() })),
+			}),
+			run: async () => ({ candidates: [...(await context.candidates.list())] }),
+		}),
+		route({
+			method: "POST",
+			path: "/rollout/start",
+			id: "startRollout",
+			summary: "Give a candidate to so many per cent of the devices",
+			access: "operator",
+			body: z.strictObject({ candidate: z.string().min(1).max(255), percentage }),
+			answer: status,
+			run: async ({ user, body }) => {
+				const found = rollout();
+				const bytes = await context.candidates.read(body.candidate);
+				return ordered(user, "start", await found.start(bytes, body.percentage));
+			},
+		}),
+		route({
 			method: "POST",
 			path: "/rollout/percentage",
 			id: "setRolloutPercentage",
