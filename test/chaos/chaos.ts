@@ -1,10 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AggregatorResult, AggregatorSettings } from "@psgl/cloud";
 import { FaultyLink, type LinkCounts, type LinkFaults } from "@psgl/firmware-sim";
 import { seededRandom, systemClock } from "@psgl/sdk";
-import type { Labels } from "../helpers/small-model.js";
+import { type Labels, smallModel } from "../helpers/small-model.js";
 import type { CloudProcessOptions } from "./cloud-process.js";
 import { chaosDeviceName } from "./data.js";
 import type { DeviceProcessOptions } from "./device-process.js";
@@ -138,6 +138,8 @@ class Chaos {
 	}
 
 	async #startCloud() {
+		const artifact = join(this.#folder, "model.psgl");
+		await writeFile(artifact, (await smallModel("robust", { labels: this.#options.labels })).jointBytes);
 		let port = 0;
 		const cloud = new Participant<CloudMessage>({
 			file: "cloud-process.js",
@@ -145,7 +147,7 @@ class Chaos {
 				port,
 				folder: join(this.#folder, "cloud"),
 				settings: { ...settings, minDevices: this.#options.devices },
-				labels: this.#options.labels,
+				artifact,
 			}),
 			signsOfLife: ["step", "round", "result"],
 			onMessage: (message) => {

@@ -1,8 +1,8 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AggregatorSettings } from "@psgl/cloud";
+import { decodeArtifact } from "@psgl/sdk/artifact";
 import { startCloud } from "../helpers/cloud.js";
-import { type Labels, smallModel } from "../helpers/small-model.js";
 import { weightsDigest } from "./weights-digest.js";
 
 /** What the cloud's process is told, as JSON. */
@@ -10,14 +10,15 @@ export interface CloudProcessOptions {
 	readonly port: number;
 	/** Of its journal and checkpoint. */
 	readonly folder: string;
+	/** File of the joint model. */
+	readonly artifact: string;
 	readonly settings: AggregatorSettings;
-	readonly labels: Labels;
 }
 
 /** Broker and aggregator in a process of their own; any message from the parent ends training. */
 process.on("disconnect", () => process.exit());
-const { port, folder, settings, labels } = JSON.parse(process.argv[2] ?? "{}") as CloudProcessOptions;
-const { joint } = await smallModel("robust", { labels });
+const { port, folder, artifact: file, settings } = JSON.parse(process.argv[2] ?? "{}") as CloudProcessOptions;
+const joint = await decodeArtifact(await readFile(file));
 await mkdir(folder, { recursive: true });
 {
 	await using cloud = await startCloud(joint, settings, {
