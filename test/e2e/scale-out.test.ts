@@ -12,6 +12,7 @@ withPrograms("nats-server")(
 			stepMs: 100,
 			batches: 8,
 			kills: true,
+			answerTimeoutMs: 1000,
 			leaseMs: 1000,
 			shareIdleMs: 1500,
 			onProgress: (line) => t.log(line),

@@ -41,11 +41,14 @@ interface Result {
 /** So that who takes over does so at once. */
 const hasty = { leaseMs: 1000, shareIdleMs: 1500 } as const;
 
+/** What a kill swallowed is asked for soon. */
+const answerTimeoutMs = 1000;
+
 const start = (options: StoreProcessOptions) =>
 	new Child("store-process.js", [JSON.stringify({ ...hasty, ...options })]);
 
 const fleetOn = (url: string) =>
-	new EventReader<FleetEvent>(runFleet({ url, devices: 3, data, seed: 5, runtime: nodeRuntime }));
+	new EventReader<FleetEvent>(runFleet({ url, devices: 3, data, seed: 5, runtime: nodeRuntime, answerTimeoutMs }));
 
 /** The same run in one process, on a log in memory. */
 async function reference(): Promise<string> {
@@ -144,7 +147,9 @@ withNats(
 		await Promise.all([first.next("owned"), second.next("owned")]);
 		await using ingress = start({ role: "ingress", ...options });
 		const { url } = await ingress.next<{ url: string }>("listening");
-		const fleet = new EventReader<FleetEvent>(runFleet({ url, devices, data, seed: 5, runtime: nodeRuntime }));
+		const fleet = new EventReader<FleetEvent>(
+			runFleet({ url, devices, data, seed: 5, runtime: nodeRuntime, answerTimeoutMs }),
+		);
 		t.deepEqual((await second.next<{ partitions: number[] }>("merged")).partitions, [0, 1]);
 		await first.kill();
 		const results = [await second.next<Result>("result"), await second.next<Result>("result")];

@@ -20,6 +20,8 @@ export interface ScaleOutOptions {
 	readonly kills: boolean;
 	readonly stepMs?: number;
 	readonly groupSize?: number;
+	/** Milliseconds a device waits before it asks for a missing answer. Default 5,000. */
+	readonly answerTimeoutMs?: number;
 	/** As those of `RunStore` and `ownPartitions`; default: theirs. */
 	readonly leaseMs?: number;
 	readonly shareIdleMs?: number;
@@ -96,7 +98,7 @@ class ScaleOut {
 				data: scaleData(devices, batches),
 				seed: 5,
 				runtime: nodeRuntime,
-				answerTimeoutMs: 5_000,
+				answerTimeoutMs: this.#options.answerTimeoutMs ?? 5_000,
 			});
 			const following = this.#follow(fleet);
 			const kills = this.#options.kills ? await this.#killInTurn(owners) : 0;
