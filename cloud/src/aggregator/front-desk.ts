@@ -2,7 +2,6 @@ import { PsglError } from "@psgl/sdk";
 import {
 	type ByeMessage,
 	type DeviceMessage,
-	type EndMessage,
 	type HelloMessage,
 	type MessageIdentity,
 	type Received,
@@ -256,15 +255,9 @@ export class FrontDesk implements UplinkHandler {
 	}
 
 	sendEnd(device: RosterDevice, { reason, model, client }: TrainedWeights, withWeights = false): void {
-		const end: EndMessage = {
-			type: "end",
-			device: device.id,
-			reason,
-			epoch: this.#options.training.state.epoch,
-			model,
-		};
+		const { epoch } = this.#options.training.state;
 		const tensors = withWeights || device.holds !== model ? client : undefined;
-		this.#context.downlink.send({ ...end, tensors });
+		this.#context.downlink.send({ type: "end", device: device.id, reason, epoch, model, tensors });
 		device.holds = model;
 	}
 
