@@ -1,4 +1,4 @@
-import { clientHalf } from "@psgl/models";
+import { clientHalf, compileArtifact, presetDefinition, zooNetwork } from "@psgl/models";
 import { ClientSegmentCache, Device, type DeviceEvent, type DeviceOptions, seededRandom } from "@psgl/sdk";
 import { randomisedLabel } from "@psgl/sdk/artifact";
 import type { RoundMessage } from "@psgl/sdk/protocol";
@@ -96,6 +96,24 @@ test("without a store labels cannot be shown the same way for ever: the model is
 		for await (const event of device.train()) events.push(event.type);
 	});
 	t.is((error as Error & { code: string }).code, "PSGL_LEDGER_VOLATILE");
+});
+
+test("where any number of labels may apply, each takes its part of the epsilon that was agreed", async (t) => {
+	const { shape, samples, classes } = smallDataset(120);
+	const targets = Uint8Array.from({ length: 240 }, (_, i) => (i % 3 === 0 ? 1 : 0));
+	const labels = Int32Array.from({ length: 120 }, (_, n) => (targets[2 * n] ? 0 : targets[2 * n + 1] ? 1 : 2));
+	const seen = { validation: new Dataset({ shape, classes, samples, labels, targets }) };
+	const preset = presetDefinition("none", zooNetwork("lenet"), shape, classes);
+	const definition = { ...preset, loss: { kind: "binary-cross-entropy" } as const };
+	const several = await clientHalf(await compileArtifact(definition, { name: "several", random: seededRandom(1) }));
+	const records: MemoryRecords = new Map();
+	await labelsSent(await client(2), { store: memoryDeviceStore(records) }, [{ ...validate, epoch: 1 }]);
+	const [marks] = await labelsSent(several, { store: memoryDeviceStore(records), data: seen }, [
+		{ ...validate, epoch: 1 },
+	]);
+	t.is(marks?.length, 240);
+	const turned = (marks ?? []).filter((mark, i) => mark !== targets[i]).length / 240;
+	t.true(Math.abs(turned - 1 / (1 + Math.E)) < 0.1, `${turned}`);
 });
 
 test("a label is kept with e^epsilon to one of each other, whatever it is", (t) => {

@@ -47,26 +47,40 @@ export class ShownLabels {
 		return shown;
 	}
 
-	async #draw(
-		dataset: Dataset,
-		{ epsilon, key }: { readonly epsilon: number; readonly key: string },
-	): Promise<Dataset> {
+	async #draw(dataset: Dataset, terms: { readonly epsilon: number; readonly key: string }): Promise<Dataset> {
 		const { shape, classes, samples, records } = dataset;
 		const labels = dataset.labels.slice();
+		const targets = dataset.targets?.slice();
+		const count = classes.length;
 		for (let start = 0; start < dataset.length; start += chunk) {
 			const end = Math.min(start + chunk, dataset.length);
 			const indices = Uint32Array.from({ length: end - start }, (_, i) => start + i);
 			const names = await this.#options.digests.of(dataset, indices, dataset.batch(indices).x);
-			const draws = await Promise.all(
-				names.map(async (name) => {
-					const hash = await sha256(new TextEncoder().encode(`${key} ${epsilon} ${name}`));
-					return Number.parseInt(hash.slice(0, digits), 16) / 16 ** digits;
+			await Promise.all(
+				names.map(async (name, i) => {
+					const n = start + i;
+					if (targets === undefined) {
+						const draw = await drawOf(terms, name);
+						labels[n] = randomisedLabel(labels[n] as number, count, terms.epsilon, draw);
+						return;
+					}
+					// Any number of them may apply: each takes its part of epsilon.
+					const own = targets.subarray(n * count, (n + 1) * count);
+					for (let k = 0; k < count; k++) {
+						const draw = await drawOf(terms, `${name} ${k}`);
+						own[k] = randomisedLabel(own[k] as number, 2, terms.epsilon / count, draw);
+					}
+					const first = own.indexOf(1);
+					labels[n] = first < 0 ? count : first;
 				}),
 			);
-			draws.forEach((draw, i) => {
-				labels[start + i] = randomisedLabel(labels[start + i] as number, classes.length, epsilon, draw);
-			});
 		}
-		return new Dataset({ shape, classes, labels, samples, records });
+		return new Dataset({ shape, classes, labels, samples, targets, records });
 	}
+}
+
+/** Uniform in [0,1): always the same for a record. */
+async function drawOf({ epsilon, key }: { readonly epsilon: number; readonly key: string }, name: string) {
+	const hash = await sha256(new TextEncoder().encode(`${key} ${epsilon} ${name}`));
+	return Number.parseInt(hash.slice(0, digits), 16) / 16 ** digits;
 }
