@@ -83,7 +83,7 @@ function offerClasses(classes: readonly string[]): void {
 			const chooser = Object.assign(document.createElement("input"), {
 				type: "file",
 				multiple: true,
-				accept: "image/*",
+				accept: "image/*,.dcm,.dicom",
 			});
 			chooser.setAttribute("aria-label", `Pictures of ${name}`);
 			const count = Object.assign(document.createElement("p"), { id: `count-${label}`, textContent: "0 pictures" });

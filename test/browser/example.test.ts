@@ -1,4 +1,4 @@
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Device } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
@@ -7,7 +7,9 @@ import type { Page } from "playwright-core";
 import { browserSite } from "../helpers/browser.js";
 import { startCloud } from "../helpers/cloud.js";
 import { EventReader } from "../helpers/event-reader.js";
+import { hasShared, sharedPath } from "../helpers/shared.js";
 import { smallModel, smallShape } from "../helpers/small-model.js";
+import { dicomBytes, words } from "../helpers/write-dicom.js";
 import { pngBytes } from "../helpers/write-png.js";
 
 const { test, site, open } = browserSite("examples/browser");
@@ -94,6 +96,38 @@ test("a tablet's page trains a round together with devices in Node, shows what l
 
 	await page.setInputFiles("#question", pictures(1, 1)[0] as never);
 	await says(page, "decision", /by the whole system/);
+	t.is(await page.textContent("#failure"), "");
+});
+
+test("DICOM files and pictures that are dropped on a class are its samples", async (t) => {
+	const { joint } = await smallModel("none");
+	await using cloud = await startCloud(joint, { rounds: 0 }, { webSocketOrigins: [site().origin] });
+	const page = await open(t);
+	await connect(page, cloud.webSocketUrl as string);
+	const scan = hasShared
+		? await readFile(sharedPath("data", "dicom", "CT_small.dcm"))
+		: dicomBytes({ pixels: words(Array.from({ length: 16 }, (_, i) => 100 * i)) });
+	const dropped = [
+		{ name: "IM000001", base64: Buffer.from(scan).toString("base64") },
+		{ name: "a.png", base64: pictures(1, 1)[0]?.buffer.toString("base64") as string },
+		{ name: "cut.dcm", base64: Buffer.from(scan).subarray(0, 200).toString("base64") },
+	];
+	const transfer = await page.evaluateHandle((files) => {
+		const browser = globalThis as unknown as {
+			DataTransfer: new () => { items: { add(file: unknown): void } };
+			File: new (parts: unknown[], name: string) => unknown;
+		};
+		const data = new browser.DataTransfer();
+		for (const { name, base64 } of files) {
+			data.items.add(new browser.File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name));
+		}
+		return data;
+	}, dropped);
+	await page.dispatchEvent("#classes fieldset:nth-child(2)", "drop", { dataTransfer: transfer });
+	await says(page, "count-1", /^2 pictures$/);
+	await says(page, "set-aside", /cut\.dcm/);
+	await says(page, "sent", /\d+ bytes/);
+	t.is(await page.textContent("#count-0"), "0 pictures");
 	t.is(await page.textContent("#failure"), "");
 });
 

@@ -1,6 +1,10 @@
+import { readFileSync } from "node:fs";
+import { readDicom } from "@psgl/sdk/sources/dicom";
 import sharp from "sharp";
 import { browserSite } from "../helpers/browser.js";
 import { callPage } from "../helpers/page-calls.js";
+import { hasShared, sharedPath } from "../helpers/shared.js";
+import { dicomBytes, words } from "../helpers/write-dicom.js";
 import { pngBytes } from "../helpers/write-png.js";
 
 interface Decoded {
@@ -42,6 +46,53 @@ test("a wide picture is laid on black, whole, as the image folder source lays it
 	const node = await sharp(white).resize(8, 8, { fit: "contain", background: "black" }).greyscale().raw().toBuffer();
 	t.deepEqual([...Buffer.from(samples, "base64")], [...node.subarray(0, 64)]);
 });
+
+test("DICOM files are read as Node reads them, in the byte orders there are, and each frame is a sample", async (t) => {
+	const frames = dicomBytes({
+		pixels: words(Array.from({ length: 32 }, (_, i) => 1000 + 10 * i)),
+		elements: [
+			[0x00280008, "IS", "2"],
+			[0x00100010, "PN", "Doe^Jane"],
+		],
+	});
+	const made = [{ name: "frames", base64: base64(frames), label: 1 }];
+	const { samples, labels } = await callPage<Decoded>(await page(), "pictures", made, [1, 4, 4], ["a", "b"]);
+	t.deepEqual(labels, [1, 1]);
+	t.deepEqual([...Buffer.from(samples, "base64")], await inNode(frames));
+	const cut = [{ name: "cut.dcm", base64: base64(frames.subarray(0, frames.length - 8)), label: 0 }];
+	const error = await t.throwsAsync(callPage(await page(), "pictures", cut, [1, 4, 4], ["a"]), {
+		code: "PSGL_DICOM_CORRUPT",
+	});
+	t.notRegex(JSON.stringify(error), /Doe/);
+	if (!hasShared) {
+		t.log("the samples of the shared folder are not there");
+		return;
+	}
+	for (const name of ["CT_small.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm"]) {
+		const bytes = readFileSync(sharedPath("data", "dicom", name));
+		const { rows, columns } = (await readDicom(bytes)).format;
+		const files = [{ name, base64: base64(bytes), label: 0 }];
+		const decoded = await callPage<Decoded>(await page(), "pictures", files, [1, rows, columns], ["a"]);
+		t.deepEqual([...Buffer.from(decoded.samples, "base64")], await inNode(bytes), name);
+	}
+	const compressed = ["693_J2KR.dcm", "JPEG-LL.dcm"].map((name) => ({
+		name,
+		base64: base64(readFileSync(sharedPath("data", "dicom", name))),
+		label: 0,
+	}));
+	const set = await callPage<Decoded>(await page(), "pictures", [...made, ...compressed], [1, 4, 4], ["a", "b"]);
+	t.deepEqual(
+		set.setAside.map(({ name, code }) => `${name} ${code}`),
+		["693_J2KR.dcm PSGL_DICOM_SYNTAX", "JPEG-LL.dcm PSGL_DICOM_SYNTAX"],
+	);
+});
+
+/** A file's frames in eight bits, as Node decodes them. */
+async function inNode(bytes: Uint8Array): Promise<number[]> {
+	const image = await readDicom(bytes);
+	const levels = await Promise.all(Array.from({ length: image.frames }, (_, frame) => image.levels(frame)));
+	return levels.flatMap((frame) => Array.from(frame.levels, (level) => Math.round(255 * level)));
+}
 
 test("nothing but broken pictures is an error", async (t) => {
 	const files = [{ name: "notes.txt", base64: base64(Buffer.from("no picture")), label: 0 }];

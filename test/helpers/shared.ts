@@ -9,5 +9,8 @@ const folder = fileURLToPath(new URL("../../../../shared", import.meta.url));
 /** Path of a file in the shared folder. */
 export const sharedPath = (...parts: readonly string[]): string => join(folder, ...parts);
 
+/** Whether the shared folder is there. */
+export const hasShared = existsSync(folder);
+
 /** `test` where the shared folder is there; where it is not, the test is listed as skipped. */
-export const withShared = existsSync(folder) ? test : test.skip;
+export const withShared = hasShared ? test : test.skip;

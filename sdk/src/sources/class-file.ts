@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { decodeImage, imageChannels } from "./decode-image.js";
+import { decodeImage, imageChannels, type PictureOptions } from "./decode-image.js";
 
 /** File name endings of pictures that sharp decodes. */
 export const pictureExtensions = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".avif"];
@@ -22,22 +22,27 @@ export async function fileChannels(path: string): Promise<1 | 3> {
 }
 
 /**
- * Decodes a picture or DICOM file to square samples; a DICOM file gives one for each of its frames, windowed as it says.
+ * Decodes a picture or DICOM file to square samples; a DICOM file gives one for each of its frames.
  * @throws Error of sharp, or DataError and LimitError of `readDicom`, when the file cannot be decoded
  */
-export async function decodeClassFile(path: string, size: number, channels: 1 | 3): Promise<ClassFile> {
+export async function decodeClassFile(
+	path: string,
+	size: number,
+	channels: 1 | 3,
+	options: PictureOptions = {},
+): Promise<ClassFile> {
 	if (await isDicom(path)) {
 		const { readDicom } = await import("./dicom/read-dicom.js");
 		const image = await readDicom(path);
 		const frames: Uint8Array[] = [];
 		for (let frame = 0; frame < image.frames; frame++) {
-			const { data } = await image.sample({ frame, size, channels });
+			const { data } = await image.sample({ ...options, frame, size, channels });
 			frames.push(Uint8Array.from(data, (level) => Math.round(level * 255)));
 		}
 		return { frames, patient: image.patient };
 	}
 	if (!pictureExtensions.includes(extname(path).toLowerCase())) throw new Error("not a picture format that psgl reads");
-	return { frames: [await decodeImage(path, size, channels)], patient: undefined };
+	return { frames: [await decodeImage(path, size, channels, options)], patient: undefined };
 }
 
 async function isDicom(path: string): Promise<boolean> {

@@ -173,14 +173,14 @@ async function decodeAll(
 	files: readonly PictureFile[],
 	size: number,
 	channels: 1 | 3,
-	{ strict, signal, onProgress }: LoadOptions,
+	{ strict, picture, signal, onProgress }: LoadOptions,
 ): Promise<Map<string, ClassFile>> {
 	const decoded = new Map<string, ClassFile>();
 	let next = 0;
 	let done = 0;
 	const decodeOne = async (path: string) => {
 		try {
-			decoded.set(path, await decodeClassFile(path, size, channels));
+			decoded.set(path, await decodeClassFile(path, size, channels, picture));
 		} catch (cause) {
 			const error = cause instanceof PsglError ? cause : undecodable(path, cause);
 			if (strict) throw error;

@@ -1,3 +1,5 @@
+import type { PictureOptions } from "./decode-image.js";
+
 /**
  * Most bytes an npz archive or a gzip file may expand to: 1 GiB. Stops a small file that was made to fill
  * the memory (a decompression bomb); MNIST expands to 52 MiB, the largest 28x28 MedMNIST file (PathMNIST) to 241 MiB.
@@ -31,6 +33,8 @@ export interface LoadOptions {
 	readonly imageSize?: number | undefined;
 	/** Colour channels of pictures from an image folder. Default: what most of the files have. */
 	readonly channels?: 1 | 3 | undefined;
+	/** What of each picture of an image folder becomes a sample. Default: all of it. */
+	readonly picture?: PictureOptions | undefined;
 	/** Most bytes compressed data may expand to. Default 1 GiB. */
 	readonly maxExpandedBytes?: number | undefined;
 	readonly signal?: AbortSignal | undefined;

@@ -18,13 +18,16 @@ export interface Crop {
 	readonly height: number;
 }
 
+/** How a picture becomes a square: `contain`: the whole of it, black bars. `cover`: the middle square. `fill`: stretched. */
+export type Fit = "contain" | "cover" | "fill";
+
 export interface FitOptions {
 	/** Side of the square sample, pixels. */
 	readonly size: number;
 	/** 1 grey, 3 RGB. */
 	readonly channels: 1 | 3;
-	/** `contain` (default): the whole picture, black bars. `cover`: the middle square. `fill`: stretched. */
-	readonly fit?: "contain" | "cover" | "fill" | undefined;
+	/** Default `contain`. */
+	readonly fit?: Fit | undefined;
 }
 
 /** Brings a picture to a square sample [channels, size, size], levels in [0,1], with 16 bits a channel in between. */
@@ -52,6 +55,19 @@ export async function fitPicture(picture: PictureLevels, options: FitOptions): P
  * @throws ConfigError `PSGL_IMAGE_CROP` when it is not inside the picture
  */
 export function cropPicture(picture: PictureLevels, crop: Crop): PictureLevels {
+	requireInside(crop, picture);
+	const { left, top, width, height } = crop;
+	const { channels } = picture;
+	const levels = new Float32Array(width * height * channels);
+	for (let y = 0; y < height; y++) {
+		const from = ((top + y) * picture.width + left) * channels;
+		levels.set(picture.levels.subarray(from, from + width * channels), y * width * channels);
+	}
+	return { width, height, channels, levels };
+}
+
+/** @throws ConfigError `PSGL_IMAGE_CROP` when it is not inside the picture */
+export function requireInside(crop: Crop, picture: { readonly width: number; readonly height: number }): void {
 	const { left, top, width, height } = crop;
 	const inside =
 		[left, top, width, height].every(Number.isInteger) &&
@@ -61,18 +77,10 @@ export function cropPicture(picture: PictureLevels, crop: Crop): PictureLevels {
 		height > 0 &&
 		left + width <= picture.width &&
 		top + height <= picture.height;
-	if (!inside) {
-		throw new ConfigError("PSGL_IMAGE_CROP", {
-			what: "the part of the picture to keep is not inside it",
-			got: `${width} x ${height} pixels from ${left}, ${top}`,
-			expected: `whole pixels inside ${picture.width} x ${picture.height}`,
-		});
-	}
-	const { channels } = picture;
-	const levels = new Float32Array(width * height * channels);
-	for (let y = 0; y < height; y++) {
-		const from = ((top + y) * picture.width + left) * channels;
-		levels.set(picture.levels.subarray(from, from + width * channels), y * width * channels);
-	}
-	return { width, height, channels, levels };
+	if (inside) return;
+	throw new ConfigError("PSGL_IMAGE_CROP", {
+		what: "the part of the picture to keep is not inside it",
+		got: `${width} x ${height} pixels from ${left}, ${top}`,
+		expected: `whole pixels inside ${picture.width} x ${picture.height}`,
+	});
 }

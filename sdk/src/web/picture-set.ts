@@ -1,4 +1,4 @@
-import { DataError, type PsglError } from "../errors.js";
+import { DataError, PsglError } from "../errors.js";
 import { Dataset } from "../sources/dataset.js";
 import { elementCount } from "../tensor.js";
 import { type PictureShape, pictureSample } from "./picture-sample.js";
@@ -21,9 +21,9 @@ export interface PictureSet {
 const largestFileBytes = 64 * 2 ** 20;
 
 /**
- * Decodes pictures (PNG, JPEG, WebP, whatever the browser reads) to a data set of samples [C,H,W] in [0,1]. One that cannot
- * be decoded is set aside with its reason.
- * @throws DataError `PSGL_WEB_PICTURE` when none is left.
+ * Decodes pictures (PNG, JPEG, WebP, whatever the browser reads, and uncompressed DICOM files, a sample for each frame) to a data set of samples
+ * [C,H,W] in [0,1]. One that cannot be decoded is set aside with its reason.
+ * @throws what the first one has, DataError `PSGL_WEB_PICTURE` or that of a DICOM file, when none is left.
  */
 export async function pictureSet(
 	pictures: Iterable<LabelledPicture>,
@@ -34,10 +34,12 @@ export async function pictureSet(
 	const setAside: { name: string; error: PsglError }[] = [];
 	for (const { name, file, label } of pictures) {
 		try {
-			samples.push(await decode(file, shape));
-			labels.push(label);
+			const frames = await decode(name, file, shape);
+			samples.push(...frames);
+			labels.push(...frames.map(() => label));
 		} catch (cause) {
-			setAside.push({ name, error: undecodable(`the picture ${name}`, cause) });
+			const error = cause instanceof PsglError ? cause : undecodable(`the picture ${name}`, cause);
+			setAside.push({ name, error });
 		}
 	}
 	const [first] = setAside;
@@ -49,13 +51,29 @@ export async function pictureSet(
 	return { dataset, setAside };
 }
 
-async function decode(file: Blob, shape: PictureShape): Promise<Uint8Array> {
+/** Samples of a picture; of a DICOM file, one of each frame. */
+async function decode(name: string, file: Blob, shape: PictureShape): Promise<Uint8Array[]> {
 	if (file.size > largestFileBytes) throw new Error(`${file.size} bytes, more than ${largestFileBytes}`);
-	const bitmap = await createImageBitmap(file);
+	if (!(await isDicom(file))) return [sampleOf(await createImageBitmap(file), shape)];
+	// A part of its own, loaded by pages that get DICOM files only.
+	const { dicomPictures } = await import("./dicom-pictures.js");
+	const frames: Uint8Array[] = [];
+	for await (const frame of dicomPictures(new Uint8Array(await file.arrayBuffer()), name)) {
+		frames.push(sampleOf(frame, shape));
+	}
+	return frames;
+}
+
+/** By its prefix (PS3.10 section 7.1): browsers name no type for such files. */
+async function isDicom(file: Blob): Promise<boolean> {
+	return (await file.slice(128, 132).text()) === "DICM";
+}
+
+function sampleOf(picture: ImageBitmap, shape: PictureShape): Uint8Array {
 	try {
-		return pictureSample(bitmap, shape);
+		return pictureSample(picture, shape);
 	} finally {
-		bitmap.close();
+		picture.close();
 	}
 }
 
@@ -63,7 +81,7 @@ function undecodable(what: string, cause: unknown): DataError {
 	return new DataError("PSGL_WEB_PICTURE", {
 		what: `${what} cannot be used`,
 		got: cause instanceof Error ? cause.message : undefined,
-		expected: "a picture this browser shows: PNG, JPEG, WebP",
+		expected: "a picture this browser shows (PNG, JPEG, WebP), or an uncompressed DICOM file",
 		remedy: "Look at the file in a picture viewer, and choose another",
 		cause,
 	});

@@ -27,8 +27,8 @@ export function greyLevels(values: ArrayLike<number>, mapping: GreyMapping): Flo
 	return levels;
 }
 
-/** PS3.3 C.11.2.1.2.1 (LINEAR), C.11.2.1.3.2 (LINEAR_EXACT), C.11.2.1.3.1 (SIGMOID), with an output range of 0 to 1. */
-function levelOf({ centre, width, shape = "LINEAR" }: VoiWindow): (value: number) => number {
+/** A window as a function of a value to its level: PS3.3 C.11.2.1.2.1 (LINEAR), C.11.2.1.3.2 (LINEAR_EXACT), C.11.2.1.3.1 (SIGMOID), with an output range of 0 to 1. */
+export function levelOf({ centre, width, shape = "LINEAR" }: VoiWindow): (value: number) => number {
 	if (shape === "SIGMOID") return (value) => 1 / (1 + Math.exp((-4 * (value - centre)) / width));
 	// A LINEAR window of width 1 is a threshold.
 	const [middle, span] = shape === "LINEAR" ? [centre - 0.5, width - 1] : [centre, width];

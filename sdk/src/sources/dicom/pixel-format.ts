@@ -56,6 +56,7 @@ function viewOf(buffer: ArrayBuffer, bits: 8 | 16 | 32, signed: boolean): Stored
 
 /** Swaps the bytes of each element: big-endian files, and 8-bit pixels that travel as words. */
 export function swapBytes(bytes: Uint8Array, bytesPerWord: 2 | 4): Uint8Array {
-	const swapped = Buffer.from(bytes.subarray(0, bytes.length - (bytes.length % bytesPerWord)));
-	return bytesPerWord === 2 ? swapped.swap16() : swapped.swap32();
+	const swapped = bytes.slice(0, bytes.length - (bytes.length % bytesPerWord));
+	for (let at = 0; at < swapped.length; at += bytesPerWord) swapped.subarray(at, at + bytesPerWord).reverse();
+	return swapped;
 }
