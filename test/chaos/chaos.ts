@@ -18,6 +18,8 @@ export interface ChaosOptions {
 	readonly seed: number;
 	/** Whether the devices send their labels. */
 	readonly labels: Labels;
+	/** Batches a device may have in flight. */
+	readonly window: number;
 	/** Called with a line now and then. */
 	readonly onProgress?: ((line: string) => void) | undefined;
 }
@@ -146,7 +148,7 @@ class Chaos {
 			options: (): CloudProcessOptions => ({
 				port,
 				folder: join(this.#folder, "cloud"),
-				settings: { ...settings, minDevices: this.#options.devices },
+				settings: { ...settings, minDevices: this.#options.devices, window: this.#options.window },
 				artifact,
 			}),
 			signsOfLife: ["step", "round", "result"],
@@ -210,7 +212,8 @@ class Chaos {
 
 	async #report(faultCounts: LinkCounts): Promise<ChaosResult> {
 		const { rounds, counts, weights } = this.#result as CloudResult;
-		const replay = await replayJournal(join(this.#folder, "cloud", "journal"), settings, this.#options.labels);
+		const { window, labels } = this.#options;
+		const replay = await replayJournal(join(this.#folder, "cloud", "journal"), { ...settings, window }, labels);
 		const recovery = this.#all.flatMap((each) => each.recoverySeconds).sort((a, b) => a - b);
 		const missing = [...this.#answered.keys()].filter((batch) => !replay.steps.has(batch)).length;
 		const more = (times: ReadonlyMap<string, number>) => [...times.values()].filter((count) => count > 1).length;

@@ -12,6 +12,8 @@ export const targets: Readonly<Record<string, () => Promise<FuzzTarget>>> = {
 	mqtt: async () => (await import("./targets/mqtt.js")).mqttTarget(),
 	envelope: async () => (await envelope()).envelopeTarget(),
 	chunks: async () => (await envelope()).chunksTarget(),
+	deflate: async () => (await envelope()).deflateTarget(),
+	twin: async () => (await envelope()).twinTarget(),
 	artifact: async () => (await import("./targets/artifact.js")).artifactTarget(),
 	onnx: async () => (await import("./targets/onnx.js")).onnxTarget(),
 	npz: async () => (await dataFiles()).npzTarget(),

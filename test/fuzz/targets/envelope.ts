@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
-import type { Random } from "@psgl/sdk";
-import { ChunkAssembler, checksum, decodeEnvelope } from "@psgl/sdk/protocol";
+import { type Random, tensor } from "@psgl/sdk";
+import { WorkGate } from "@psgl/sdk/budget";
+import { type BatchMessage, ChunkAssembler, checksum, decodeEnvelope, encodeEnvelope } from "@psgl/sdk/protocol";
+import { DeviceTwin } from "@psgl/sdk/twin";
 import { decode, encode } from "cborg";
+import { deflateSync, inflateSync } from "fflate";
 import { ManualClock } from "../../helpers/manual-clock.js";
 import type { FuzzTarget } from "../fuzz-target.js";
 import { mutateTree } from "../mutate-tree.js";
@@ -66,6 +69,58 @@ const own = [changeFields, changeFields, changeHeaderBytes, changeBody];
 /** One envelope, read as a device's and as the aggregator's. */
 export async function envelopeTarget(): Promise<FuzzTarget> {
 	return { seeds: envelopes(/^(?!.*chunk).*\.hex$/), mutations: own, reseal, read: (bytes) => decodeEnvelope(bytes) };
+}
+
+/** Batches in each element type, two values in five zeros, deflated as devices send them. */
+function deflatedBatches(): Uint8Array[] {
+	const values = Array.from({ length: 4 * 3 * 50 }, (_, i) => (i % 5 < 2 ? 0 : (i * 7) % 15) - 7);
+	const labels = tensor("uint8", [4], Uint8Array.of(0, 1, 0, 1));
+	const scale = tensor("float32", [3], Float32Array.of(1, 0.5, 0));
+	const batch = { type: "batch", device: "ward-3", epoch: 1, seq: 2, model: 3 } as const;
+	const dims = [4, 3, 50];
+	const messages: BatchMessage[] = [
+		{ ...batch, tensors: { smashed: tensor("float32", dims, Float32Array.from(values)), labels } },
+		...(["int8", "int4"] as const).map((dtype) => ({
+			...batch,
+			tensors: { smashed: { dtype, dims, data: Int8Array.from(values), scale }, labels },
+		})),
+	];
+	return messages.map((message) => encodeEnvelope(message, { deflate: true }));
+}
+
+/** What was deflated, changed and deflated again. */
+const changeInflated: Mutation = (bytes, random, seeds) =>
+	inside(bytes, (header, body) => [header, deflateSync(general(random)(inflateSync(body), random, seeds))]);
+
+/** Envelopes whose bodies were deflated: damaged streams, and headers that announce other lengths. */
+export async function deflateTarget(): Promise<FuzzTarget> {
+	return {
+		seeds: deflatedBatches(),
+		mutations: [...own, changeInflated],
+		reseal,
+		read: (bytes) => decodeEnvelope(bytes),
+	};
+}
+
+/** Both messages of a device's twin. What is wanted is applied as a device does, whose report must travel whatever was wanted. */
+export async function twinTarget(): Promise<FuzzTarget> {
+	const clock = new ManualClock();
+	return {
+		seeds: envelopes(/^(desired|reported)/),
+		mutations: own,
+		reseal,
+		async read(bytes) {
+			const message = decodeEnvelope(bytes);
+			if (message.type !== "desired") return;
+			const gate = new WorkGate({ budget: {}, host: undefined, clock });
+			const twin = await DeviceTwin.open({ device: "ward-3", store: undefined, gate });
+			await twin.take(message);
+			twin.apply();
+			await gate.look();
+			const told = twin.report({ records: 0, releases: 0, bits: 0, mostBits: 0, mostEpsilon: 0, leftOut: 0 });
+			if (decodeEnvelope(encodeEnvelope(told)).type !== "reported") throw new Error("the report is another message");
+		},
+	};
 }
 
 /** Chunks of one sender after each other, each with its length before it. */
