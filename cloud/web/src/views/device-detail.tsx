@@ -35,7 +35,9 @@ export function DeviceDetail({ device, now, mayAct, onClose }: DeviceDetailProps
 					["Model", model === null ? "none was sent" : `${model.state}: ${short(model.digest)}`],
 					[
 						"Local-head loss",
-						`${figure(device.localLoss)} over ${count(device.trainedSamples)} samples of its last leg`,
+						device.localLoss === null
+							? "it told of none"
+							: `${figure(device.localLoss)} over ${count(device.trainedSamples)} samples of its last leg`,
 					],
 					[
 						"Local-head accuracy",
