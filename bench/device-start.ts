@@ -26,8 +26,9 @@ try {
 	await writeFile(file, bytes);
 	const archive = join(folder, "device.tgz");
 	const psgl = new URL("../../cloud/dist/cli/main.js", import.meta.url).pathname;
-	await run(process.execPath, [psgl, "bundle", file, "--target", `linux-${arch()}`, "-o", archive]);
+	await run(process.execPath, [psgl, "bundle", file, "--target", `linux-${arch()}`, "--quick", "-o", archive]);
 	await run("tar", ["xzf", archive, "-C", folder]);
+	await run("sh", [join(folder, "psgl-device", "install.sh"), join(folder, "installed")]);
 	const artifact = await decodeArtifact(bytes);
 	for (let turn = 0; turn < turns; turn++) {
 		const { trained } = await start(1, "step");
@@ -43,7 +44,7 @@ try {
 		await using _ = await Aggregator.start({ artifact, runtime: nodeRuntime, broker, settings });
 		const begin = performance.now();
 		const args = ["device", "--json", "--id", "bench", "--url", broker.url, "--samples", "64", "--image-size", "28"];
-		const child = spawn(join(folder, "psgl-device", "psgl"), args, { stdio: ["ignore", "pipe", "ignore"] });
+		const child = spawn(join(folder, "installed", "psgl"), args, { stdio: ["ignore", "pipe", "ignore"] });
 		for await (const line of createInterface(child.stdout)) {
 			if ((JSON.parse(line) as { type: string }).type === awaited) break;
 		}

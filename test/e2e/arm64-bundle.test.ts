@@ -31,10 +31,11 @@ emulated("a bundle trains three batches on an emulated arm64 as on x64, and is s
 		const own = join(folder, target);
 		await mkdir(own, { recursive: true });
 		const archive = join(own, "device.tgz");
-		const made = await runCli(["bundle", file, "--target", target, "-o", archive, "--packages", packages, ...more]);
+		const args = ["bundle", file, "--target", target, "--quick", "-o", archive, "--packages", packages, ...more];
+		const made = await runCli(args);
 		t.is(made.exitCode, 0, made.stderr);
 		await runProgram("tar", ["xzf", archive, "-C", own]);
-		return { device: join(own, "psgl-device"), bytes: (await readFile(archive)).byteLength };
+		return { unpacked: join(own, "psgl-device"), bytes: (await readFile(archive)).byteLength };
 	};
 	const withSharp = await bundle("linux-arm64", "--with-sharp");
 	t.true(withSharp.bytes <= 22e6, `${withSharp.bytes} bytes with sharp`);
@@ -42,10 +43,21 @@ emulated("a bundle trains three batches on an emulated arm64 as on x64, and is s
 	t.true(arm.bytes <= 12e6, `${arm.bytes} bytes`);
 	const x64 = await bundle("linux-x64");
 
-	const artifact = await decodeArtifact(await readFile(file));
 	const node = join(folder, "emulated", "bin", "node-arm64");
-	const there = await trainThreeBatches(folder, arm.device, node, artifact);
-	const here = await trainThreeBatches(folder, x64.device, process.execPath, artifact);
+	const installed = async (unpacked: string, program: string) => {
+		const device = `${unpacked}-installed`;
+		const env = { PATH: process.env.PATH, PSGL_NODE: program };
+		await runProgram("sh", [join(unpacked, "install.sh"), device], { env });
+		return device;
+	};
+	const artifact = await decodeArtifact(await readFile(file));
+	const there = await trainThreeBatches(folder, await installed(arm.unpacked, node), node, artifact);
+	const here = await trainThreeBatches(
+		folder,
+		await installed(x64.unpacked, process.execPath),
+		process.execPath,
+		artifact,
+	);
 	t.is(there.losses.length, 3);
 	t.is(here.losses.length, 3);
 	for (const [step, losses] of here.losses.entries()) {

@@ -8,9 +8,10 @@ import type { Artifact } from "@psgl/sdk/artifact";
 import { create } from "tar";
 import { billOfMaterials } from "./bill-of-materials.js";
 import { writeDeviceScript } from "./device-script.js";
-import { installScript, startScript, systemdUnit } from "./install-files.js";
+import { installedSums, installScript, startScript, systemdUnit } from "./install-files.js";
 import { licenceTexts } from "./licence-texts.js";
-import { copyPlatformPackages } from "./platform-packages.js";
+import { packLibrary } from "./packed-library.js";
+import { copyPlatformPackages, runtimeLibrary } from "./platform-packages.js";
 import type { Target } from "./target.js";
 
 export interface BundleOptions {
@@ -21,6 +22,10 @@ export interface BundleOptions {
 	readonly sharp?: boolean | undefined;
 	/** Folder into which packages of the target's platform were installed, where that is not this machine's. */
 	readonly packages?: string | undefined;
+	/** Packs ONNX Runtime's library in seconds instead of minutes, and larger: for trying. */
+	readonly quick?: boolean | undefined;
+	/** How much of the library is packed, bytes. */
+	readonly onProgress?: ((done: number, total: number) => void) | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
 
@@ -32,7 +37,7 @@ const executable = ["psgl", "install.sh"];
  * @throws ConfigError `PSGL_BUNDLE_PACKAGE` when a package of the target's platform is not installed.
  */
 export async function deviceBundle(artifact: Artifact, options: BundleOptions): Promise<Uint8Array> {
-	const { target, version, sharp = false, packages, signal } = options;
+	const { target, version, sharp = false, packages, quick = false, onProgress, signal } = options;
 	const staging = await mkdtemp(join(tmpdir(), "psgl-bundle-"));
 	try {
 		const folder = join(staging, "psgl-device");
@@ -54,6 +59,11 @@ export async function deviceBundle(artifact: Artifact, options: BundleOptions): 
 			"install.sh": installScript(target),
 		};
 		for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+		await writeFile(join(folder, installedSums), await checksums(folder));
+		const library = join(folder, runtimeLibrary(target));
+		const packed = await packLibrary(await readFile(library), target, { quick, onProgress, signal });
+		await writeFile(library + packed.suffix, packed.bytes);
+		await rm(library);
 		await writeFile(join(folder, "SHA256SUMS"), await checksums(folder));
 		return await pack(staging, folder);
 	} finally {

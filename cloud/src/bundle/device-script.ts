@@ -13,20 +13,21 @@ const leftOut: Readonly<Record<string, string>> = {
 };
 
 /**
- * Joins the JavaScript of `psgl device` and `psgl infer` into few files of `folder`, `main.js` first; resolves to the packages in
- * them. The same version of psgl gives the same bytes.
+ * Joins the JavaScript of `psgl device` and `psgl infer` into few files of `folder`, `main.js` first, and beside them `unpack.js` for
+ * `install.sh`; resolves to the packages in them. The same version of psgl gives the same bytes.
  */
 export async function writeDeviceScript(
 	folder: string,
 	options: { readonly sharp: boolean },
 ): Promise<readonly InstalledPackage[]> {
 	const missing = options.sharp ? leftOut : { ...leftOut, sharp: "pictures (psgl bundle --with-sharp)" };
-	const input = fileURLToPath(new URL("../cli/device-main.js", import.meta.url));
+	const main = fileURLToPath(new URL("../cli/device-main.js", import.meta.url));
+	const unpack = fileURLToPath(new URL("unpack-library.js", import.meta.url));
 	const models = dirname(fileURLToPath(import.meta.resolve("@psgl/models")));
 	await using bundle = await rolldown({
-		input,
+		input: { main, unpack },
 		// Not where psgl was called.
-		cwd: dirname(input),
+		cwd: dirname(main),
 		platform: "node",
 		external: [...packages, ...(options.sharp ? ["sharp"] : [])],
 		plugins: [refuse(missing)],
@@ -37,7 +38,7 @@ export async function writeDeviceScript(
 	const { output } = await bundle.write({
 		dir: folder,
 		format: "esm",
-		entryFileNames: "main.js",
+		entryFileNames: "[name].js",
 		minify: true,
 	});
 	const found = new Map<string, InstalledPackage>();

@@ -1,9 +1,12 @@
 import type { Target } from "./target.js";
 
-/** Starts the device's program with the Node.js of the machine. */
+/** Digests of the files as they are once installed. */
+export const installedSums = "SHA256SUMS.installed";
+
+/** Starts the device's program with the Node.js of the machine, its young objects in 1 MiB a half: they are few, and idle memory counts. */
 export const startScript = `#!/bin/sh
 here=$(dirname "$(readlink -f "$0")")
-exec "\${PSGL_NODE:-node}" "$here/lib/app/main.js" "$@"
+exec "\${PSGL_NODE:-node}" --max-semi-space-size=1 "$here/lib/app/main.js" "$@"
 `;
 
 /** Checks the files and the machine, and puts the files where the unit looks for them. */
@@ -23,6 +26,8 @@ found=$("\${PSGL_NODE:-node}" -p 'process.platform + "-" + process.arch')
 rm -rf "$to.new"
 mkdir -p "$to.new"
 cp -R . "$to.new/"
+"\${PSGL_NODE:-node}" "$to.new/lib/app/unpack.js" "$to.new"
+(cd "$to.new" && sha256sum --check --quiet --strict ${installedSums})
 rm -rf "$to.old"
 [ ! -e "$to" ] || mv "$to" "$to.old"
 mv "$to.new" "$to"

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { decodeArtifact } from "@psgl/sdk/artifact";
 import test, { type ExecutionContext } from "ava";
 import { trainThreeBatches } from "../../helpers/bundled-device.js";
@@ -9,17 +10,23 @@ import { runProgram } from "../../helpers/run-program.js";
 import { temporaryFolder } from "../../helpers/temporary-folder.js";
 import { pngBytes } from "../../helpers/write-png.js";
 
-/** Compiles a joint artifact of [1,16,16] and packs it for x64. */
+const env = { PATH: process.env.PATH, PSGL_NODE: process.execPath };
+
+/** Compiles a joint artifact of [1,16,16], packs it for x64 and installs it. */
 async function packed(t: ExecutionContext) {
 	const folder = await temporaryFolder(t);
 	const artifact = join(folder, "joint.psgl");
 	const compiled = await runCli(`compile --zoo lenet --input 1x16x16 --classes left,right -o ${artifact}`.split(" "));
 	t.is(compiled.exitCode, 0, compiled.stderr);
 	const archive = join(folder, "device.tgz");
-	const { exitCode, stderr } = await runCli(["bundle", artifact, "--target", "linux-x64", "-o", archive]);
+	const { exitCode, stderr } = await runCli(["bundle", artifact, "--target", "linux-x64", "--quick", "-o", archive]);
 	t.is(exitCode, 0, stderr);
 	await runProgram("tar", ["xzf", archive, "-C", folder]);
-	return { folder, artifact, archive, device: join(folder, "psgl-device") };
+	const unpacked = join(folder, "psgl-device");
+	const device = join(folder, "opt");
+	const install = () => runProgram("sh", [join(unpacked, "install.sh"), "opt/"], { cwd: folder, env });
+	await install();
+	return { folder, artifact, archive, unpacked, device, install };
 }
 
 async function filesBelow(folder: string): Promise<readonly string[]> {
@@ -38,7 +45,6 @@ test.serial(
 
 		const model = join(device, "model.psgl");
 		const decide = ["infer", "--json", "--artifact", model, "--data", data];
-		const env = { PATH: process.env.PATH, PSGL_NODE: process.execPath };
 		const decided = await runProgram(join(device, "psgl"), decide, { cwd: folder, env });
 		t.like(JSON.parse(decided.stdout.trimEnd().split("\n").at(-1) ?? ""), { type: "result", source: "local-head" });
 	},
@@ -47,9 +53,9 @@ test.serial(
 test.serial(
 	"two bundles are the same bytes; one holds the client half, what it lists, and files as it sums them",
 	async (t) => {
-		const { folder, artifact, archive, device } = await packed(t);
+		const { folder, artifact, archive, unpacked, device } = await packed(t);
 		const again = join(folder, "again.tgz");
-		await runCli(["bundle", artifact, "--target", "linux-x64", "-o", again]);
+		await runCli(["bundle", artifact, "--target", "linux-x64", "--quick", "-o", again]);
 		const [first, second] = await Promise.all([archive, again].map((file) => readFile(file)));
 		t.true(first?.equals(second as Buffer));
 
@@ -94,43 +100,44 @@ test.serial(
 		// What decodes pictures, and what the other half needs.
 		for (const name of ["sharp", "aedes", "ml-matrix", "protobufjs"]) t.false(listed.includes(name), name);
 
-		const sums = (await readFile(join(device, "SHA256SUMS"), "utf8")).trimEnd().split("\n");
-		t.is(sums.length, files.length - 1);
-		for (const line of sums) {
-			const [digest = "", file = ""] = line.split("  ");
-			t.is(
-				createHash("sha256")
-					.update(await readFile(join(device, file)))
-					.digest("hex"),
-				digest,
-				file,
-			);
-		}
-		// ONNX Runtime's library alone packs to 17.5 MB.
-		t.true((await stat(archive)).size < 20e6);
+		await checkSums(t, unpacked, "SHA256SUMS", 1);
+		await checkSums(t, device, "SHA256SUMS.installed", 2);
+		const library = "node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1";
+		const from = fileURLToPath(new URL(`../../../../${library}`, import.meta.url));
+		t.true((await readFile(join(device, library))).equals(await readFile(from)), "packed and unpacked, bit for bit");
+		t.false((await filesBelow(device)).some((file) => file.endsWith(".br")));
+		// By gzip alone it is 18.8 MB.
+		t.true((await stat(archive)).size < 17e6);
 	},
 );
 
+/** Sums of a list are those of the files, and it names all files but `others`. */
+async function checkSums(t: ExecutionContext, folder: string, list: string, others: number): Promise<void> {
+	const sums = (await readFile(join(folder, list), "utf8")).trimEnd().split("\n");
+	t.is(sums.length, (await filesBelow(folder)).length - others);
+	for (const line of sums) {
+		const [digest = "", file = ""] = line.split("  ");
+		const bytes = await readFile(join(folder, file));
+		t.is(createHash("sha256").update(bytes).digest("hex"), digest, file);
+	}
+}
+
 test.serial("install.sh puts a whole bundle in place and refuses a damaged one", async (t) => {
-	const { folder, device } = await packed(t);
-	const to = join(folder, "installed");
-	const env = { PATH: process.env.PATH, PSGL_NODE: process.execPath };
-	const install = () => runProgram("sh", [join(device, "install.sh"), "installed/"], { cwd: folder, env });
-	await install();
+	const { unpacked, device: to, install } = await packed(t);
 	await install();
 	const { stdout } = await runProgram(join(to, "psgl"), ["--version"], { env });
 	t.regex(stdout, /^\d+\.\d+\.\d+/);
 	t.true((await stat(`${to}.old`)).isDirectory());
-	await writeFile(join(device, "model.psgl"), "damaged");
+	const before = await filesBelow(to);
+	await writeFile(join(unpacked, "model.psgl"), "damaged");
 	const error = (await t.throwsAsync(install())) as Error & { readonly stdout: string; readonly code: number };
 	t.is(error.code, 1);
 	t.regex(error.stdout, /model\.psgl: FAILED/);
-	t.is((await filesBelow(to)).length, (await filesBelow(device)).length, "the one before is still there");
+	t.deepEqual(await filesBelow(to), before, "the one before is still there");
 });
 
 test.serial("what a bundle lacks, on the device or here, is said with what to do", async (t) => {
 	const { folder, artifact, device } = await packed(t);
-	const env = { PATH: process.env.PATH, PSGL_NODE: process.execPath };
 	const picture = join(folder, "picture.png");
 	await writeFile(picture, pngBytes(16, 16, 1, new Uint8Array(256)));
 	const decide = ["infer", "--artifact", join(device, "model.psgl"), "--input", picture];

@@ -12,20 +12,24 @@ interface BundleValues {
 	readonly target: Target;
 	readonly withSharp: boolean;
 	readonly packages?: string | undefined;
+	readonly quick: boolean;
 	readonly output: string;
 }
 
 /** Packs, writes the archive and says how large it is. */
 export async function runBundle(options: BundleValues, { output, signal }: VerbContext): Promise<number> {
-	const { target, withSharp: sharp, packages } = options;
+	const { target, withSharp: sharp, packages, quick } = options;
 	const artifact = await openArtifact(options.artifact);
+	const progress = output.progress("Packing ONNX Runtime", 100);
 	const bytes = await deviceBundle(artifact, {
 		target,
 		version,
 		sharp,
 		packages: packages && resolve(packages),
+		quick,
+		onProgress: (done, total) => progress.update(Math.floor((100 * done) / total)),
 		signal,
-	});
+	}).finally(() => progress.stop());
 	signal.throwIfAborted();
 	await writeOutput(options.output, bytes);
 	output.print(`Written: ${options.output}, ${formatBytes(bytes.byteLength)}, for ${target}`);
