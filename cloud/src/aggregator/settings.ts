@@ -25,7 +25,7 @@ const schema = z.strictObject({
 	classWeights: z.array(z.number().positive()),
 	smashedDtype: z.enum(wireDTypes),
 	gradientDtype: z.enum(wireDTypes),
-	deflate: z.boolean(),
+	deflate: z.boolean().optional(),
 	window: positive.max(protocolLimits.maxWindow),
 	mapBudget: z.number().min(0).max(10),
 	robustBudget: z.number().min(0).max(1),
@@ -33,6 +33,9 @@ const schema = z.strictObject({
 	roundTimeoutMs: timeout,
 	seed: z.int().min(0).max(0xffff_ffff),
 });
+
+/** Where neither settings nor artifact name one. */
+export const defaultWire: WireDType = "float16";
 
 /** How the aggregator trains. Every field may be left out. */
 export interface AggregatorSettings {
@@ -65,11 +68,11 @@ export interface AggregatorSettings {
 	readonly patience?: number | undefined;
 	/** Weight of each class in the loss (focal: its alpha). Default: all 1. */
 	readonly classWeights?: readonly number[] | undefined;
-	/** Element type of smashed data on the wire; a device that does not offer it gets the next wider one. Default float16. */
+	/** Element type of smashed data on the wire; a device that does not offer it gets the next wider one. Default: the artifact's, else float16. */
 	readonly smashedDtype?: WireDType | undefined;
-	/** Element type of cut gradients on the wire. Default float16. */
+	/** Element type of cut gradients on the wire. Default: that of smashed data, and int8 with int4. */
 	readonly gradientDtype?: WireDType | undefined;
-	/** Batches, validation batches and their answers travel deflated where that pays. Default false. */
+	/** Batches, validation batches and their answers travel deflated where that pays. Default: those of devices that send int8 or int4. */
 	readonly deflate?: boolean | undefined;
 	/** Batches a device may have in flight; more than one hides the way there and back, and makes its client segment so many steps stale. Default 1. */
 	readonly window?: number | undefined;
@@ -91,6 +94,7 @@ export type ResolvedSettings = Readonly<z.infer<typeof schema>>;
 /** @throws ConfigError `PSGL_AGGREGATOR_SETTINGS`. */
 export function resolveSettings(settings: AggregatorSettings, manifest: Manifest): ResolvedSettings {
 	const classes = manifest.classes.length;
+	const smashedDtype = settings.smashedDtype ?? manifest.wire ?? defaultWire;
 	const parsed = schema.safeParse({
 		strategy: settings.strategy ?? "splitfed-v2",
 		rounds: settings.rounds ?? 10,
@@ -105,9 +109,10 @@ export function resolveSettings(settings: AggregatorSettings, manifest: Manifest
 		weightAveraging: settings.weightAveraging ?? true,
 		patience: settings.patience,
 		classWeights: settings.classWeights ?? new Array(classes).fill(1),
-		smashedDtype: settings.smashedDtype ?? "float16",
-		gradientDtype: settings.gradientDtype ?? "float16",
-		deflate: settings.deflate ?? false,
+		smashedDtype,
+		// A gradient of 15 levels is of no use.
+		gradientDtype: settings.gradientDtype ?? (smashedDtype === "int4" ? "int8" : smashedDtype),
+		deflate: settings.deflate,
 		window: settings.window ?? 1,
 		mapBudget: settings.mapBudget ?? manifest.map?.budget ?? 0,
 		robustBudget: settings.robustBudget ?? manifest.robustBudget,

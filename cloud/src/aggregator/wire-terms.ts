@@ -23,7 +23,9 @@ export function wireTerms({ dtypes, deflate }: HelloMessage, settings: ResolvedS
 	const smashedDtype = orWider(settings.smashedDtype).find((dtype) => dtypes.includes(dtype));
 	const gradientDtype = orWider(settings.gradientDtype).find((dtype) => dtypes.includes(dtype));
 	if (smashedDtype === undefined || gradientDtype === undefined) return undefined;
-	return { smashedDtype, gradientDtype, deflate: settings.deflate && deflate === true };
+	// Who asks for few bytes has time for it: measured in docs/device.md.
+	const wanted = settings.deflate ?? (smashedDtype === "int8" || smashedDtype === "int4");
+	return { smashedDtype, gradientDtype, deflate: wanted && deflate === true };
 }
 
 /**

@@ -69,12 +69,19 @@ export const trainingOptions = {
 	),
 	wire: option(
 		"TYPE",
-		"element type of smashed data and gradients on the wire: float32, float16, int8, or int4 for smashed data with int8 for gradients",
-		z.enum(wireDTypes).default("float16"),
+		"element type of smashed data and gradients on the wire: float32, float16, int8, or int4 for smashed data with int8 for gradients (default: the artifact's, else float16)",
+		z.enum(wireDTypes).optional(),
 	),
-	deflate: toggle(
-		"deflate batches and their answers where that pays: two fifths fewer bytes, for some time of the device's",
-	),
+	deflate: {
+		schema: z
+			.boolean()
+			.optional()
+			.describe(
+				"deflate batches and their answers where that pays: two fifths fewer bytes, for some time of the device's (default: with int8 and int4)",
+			),
+		value: undefined,
+		short: undefined,
+	},
 } as const;
 
 /** The aggregator's settings from the options of a verb, and from what is trained on where that is known. */
@@ -115,8 +122,6 @@ export function aggregatorSettings(
 		patience,
 		window,
 		smashedDtype: wire,
-		// A gradient of 15 levels is of no use.
-		gradientDtype: wire === "int4" ? "int8" : wire,
 		deflate,
 		seed,
 	};

@@ -34,6 +34,8 @@ export interface CompileOptions {
 	readonly name: string;
 	/** Draws the initial weights. */
 	readonly random: Random;
+	/** Element type of smashed data on the wire where a run's settings name none. Default: the run's. */
+	readonly wire?: Manifest["wire"];
 }
 
 /** Compiles a definition with fresh weights into the bytes of a joint artifact (both halves; it never leaves the cloud). */
@@ -51,7 +53,7 @@ export async function compileModel(definition: ModelDefinition, options: Compile
 		["server/stats", vector(layout.server.stats.initialise(random))],
 	]);
 	const trains = built.filter(({ name }) => trainingGraphs.includes(name));
-	const draft = manifestDraft(definition, layout, options.name);
+	const draft = manifestDraft(definition, layout, options);
 	return encodeArtifact({ ...draft, memory: trainingMemory(trains) }, graphs, tensors);
 }
 
@@ -82,7 +84,11 @@ function maskedRank(rank: number, layout: ModelLayout): number {
 	return Math.min(rank, elementCount(layout.smashedShape) - 1);
 }
 
-function manifestDraft(definition: ModelDefinition, layout: ModelLayout, name: string): ManifestDraft {
+function manifestDraft(
+	definition: ModelDefinition,
+	layout: ModelLayout,
+	{ name, wire }: CompileOptions,
+): ManifestDraft {
 	const trainedCount = (part: "client" | "head" | "server", params: ParameterLayout) =>
 		new TrainedParameters(part, params, definition.frozen).layout.length;
 	return {
@@ -97,6 +103,7 @@ function manifestDraft(definition: ModelDefinition, layout: ModelLayout, name: s
 		normalise: normaliseEntry(definition.network),
 		smashedShape: [...layout.smashedShape],
 		privacy: privacyName(definition),
+		...(wire !== undefined && { wire }),
 		code: definition.code,
 		tail: definition.tail,
 		disclosure: definition.disclosure,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { wireDTypes } from "../protocol/tensors.js";
 import { isMultiLabel } from "./is-multi-label.js";
 
 const count = z.int().nonnegative();
@@ -139,6 +140,8 @@ const manifestFields = z.strictObject({
 	 * made before there were names have none.
 	 */
 	privacy: z.enum(["robust", "paper", "shield", "none", "custom"]).optional(),
+	/** Element type of smashed data on the wire where a run's settings name none; gradients of int4 are int8. Absent: the run's default. */
+	wire: z.enum(wireDTypes).optional(),
 	/** Null: smashed data are real numbers. */
 	code: code.nullable().default(null),
 	/** Null: devices send their labels to the aggregator, which holds all of the streams. */

@@ -1,3 +1,4 @@
+import { wireDTypes } from "@psgl/sdk/protocol";
 import { z } from "zod";
 import { settingOptions, zooHelp } from "../model-options.js";
 import { option, toggle } from "../options/option.js";
@@ -61,6 +62,11 @@ export const compileVerb = defineVerb({
 		),
 		...settingOptions,
 		name: option("NAME", "name inside the artifact (default: the model's)", z.string().min(1).max(64).optional()),
+		wire: option(
+			"TYPE",
+			"element type of smashed data on the wire in runs that name none: float32, float16, int8 or int4 (default: float16)",
+			z.enum(wireDTypes).optional(),
+		),
 		seed: option("N", "draws the initial weights", z.int().default(1)),
 		output: option(
 			"FILE",

@@ -17,6 +17,7 @@ interface CompileValues extends OptionValues<typeof settingOptions>, Omit<Foreig
 	readonly listCuts: boolean;
 	readonly classes?: string | undefined;
 	readonly seed: number;
+	readonly wire?: Manifest["wire"];
 	readonly output?: string | undefined;
 }
 
@@ -37,7 +38,7 @@ export async function runCompile(options: CompileValues, { output, signal }: Ver
 			: foreignDefinition(options, await openForeignModel({ ...options, onnx }), onnx, output);
 	if (options.output === undefined) throw missingOption("output");
 	const name = options.name ?? definition.network.name;
-	const bytes = await compileModel(definition, { name, random: seededRandom(options.seed) });
+	const bytes = await compileModel(definition, { name, random: seededRandom(options.seed), wire: options.wire });
 	const artifact = await decodeArtifact(bytes);
 	signal.throwIfAborted();
 	await writeOutput(options.output, bytes);
@@ -146,6 +147,7 @@ function summarise(output: Output, file: string, fileBytes: number, artifact: Ar
 		loss: manifest.loss,
 		smashedShape: manifest.smashedShape,
 		privacy: manifest.privacy,
+		wire: manifest.wire,
 		code: manifest.code,
 		disclosure: manifest.disclosure,
 		labels: manifest.tail === null ? "shared" : "device",

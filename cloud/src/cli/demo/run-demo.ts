@@ -3,6 +3,7 @@ import { type Runtime, seededRandom, systemClock, withThreads } from "@psgl/sdk"
 import { type Artifact, artifactTensor } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import type { DataSplits, Dataset } from "@psgl/sdk/sources";
+import { defaultWire } from "../../aggregator/settings.js";
 import { writeOutput } from "../../files/write-output.js";
 import { defaultThreads } from "../common-options.js";
 import { type dataOptions, loadSplits, stratifiedPart } from "../data-options.js";
@@ -79,7 +80,12 @@ export async function runDemo(given: DemoValues, context: VerbContext): Promise<
 	const leak =
 		attackSamples === 0
 			? undefined
-			: await measureLeak(trained, vanillaRun.artifact, { ...options, ...common, network }, context);
+			: await measureLeak(
+					trained,
+					vanillaRun.artifact,
+					{ ...options, ...common, network, wire: options.wire ?? defaultWire },
+					context,
+				);
 	const wallSeconds = (systemClock.now() - started) / 1000;
 	const result = demoResult(splits, { ...options, privacy: mode }, psgl, vanilla, leak, wallSeconds);
 	await writeOutput(files.model, psgl.run.result.artifact);
