@@ -39,7 +39,7 @@ interface Result {
 }
 
 /** So that who takes over does so at once. */
-const hasty = { leaseMs: 1000, shareIdleMs: 1500 } as const;
+const hasty = { leaseMs: 2000, shareIdleMs: 1500 } as const;
 
 /** What a kill swallowed is asked for soon. */
 const answerTimeoutMs = 1000;

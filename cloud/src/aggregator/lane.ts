@@ -89,9 +89,11 @@ export class Lane {
 
 	async #batchesAgain(type: "batch" | "forward", logged: readonly LoggedBatch[]): Promise<ReadyBatch[]> {
 		const { intake, history } = this.#options.context;
+		// Asked for together: from a log on another machine each is a round trip.
+		const messages = await Promise.all(logged.map(({ device, entries }) => history.message(type, device, entries)));
 		const batches: ReadyBatch[] = [];
-		for (const { device, entries } of logged) {
-			batches.push(await intake.takeAgain(await history.message(type, device, entries), entries));
+		for (const [i, { entries }] of logged.entries()) {
+			batches.push(await intake.takeAgain(messages[i] as (typeof messages)[number], entries));
 		}
 		return batches;
 	}
