@@ -73,18 +73,26 @@ test("requests that come while a run is under way are computed in one, and each 
 	t.deepEqual(rows.slice(7), [1, 6]);
 });
 
-test("decisionRunMs: no more go into a run than it has time for", async (t) => {
+test("decisionRunMs: no more go into a run than it has time for, unless more than twice as many wait", async (t) => {
 	const msOfRun = 4;
-	await using cloud = await deciding(8, msOfRun);
+	await using cloud = await deciding(14, msOfRun);
 	const { asking, rows, ask } = cloud;
 	await ask(asking[0] as ScriptedDevice, 0);
 	await (asking[0] as ScriptedDevice).next("scores");
 	cloud.hold();
-	await Promise.all(asking.map((device) => ask(device, 1)));
+	const few = asking.slice(0, 5);
+	await Promise.all(few.map((device) => ask(device, 1)));
 	await turns();
 	cloud.open();
-	for (const device of asking) t.is((await device.next("scores")).seq, 1);
+	for (const device of few) t.is((await device.next("scores")).seq, 1);
 	t.deepEqual(rows.slice(0, 3), [1, 1, Math.floor(cloudLimits.decisionRunMs / msOfRun)]);
+	const before = rows.length;
+	cloud.hold();
+	await Promise.all(asking.map((device) => ask(device, 2)));
+	await turns();
+	cloud.open();
+	for (const device of asking) t.is((await device.next("scores")).seq, 2);
+	t.deepEqual(rows.slice(before, before + 2), [1, 6]);
 });
 
 test("decisionRunSamples: nor more than so many samples", async (t) => {

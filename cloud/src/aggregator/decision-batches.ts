@@ -17,7 +17,7 @@ interface Waiting {
 
 /**
  * Requests of several devices computed together: those that come while a run is under way share the next one, as many as are expected to be
- * computed within `decisionRunMs`. So nobody waits for company, and at most for two runs of that length while the requests can be kept up with.
+ * computed within `decisionRunMs`, or half of them where that is more. So nobody waits for company, and at most for two runs of that length while the requests can be kept up with.
  * A sample's scores can differ in their last bits from those it has alone.
  */
 export class DecisionBatches {
@@ -55,7 +55,10 @@ export class DecisionBatches {
 		const first = this.#waiting.shift() as Waiting;
 		const together = [first];
 		if (first.alone || this.#sampleMs === undefined) return together;
-		let room = Math.min(limits.decisionRunSamples, limits.decisionRunMs / this.#sampleMs) - samplesOf(first);
+		// Where they cannot be kept up with, larger runs are what helps: a sample costs less in company.
+		const halfOfAll = (1 + this.#waiting.length) / 2;
+		const wanted = Math.max(limits.decisionRunMs / this.#sampleMs, halfOfAll);
+		let room = Math.min(limits.decisionRunSamples, wanted) - samplesOf(first);
 		for (let i = 0; i < this.#waiting.length; ) {
 			const one = this.#waiting[i] as Waiting;
 			// Another model's, while the weights change.
