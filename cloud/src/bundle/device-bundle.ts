@@ -10,8 +10,8 @@ import { billOfMaterials } from "./bill-of-materials.js";
 import { writeDeviceScript } from "./device-script.js";
 import { installedSums, installScript, startScript, systemdUnit } from "./install-files.js";
 import { licenceTexts } from "./licence-texts.js";
-import { packLibrary } from "./packed-library.js";
-import { copyPlatformPackages, runtimeLibrary } from "./platform-packages.js";
+import { isWorthPacking, packFile } from "./pack-file.js";
+import { copyPlatformPackages } from "./platform-packages.js";
 import type { Target } from "./target.js";
 
 export interface BundleOptions {
@@ -22,9 +22,9 @@ export interface BundleOptions {
 	readonly sharp?: boolean | undefined;
 	/** Folder into which packages of the target's platform were installed, where that is not this machine's. */
 	readonly packages?: string | undefined;
-	/** Packs ONNX Runtime's library in seconds instead of minutes, and larger: for trying. */
+	/** Packs in seconds instead of minutes, and larger: for trying. */
 	readonly quick?: boolean | undefined;
-	/** How much of the library is packed, bytes. */
+	/** How much of the long files is packed, bytes. */
 	readonly onProgress?: ((done: number, total: number) => void) | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
@@ -37,7 +37,7 @@ const executable = ["psgl", "install.sh"];
  * @throws ConfigError `PSGL_BUNDLE_PACKAGE` when a package of the target's platform is not installed.
  */
 export async function deviceBundle(artifact: Artifact, options: BundleOptions): Promise<Uint8Array> {
-	const { target, version, sharp = false, packages, quick = false, onProgress, signal } = options;
+	const { target, version, sharp = false, packages, signal } = options;
 	const staging = await mkdtemp(join(tmpdir(), "psgl-bundle-"));
 	try {
 		const folder = join(staging, "psgl-device");
@@ -60,14 +60,31 @@ export async function deviceBundle(artifact: Artifact, options: BundleOptions): 
 		};
 		for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
 		await writeFile(join(folder, installedSums), await checksums(folder));
-		const library = join(folder, runtimeLibrary(target));
-		const packed = await packLibrary(await readFile(library), target, { quick, onProgress, signal });
-		await writeFile(library + packed.suffix, packed.bytes);
-		await rm(library);
+		await packFiles(folder, options);
 		await writeFile(join(folder, "SHA256SUMS"), await checksums(folder));
 		return await pack(staging, folder);
 	} finally {
 		await rm(staging, { recursive: true, force: true });
+	}
+}
+
+/** Puts packed files in the place of those for which it pays. */
+async function packFiles(folder: string, { target, quick = false, onProgress, signal }: BundleOptions): Promise<void> {
+	const contents = new Map<string, Uint8Array>();
+	for (const path of await filesBelow(folder)) {
+		const content = await readFile(join(folder, path));
+		if (isWorthPacking(path, content.byteLength)) contents.set(path, content);
+	}
+	const total = [...contents.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+	let done = 0;
+	const onPacked = (bytes: number) => {
+		done += bytes;
+		onProgress?.(done, total);
+	};
+	for (const [path, content] of contents) {
+		const packed = await packFile(path, content, { target, quick, onPacked, signal });
+		await writeFile(join(folder, path + packed.suffix), packed.bytes);
+		await rm(join(folder, path));
 	}
 }
 

@@ -22,7 +22,7 @@ export async function writeDeviceScript(
 ): Promise<readonly InstalledPackage[]> {
 	const missing = options.sharp ? leftOut : { ...leftOut, sharp: "pictures (psgl bundle --with-sharp)" };
 	const main = fileURLToPath(new URL("../cli/device-main.js", import.meta.url));
-	const unpack = fileURLToPath(new URL("unpack-library.js", import.meta.url));
+	const unpack = fileURLToPath(new URL("unpack-files.js", import.meta.url));
 	const models = dirname(fileURLToPath(import.meta.resolve("@psgl/models")));
 	await using bundle = await rolldown({
 		input: { main, unpack },

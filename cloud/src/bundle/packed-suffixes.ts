@@ -1,2 +1,2 @@
-/** What follows the name of a packed library: Brotli, and Brotli over turned branches. The longer one first: both end alike. */
-export const packedSuffixes = { x64: ".x86.br", arm64: ".br" } as const;
+/** What follows the name of a packed file: Brotli over turned branches, and Brotli alone. The longer one first: both end alike. */
+export const packedSuffixes = { x86: ".x86.br", plain: ".br" } as const;

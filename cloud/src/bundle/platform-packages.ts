@@ -25,10 +25,6 @@ const libraries: Readonly<Record<Target, Readonly<Record<string, readonly string
 	},
 };
 
-/** Where ONNX Runtime's library is in a bundle. */
-export const runtimeLibrary = (target: Target): string =>
-	`node_modules/onnxruntime-node/${libraries[target]["onnxruntime-node"]?.[0]}`;
-
 const scripts = [".js", ".cjs", ".mjs", ".json"];
 
 /** Copies the packages with native code, for one platform, into `node_modules` of a folder; resolves to what they are. */

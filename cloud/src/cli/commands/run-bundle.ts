@@ -20,7 +20,7 @@ interface BundleValues {
 export async function runBundle(options: BundleValues, { output, signal }: VerbContext): Promise<number> {
 	const { target, withSharp: sharp, packages, quick } = options;
 	const artifact = await openArtifact(options.artifact);
-	const progress = output.progress("Packing ONNX Runtime", 100);
+	const progress = output.progress("Packing", 100);
 	const bytes = await deviceBundle(artifact, {
 		target,
 		version,

@@ -1,4 +1,4 @@
-/** Unpacks the packed libraries below a folder in their places: the part of `install.sh` that needs Node.js. */
+/** Unpacks the packed files below a folder in their places: the part of `install.sh` that needs Node.js. */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
@@ -11,6 +11,6 @@ for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true }
 	const suffix = Object.values(packedSuffixes).find((known) => path.endsWith(known));
 	if (suffix === undefined) continue;
 	const bytes = brotliDecompressSync(readFileSync(path));
-	writeFileSync(path.slice(0, -suffix.length), suffix === packedSuffixes.x64 ? restoreBranches(bytes) : bytes);
+	writeFileSync(path.slice(0, -suffix.length), suffix === packedSuffixes.x86 ? restoreBranches(bytes) : bytes);
 	rmSync(path);
 }
