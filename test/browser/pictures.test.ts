@@ -109,3 +109,10 @@ test("a camera gives frames for as long as they are read", async (t) => {
 		String(frames),
 	);
 });
+
+test("a camera that is unplugged ends its frames with a typed error", async (t) => {
+	await t.throwsAsync(callPage(await page(), "unplugged", [1, 8, 8]), {
+		code: "PSGL_WEB_CAMERA",
+		message: /track ended/,
+	});
+});

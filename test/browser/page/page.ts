@@ -87,6 +87,24 @@ const calls = {
 		}
 		return frames;
 	},
+	/** Frames until the camera's own track ends, as when it is pulled out. */
+	async unplugged(shape: PictureShape) {
+		const { mediaDevices } = navigator;
+		const open = mediaDevices.getUserMedia.bind(mediaDevices);
+		let track: MediaStreamTrack | undefined;
+		mediaDevices.getUserMedia = async (constraints) => {
+			const stream = await open(constraints);
+			[track] = stream.getVideoTracks();
+			return stream;
+		};
+		try {
+			// Once the next frame is waited for.
+			const pull = () => track?.dispatchEvent(new Event("ended"));
+			for await (const _ of cameraFrames({ shape, everyMs: 0 })) setTimeout(pull);
+		} finally {
+			mediaDevices.getUserMedia = open;
+		}
+	},
 };
 
 /** Calls one of the above; an error comes back as what it says. */
