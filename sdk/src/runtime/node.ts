@@ -14,6 +14,17 @@ export type { Provider } from "../ports/provider.js";
 /** Values of enums in onnxruntime_c_api.h. */
 const onlyErrors = 3;
 const extendedOptimisations = 2;
+/** One thread has nobody to wait for. */
+const noSpinning = { "session.intra_op.allow_spinning": "0" };
+/**
+ * How the threads of a run wait for the next operator: a moment awake, since to wake a sleeping one takes longer than many operators
+ * do; no longer and not beyond the run, so that the cores are free for other sessions and programs (docs/performance.md).
+ */
+const briefSpinning = {
+	"session.intra_op.allow_spinning": "1",
+	"session.intra_op.spin_duration_us": "300",
+	"session.force_spinning_stop": "1",
+};
 const deviceAllocator = 0;
 const defaultMemory = 0;
 
@@ -82,8 +93,8 @@ function createSession(
 		if (profilePrefix !== undefined) ort.enableProfiling(options, profilePrefix);
 		// Planning one block for all values of a run costs 5 MiB on a small device and saves no time.
 		ort.disableMemPattern(options);
-		// Spinning threads would take the cores from other sessions in the same process.
-		ort.addSessionConfigEntry(options, "session.intra_op.allow_spinning", "0");
+		for (const [key, value] of Object.entries(threads > 1 ? briefSpinning : noSpinning))
+			ort.addSessionConfigEntry(options, key, value);
 		appendProvider(ort, options, provider);
 		return handleFrom((out) => ort.createSessionFromArray(environment, model, model.byteLength, options, out));
 	} catch (cause) {
