@@ -13,7 +13,7 @@ const leftOut: Readonly<Record<string, string>> = {
 };
 
 /**
- * Joins the JavaScript of `psgl device` and `psgl infer` into few files of `folder`, `main.js` first, and beside them `unpack.js` for
+ * Joins the JavaScript of `psgl device`, `psgl infer` and `psgl doctor` into few files of `folder`, `main.js` first, and beside them `unpack.js` for
  * `install.sh`; resolves to the packages in them. The same version of psgl gives the same bytes.
  */
 export async function writeDeviceScript(

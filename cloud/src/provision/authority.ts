@@ -10,7 +10,8 @@ import {
 	readAuthorityFile,
 } from "./authority-folder.js";
 import { readRequest } from "./certificate-request.js";
-import { authorityCertificate, brokerCertificate, commonName, dayMs, deviceCertificate } from "./certificates.js";
+import { authorityCertificate, brokerCertificate, commonName, deviceCertificate } from "./certificates.js";
+import { dayMs } from "./day.js";
 import { newKeyPair, type PrivateKey, privateKeyFromPem, privateKeyPem, x509 } from "./x509.js";
 
 /** What the authority knows of a device certificate. */

@@ -1,9 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
+import { dayMs } from "./day.js";
 import { type KeyPair, keyAlgorithm, type PrivateKey, x509 } from "./x509.js";
-
-/** Milliseconds of a day. */
-export const dayMs = 86_400_000;
 
 /** A certificate is valid from a day before it was made on: devices' clocks may be slow by as much. */
 export const backdatedMs = dayMs;

@@ -47,6 +47,22 @@ test.serial(
 		const decide = ["infer", "--json", "--artifact", model, "--data", data];
 		const decided = await runProgram(join(device, "psgl"), decide, { cwd: folder, env });
 		t.like(JSON.parse(decided.stdout.trimEnd().split("\n").at(-1) ?? ""), { type: "result", source: "local-head" });
+
+		const doctor = ["doctor", "--json", "--artifact", model, "--state", state, "--port", "0"];
+		const checked = await runProgram(join(device, "psgl"), doctor, { cwd: folder, env });
+		const { ok, checks } = JSON.parse(checked.stdout.trimEnd().split("\n").at(-1) ?? "") as {
+			readonly ok: boolean;
+			readonly checks: readonly { readonly name: string; readonly status: string }[];
+		};
+		t.true(ok);
+		t.deepEqual(
+			checks
+				.filter(({ status }) => status !== "ok")
+				.map(({ name }) => name)
+				.filter((name) => name !== "memory"),
+			["sharp"],
+		);
+		t.true(checks.some(({ name }) => name === "training step"));
 	},
 );
 

@@ -5,10 +5,9 @@ import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { dirname, resolve } from "node:path";
-import { attributes, encodeModel, GraphBuilder } from "@psgl/models";
 import { PsglError, type StartUpKit, seededRandom, systemClock, type Tensor, tensorBytes } from "@psgl/sdk";
 import { mqttTransport } from "@psgl/sdk/transport/mqtt";
-import { dayMs } from "../../provision/certificates.js";
+import { dayMs } from "../../provision/day.js";
 import type { Check } from "../doctor/check.js";
 import {
 	checkClock,
@@ -18,6 +17,7 @@ import {
 	checkProviders,
 	checkStep,
 } from "../doctor/device-checks.js";
+import { probeGraph } from "../doctor/probe-graph.js";
 import { formatBytes } from "../format.js";
 import { readKit } from "../kit-options.js";
 import type { VerbContext } from "../verb.js";
@@ -87,11 +87,7 @@ async function checkOnnxRuntime(): Promise<Check> {
 	const name = "ONNX Runtime";
 	try {
 		const { nodeRuntime } = await import("@psgl/sdk/runtime/node");
-		const g = new GraphBuilder("doctor");
-		const x = g.input("x", "float32", [8, 64]);
-		const product = g.add("MatMul", [x, g.add("Transpose", [x])]);
-		g.output("y", g.add("Softmax", [product], { axis: attributes.int(1) }));
-		await using session = await nodeRuntime.load(encodeModel(g.build()));
+		await using session = await nodeRuntime.load(probeGraph);
 		const feed: Tensor = {
 			dtype: "float32",
 			dims: [8, 64],
@@ -126,8 +122,7 @@ function checkTelemetry(): Check {
 
 function checkSharp(): Check {
 	try {
-		// Resolved from the SDK, whose dependency it is.
-		const sharp = createRequire(import.meta.resolve("@psgl/sdk"))("sharp") as { versions: { vips?: string } };
+		const sharp = createRequire(sharpFrom())("sharp") as { versions: { vips?: string } };
 		return { name: "sharp", status: "ok", found: `libvips ${sharp.versions.vips}` };
 	} catch (error) {
 		return {
@@ -136,6 +131,15 @@ function checkSharp(): Check {
 			found: (error as Error).message.split("\n")[0] as string,
 			remedy: "Image folders cannot be read without it; npz and idx files can",
 		};
+	}
+}
+
+/** The SDK, whose dependency it is; a bundle has no such package, and has sharp beside its own program. */
+function sharpFrom(): string {
+	try {
+		return import.meta.resolve("@psgl/sdk");
+	} catch {
+		return import.meta.url;
 	}
 }
 

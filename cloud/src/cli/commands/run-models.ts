@@ -1,7 +1,7 @@
 import { ConfigError } from "@psgl/sdk";
 import { type Root, type SigningKey, signRoot } from "@psgl/sdk/trust";
 import { writeOutput } from "../../files/write-output.js";
-import { dayMs } from "../../provision/certificates.js";
+import { dayMs } from "../../provision/day.js";
 import { readRoots, rootsFile, writeRoots } from "../../signing/roots-folder.js";
 import { signModel } from "../../signing/sign-model.js";
 import { newSigningKey, readSigningKey, requireNew } from "../../signing/signing-keys.js";
