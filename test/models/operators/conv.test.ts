@@ -57,6 +57,33 @@ for (let seed = 0; seed < 24; seed++) {
 	});
 }
 
+/** Windows of few channels that move by equal steps: the kernel's gradient is taken with the pixels of a step as channels. */
+const fewChannels: readonly {
+	channels: number;
+	image: readonly number[];
+	kernel: readonly number[];
+	settings: attributes.Attributes;
+}[] = [
+	{ channels: 3, image: [11, 12], kernel: [7, 7], settings: { pads: ints([3, 3, 3, 3]), strides: ints([2, 2]) } },
+	{ channels: 3, image: [9, 8], kernel: [3, 2], settings: { pads: ints([0, 1, 1, 0]), strides: ints([2, 2]) } },
+	{ channels: 2, image: [13, 9], kernel: [1, 4], settings: { strides: ints([3, 3]) } },
+	{ channels: 5, image: [10, 7], kernel: [3, 3], settings: { strides: ints([2, 2]), auto_pad: string("SAME_LOWER") } },
+	{ channels: 11, image: [6, 6], kernel: [2, 2], settings: { strides: ints([4, 4]) } },
+];
+
+for (const { channels, image, kernel, settings } of fewChannels) {
+	test(`Conv with few channels by steps: ${channels} channels, image ${image}, kernel ${kernel}`, async (t) => {
+		const random = seededRandom(3);
+		const inputs = {
+			input: normalTensor(random, [3, channels, ...image]),
+			weight: normalTensor(random, [4, channels, ...kernel]),
+		};
+		const errors = await gradientErrors(inputs, convolve(settings), { random, step: 0.5, batched: ["input"] });
+		t.true(errors.first < 1e-4, `first: ${errors.first}`);
+		t.true(errors.second < 1e-4, `second: ${errors.second}`);
+	});
+}
+
 /** Windows with at most four places over many channels: derivatives are products over the batch there. */
 const fewPlaces: readonly { image: readonly number[]; kernel: readonly number[]; settings: attributes.Attributes }[] = [
 	{ image: [2, 2], kernel: [3, 3], settings: { pads: ints([1, 1, 1, 1]) } },
