@@ -41,17 +41,15 @@ function spread(lines: readonly Line[], field: string, kind: "share" | "percent"
 
 async function main(files: readonly string[]): Promise<void> {
 	if (files.length === 0) throw new Error("name the files that --out wrote");
-	for (const file of files) {
-		const text = await readFile(file, "utf8");
-		const lines = text
-			.split("\n")
-			.filter(Boolean)
-			.map((line) => JSON.parse(line) as Line);
-		process.stdout.write(`| ${lines[0]?.data} | seeds | ${columns.map(([, title]) => title).join(" | ")} |\n`);
+	const texts = await Promise.all(files.map((file) => readFile(file, "utf8")));
+	const lines = texts.flatMap((text) => text.split("\n").filter(Boolean)).map((line) => JSON.parse(line) as Line);
+	for (const data of new Set(lines.map((line) => line.data))) {
+		process.stdout.write(`| ${data} | seeds | ${columns.map(([, title]) => title).join(" | ")} |\n`);
 		process.stdout.write(`|---|---|${"---|".repeat(columns.length)}\n`);
 		for (const [row, title] of Object.entries(titles)) {
+			const its = lines.filter((line) => line.data === data && line.row === row);
 			// A line that was written again for a seed stands for it.
-			const own = [...new Map(lines.filter((line) => line.row === row).map((line) => [line.seed, line])).values()];
+			const own = [...new Map(its.map((line) => [line.seed, line])).values()];
 			if (own.length === 0) continue;
 			const cells = columns.map(([field, , kind]) =>
 				row === "none" && field === "labelAlone" ? "" : spread(own, field, kind),
