@@ -32,6 +32,8 @@ export interface ChaosResult {
 	readonly lost: number;
 	/** Batches two optimiser steps were made with, or whose answer a device took twice. */
 	readonly doubled: number;
+	/** Who saw these: the aggregator's audit, the journal, the devices. */
+	readonly doubledBy: { readonly audit: number; readonly journal: number; readonly devices: number };
 	/** An undisturbed replay of the journal gives the trained weights to the last bit. */
 	readonly bitIdentical: boolean;
 	/** 99th percentile of the seconds from a kill until the process works again. */
@@ -216,12 +218,18 @@ class Chaos {
 		const replay = await replayJournal(join(this.#folder, "cloud", "journal"), { ...settings, window }, labels);
 		const recovery = this.#all.flatMap((each) => each.recoverySeconds).sort((a, b) => a - b);
 		const missing = [...this.#answered.keys()].filter((batch) => !replay.steps.has(batch)).length;
-		const more = (times: ReadonlyMap<string, number>) => [...times.values()].filter((count) => count > 1).length;
+		const more = (times: ReadonlyMap<string, number>) => {
+			const twice = [...times].filter(([, count]) => count > 1);
+			for (const [batch, count] of twice) this.#options.onProgress?.(`${batch}: ${count} times`);
+			return twice.length;
+		};
+		const doubledBy = { audit: counts.doubled, journal: more(replay.steps), devices: more(this.#answered) };
 		return {
 			kills: this.#options.kills,
 			acknowledged: this.#answered.size,
 			lost: counts.lost + missing,
-			doubled: counts.doubled + more(replay.steps) + more(this.#answered),
+			doubled: doubledBy.audit + doubledBy.journal + doubledBy.devices,
+			doubledBy,
 			bitIdentical: replay.weights === weights,
 			recoverySecondsP99: recovery[Math.ceil(0.99 * recovery.length) - 1] ?? 0,
 			rounds,
