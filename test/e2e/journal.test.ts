@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { copyFile, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
 	Aggregator,
@@ -14,7 +14,7 @@ import type { Strategy } from "@psgl/sdk/protocol";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test, { type ExecutionContext } from "ava";
 import { Child } from "../helpers/child.js";
-import { startCloud } from "../helpers/cloud.js";
+import { type Cloud, startCloud } from "../helpers/cloud.js";
 import { EventReader } from "../helpers/event-reader.js";
 import { type Labels, smallDataset, smallModel } from "../helpers/small-model.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
@@ -77,8 +77,8 @@ async function train(
 	return { journal, result };
 }
 
-/** Makes a whole run again from its journal alone. */
-async function replay(folder: string, settings: AggregatorSettings, labels: Labels) {
+/** Makes a whole run again from its journal alone, or what came after a checkpoint. */
+async function replay(folder: string, settings: AggregatorSettings, labels: Labels, checkpointFile?: string) {
 	const { joint: artifact } = await smallModel("none", { labels });
 	await using log = await openFileJournal({ folder, run: await artifactDigest(artifact) });
 	const broker = { log, maxMessageBytes: 1_000_000, send: async () => false };
@@ -88,6 +88,7 @@ async function replay(folder: string, settings: AggregatorSettings, labels: Labe
 		runtime: nodeRuntime,
 		broker,
 		settings,
+		checkpointFile,
 		replayOnly: true,
 	});
 	const events = new EventReader<AggregatorEvent>(aggregator.events());
@@ -138,4 +139,54 @@ test("a cloud that comes back between rounds waits for the devices it had: the n
 		[1, 3],
 		[2, 3],
 	]);
+});
+
+/** A run in this process with a journal and a checkpoint. @param during called once the cloud listens */
+async function trainHere(
+	{ journal, checkpointFile }: { readonly journal: string; readonly checkpointFile: string },
+	settings: AggregatorSettings,
+	during: (cloud: Cloud) => Promise<void> = async () => undefined,
+): Promise<string> {
+	const { joint } = await smallModel();
+	await using cloud = await startCloud(joint, settings, { journal, checkpointFile });
+	const told = during(cloud);
+	const fleet = runFleet({ url: cloud.url, devices: 3, data, seed: 5, runtime: nodeRuntime });
+	await new EventReader<FleetEvent>(fleet).done;
+	await told;
+	return sha256((await cloud.aggregator.result).artifact);
+}
+
+test("a checkpoint asked for in the middle of a round leads to the same bits as the rest of the journal", async (t) => {
+	const folder = await temporaryFolder(t);
+	const files = { journal: join(folder, "journal"), checkpointFile: join(folder, "checkpoint") };
+	const asked = join(folder, "asked");
+	const settings = { rounds: 2, minDevices: 3, batchSize: 4 };
+	const digest = await trainHere(files, settings, async ({ aggregator, events }) => {
+		while ((await events.next("step")).round < 2);
+		await aggregator.checkpoint(asked);
+	});
+	const again = await replay(files.journal, settings, "shared", asked);
+	t.deepEqual(
+		again.rounds.map(({ round, identical }) => [round, identical]),
+		[[2, true]],
+	);
+	t.is(again.digest, digest);
+});
+
+test("a journal that lost its end behind the checkpoint: what comes after it is found again", async (t) => {
+	const folder = await temporaryFolder(t);
+	const files = { journal: join(folder, "journal"), checkpointFile: join(folder, "checkpoint") };
+	const settings = { minDevices: 3, batchSize: 4 };
+	await trainHere(files, { ...settings, rounds: 1 });
+	const [segment = ""] = (await readdir(files.journal)).filter((name) => name.endsWith(".journal"));
+	const file = join(files.journal, segment);
+	await truncate(file, Math.floor((await stat(file)).size / 2));
+	const first = join(folder, "first");
+	const digest = await trainHere(files, { ...settings, rounds: 2 }, () => copyFile(files.checkpointFile, first));
+	const again = await replay(files.journal, { ...settings, rounds: 2 }, "shared", first);
+	t.deepEqual(
+		again.rounds.map(({ round, identical }) => [round, identical]),
+		[[2, true]],
+	);
+	t.is(again.digest, digest);
 });

@@ -57,6 +57,8 @@ export class Aggregator implements AsyncDisposable {
 	#decisions: DecisionWeights;
 	#trained: TrainedWeights | undefined;
 	#checkpointFailed = false;
+	/** Position in the log from which a restart with the state after the last finished round reads on. */
+	#place: number;
 	#samples = 0;
 	#startedAt: number | undefined;
 	#reject: (error: unknown) => void = () => undefined;
@@ -68,6 +70,7 @@ export class Aggregator implements AsyncDisposable {
 		this.settings = parts.settings;
 		this.#clock = options.clock ?? systemClock;
 		const { keepLog = false } = options;
+		this.#place = parts.place;
 		this.#checkpoints = new CheckpointKeeper({ log: broker.log, run: parts.run, keepLog });
 		this.#context = createContext(options, {
 			settings: parts.settings,
@@ -173,7 +176,8 @@ export class Aggregator implements AsyncDisposable {
 	async checkpoint(to: string | CheckpointStore): Promise<void> {
 		const { state } = this.#training;
 		const store = typeof to === "string" ? fileCheckpoints(to) : to;
-		await this.#checkpoints.write(store, state);
+		// Not the log's end of now: what the round under way has written down must be read again.
+		await this.#checkpoints.write(store, state, this.#place);
 		this.#emit({ type: "checkpoint", file: store.name, round: state.round });
 	}
 
@@ -230,9 +234,11 @@ export class Aggregator implements AsyncDisposable {
 	async #onState(state: TrainingState): Promise<void> {
 		const { model, server } = deployedWeights(state);
 		this.#decisions = { model, server, prior: this.#decisions.prior };
-		const checkpoints = checkpointsOf(this.#options);
-		if (checkpoints === undefined || !this.#context.history.isLive) return;
+		if (!this.#context.history.isLive) return;
 		const { end } = this.#options.broker.log;
+		this.#place = end;
+		const checkpoints = checkpointsOf(this.#options);
+		if (checkpoints === undefined) return;
 		try {
 			await this.checkpoint(checkpoints);
 		} catch (error) {

@@ -21,11 +21,15 @@ export class CheckpointKeeper {
 		this.#options = options;
 	}
 
-	/** Writes the state, whole or not at all. @throws DataError `PSGL_CHECKPOINT_WRITE`; ConfigError `PSGL_BLOB_FENCED`. */
-	async write(to: CheckpointStore, state: TrainingState): Promise<void> {
+	/**
+	 * Writes the state, whole or not at all.
+	 * @param position in the log, up to which the state is what it tells; or one before it, when only later rounds follow
+	 * @throws DataError `PSGL_CHECKPOINT_WRITE`; ConfigError `PSGL_BLOB_FENCED`.
+	 */
+	async write(to: CheckpointStore, state: TrainingState, position: number): Promise<void> {
 		const { log, run } = this.#options;
 		try {
-			await to.write(encodeState(state, run, { id: log.id, position: log.durable ? log.end : 0 }));
+			await to.write(encodeState(state, run, { id: log.id, position: log.durable ? position : 0 }));
 		} catch (cause) {
 			if (cause instanceof PsglError) throw cause;
 			throw new DataError("PSGL_CHECKPOINT_WRITE", {

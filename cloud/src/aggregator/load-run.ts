@@ -9,7 +9,7 @@ import { artifactDigest, engineOf, otherLog } from "./run-identity.js";
 import { openRollout, type ServedRelease } from "./served-release.js";
 import { ServerSegment } from "./server-segment.js";
 import { type ResolvedSettings, resolveSettings } from "./settings.js";
-import { decodeState, initialState, type RunIdentity, type TrainingState } from "./training-state.js";
+import { decodeState, encodeState, initialState, type RunIdentity, type TrainingState } from "./training-state.js";
 import { orWider } from "./wire-terms.js";
 
 /** A run as an aggregator finds it: new, or where its checkpoint and its log left it. */
@@ -20,6 +20,8 @@ export interface LoadedRun {
 	readonly run: RunIdentity;
 	readonly state: TrainingState;
 	readonly history: RunHistory;
+	/** Position in the log from which a restart with `state` reads on. */
+	readonly place: number;
 	readonly rollout: Rollout<ServedRelease> | undefined;
 	/** Of the checkpoint that `state` comes from. */
 	readonly resumed: { readonly runtime: string; readonly damaged: number } | undefined;
@@ -46,6 +48,12 @@ export async function loadRun(options: AggregatorOptions): Promise<LoadedRun> {
 	const history = log.durable
 		? await RunHistory.load({ log, clock, maxMessageBytes, readOnly }, from)
 		: RunHistory.none({ log, clock, maxMessageBytes, readOnly });
+	// A log that was not forced to the disk may have lost its end in a power cut: what is appended from now on comes after the checkpoint all
+	// the same, and a restart must find it.
+	const place = Math.min(Math.max(from, log.start), log.openedAt);
+	if (newest !== undefined && log.durable && from > place && !readOnly) {
+		await checkpoints?.write(encodeState(newest.checkpoint.state, run, { id: log.id, position: place }));
+	}
 	return {
 		settings,
 		server,
@@ -53,6 +61,7 @@ export async function loadRun(options: AggregatorOptions): Promise<LoadedRun> {
 		run,
 		state: resumed?.state ?? initialState(artifact),
 		history,
+		place,
 		rollout: await openRollout(options, settings, client),
 		resumed: resumed && { runtime: resumed.runtime, damaged: newest?.damaged ?? 0 },
 	};
