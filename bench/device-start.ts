@@ -9,6 +9,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { arch, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Aggregator, createMemoryLog, decodeEntry, startBroker } from "@psgl/cloud";
 import { compileModel, presetDefinition, zooNetwork } from "@psgl/models";
@@ -61,6 +62,8 @@ try {
 			if ((JSON.parse(line) as { type: string }).type === awaited) break;
 		}
 		const reached = since(begin);
+		// A device that waits gives memory back after a second.
+		if (awaited === "artifact") await setTimeout(2000);
 		const status = await readFile(`/proc/${child.pid}/status`, "utf8");
 		const resident = Math.round(Number(/VmRSS:\s*(\d+)/.exec(status)?.[1]) / 1024);
 		child.kill("SIGKILL");

@@ -58,6 +58,28 @@ test("results that nobody holds any more are collected after some mebibytes", as
 	t.is(globalThis.gc, undefined);
 });
 
+test("a process that waits gives the code of ONNX Runtime back, and computes the same after it", async (t) => {
+	if (process.platform !== "linux") return t.pass("only done on Linux");
+	const script = `
+		import { readFile } from "node:fs/promises";
+		import { setTimeout } from "node:timers/promises";
+		import { nodeRuntime } from "@psgl/sdk/runtime/node";
+		const session = await nodeRuntime.load(Buffer.from(process.argv[1], "base64"));
+		const feed = (dims, ...values) => ({ dtype: "float32", dims, data: Float32Array.from(values) });
+		const row = async () => (await session.run({ a: feed([1, 2], 1, 2), b: feed([2, 2], 1, 0, 0, 10) })).rows.data[0];
+		const resident = async () => {
+			const maps = await readFile("/proc/self/smaps", "latin1");
+			return Number(/ r-xp .*libonnxruntime.so.1\\n(?:.*\\n)*?Rss: +(\\d+) kB/.exec(maps)[1]);
+		};
+		const [first, before] = [await row(), await resident()];
+		while ((await resident()) > before / 4) await setTimeout(50);
+		console.log(first, before > 4096, await row());
+	`;
+	const argv = ["--input-type=module", "--eval", script, Buffer.from(runtimeGraph()).toString("base64")];
+	const { stdout } = await promisify(execFile)(process.execPath, argv, { timeout: 60_000 });
+	t.is(stdout, "21 true 21\n");
+});
+
 test("results are written over the tensors that are given for them, and no others", async (t) => {
 	await using session = await nodeRuntime.load(runtimeGraph());
 	const product = matrix([2, 2], 7, 7, 7, 7);

@@ -4,6 +4,7 @@ import type { Provider } from "../ports/provider.js";
 import type { Runtime, Session, SessionOptions, Tensors } from "../ports/runtime.js";
 import { vectorPart } from "../ports/vector-part.js";
 import { elementCount, type Tensor, zeros } from "../tensor.js";
+import { IdleMemory } from "./idle-memory.js";
 import { handleFrom, NativeSession, type Signature } from "./native-session.js";
 import { type Handle, loadOrtLibrary } from "./ort-library.js";
 import { appendProvider, builtProviders } from "./provider.js";
@@ -33,6 +34,7 @@ const ort = loadOrtLibrary();
 const environment = handleFrom((out) => ort.createEnv(onlyErrors, "psgl", out));
 const memory = handleFrom((out) => ort.createCpuMemoryInfo(deviceAllocator, defaultMemory, out));
 const collector = new ResultCollector();
+const idle = new IdleMemory();
 
 /** ONNX Runtime's CPU execution provider in Node. */
 export const nodeRuntime: Runtime = {
@@ -85,6 +87,7 @@ function createSession(
 	{ threads = 1, profilePrefix }: SessionOptions,
 	provider: Provider = "cpu",
 ): Handle {
+	idle.used();
 	const options = handleFrom((out) => ort.createSessionOptions(out));
 	try {
 		ort.setGraphOptimizationLevel(options, extendedOptimisations);
@@ -137,6 +140,7 @@ class NodeSession implements Session {
 			});
 		}
 		await setImmediate();
+		idle.used();
 		collector.collectIfDue();
 		try {
 			return await this.#run(feeds, fetches, into);
