@@ -122,6 +122,77 @@ class Normalisations(nn.Module):
         return self.head(self.layer(x.amax((2, 3))))
 
 
+class UNet(nn.Module):
+    """Two levels down and up with skip connections, as U-Net, and the mean of what comes out."""
+
+    def __init__(self):
+        super().__init__()
+        block = lambda i, o: nn.Sequential(nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU())
+        self.down1, self.down2, self.bottom = block(1, 3), block(3, 5), block(5, 6)
+        self.up2, self.join2 = nn.ConvTranspose2d(6, 5, 2, stride=2), block(10, 5)
+        self.up1, self.join1 = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), block(8, 4)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x):
+        a = self.down1(x)
+        b = self.down2(F.max_pool2d(a, 2))
+        c = self.join2(torch.cat([b, self.up2(self.bottom(F.max_pool2d(b, 2)))], 1))
+        return self.head(self.join1(torch.cat([a, self.up1(c)], 1)).mean((2, 3)))
+
+
+class Encoder(nn.Module):
+    """PyTorch's own transformer encoder over the places of a signal, normalised first, dropout of ratio 0."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Conv1d(1, 8, 5, stride=5)
+        layer = nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(self.encoder(self.embed(x).transpose(1, 2)).mean(1))
+
+
+class Picks(nn.Module):
+    """Places told by sine and cosine, slices assigned, elements picked by index, the largest of each channel."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Conv1d(1, 6, 5, stride=5)
+        self.phase = nn.Parameter(torch.randn(6, 1))
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x):
+        x = self.embed(x)
+        places = torch.arange(x.size(2)) * self.phase
+        y = x * places.cos() + x.flip(1) * places.sin()
+        y = y.clone()
+        y[:, 1:3, 2:5] = torch.sin(x[:, 3:5, 4:7])
+        picked = y.permute(1, 2, 0)[[0, 2, 2, 5], [1, 3, 3, 12]].t()
+        return self.head(torch.cat([picked, y.topk(2, 2)[0].flatten(1) * torch.ceil(x.amax((1, 2)) + 0.5)[:, None]], 1))
+
+
+class Shuffled(nn.Module):
+    """Sub-pixel convolution and its inverse, Swish with squeeze and excitation as EfficientNet, a scaled ConvNeXt block."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(1, 8, 3, padding=1)
+        self.wide = nn.Conv2d(2, 6, 3, padding=1)
+        self.squeeze, self.excite = nn.Conv2d(24, 3, 1), nn.Conv2d(3, 24, 1)
+        self.depthwise = nn.Conv2d(24, 24, 5, padding=2, groups=24)
+        self.norm, self.up, self.down = nn.LayerNorm(24), nn.Linear(24, 20), nn.Linear(20, 24)
+        self.scale = nn.Parameter(torch.full((24,), 0.2))
+        self.head = nn.Linear(24, 3)
+
+    def forward(self, x):
+        x = F.pixel_unshuffle(F.silu(self.wide(F.pixel_shuffle(self.stem(x), 2))), 2)
+        x = x * torch.sigmoid(self.excite(F.silu(self.squeeze(F.adaptive_avg_pool2d(x, 1)))))
+        y = self.down(F.gelu(self.up(self.norm(self.depthwise(x).permute(0, 2, 3, 1)))))
+        return self.head((x + (self.scale * y).permute(0, 3, 1, 2)).mean((2, 3)))
+
+
 picture, signal, long_signal, tokens = (5, 1, 12, 12), (5, 1, 65), (5, 1, 605), (5, 6, 5)
 models = [
     ("lstm_op11", 11, lambda: Recurrent(nn.LSTM), signal, 4),
@@ -136,6 +207,10 @@ models = [
     ("mobile_blocks_op14", 14, MobileBlocks, picture, 3),
     ("decoder_op16", 16, Decoder, picture, 0),
     ("normalisations_op17", 17, Normalisations, picture, 3),
+    ("unet_op11", 11, UNet, picture, 3),
+    ("transformer_encoder_op14", 14, Encoder, signal, 3),
+    ("picks_op13", 13, Picks, signal, 3),
+    ("shuffled_op17", 17, Shuffled, picture, 3),
 ]
 
 

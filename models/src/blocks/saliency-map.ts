@@ -1,4 +1,4 @@
-import { differentiate } from "../autodiff/differentiate.js";
+import { inputGradient } from "../autodiff/input-gradient.js";
 import { type Attributes, int } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
@@ -98,6 +98,5 @@ function predictedClass(g: GraphBuilder, logits: Value): Value {
 
 /** Vector-Jacobian product: the gradient of sum(scores * weights) with respect to x. */
 function gradientOf(g: GraphBuilder, scores: Value, weights: Value, x: Value): Value {
-	const [gradient] = differentiate(g, [{ value: scores, gradient: weights }], [x]);
-	return gradient ?? g.add("Sub", [x, x]);
+	return inputGradient(g, [{ value: scores, gradient: weights }], x);
 }

@@ -1,5 +1,5 @@
 import { isMultiLabel } from "@psgl/sdk/artifact";
-import { differentiate } from "../autodiff/differentiate.js";
+import { inputGradient } from "../autodiff/input-gradient.js";
 import type { RecoveryGradient } from "../blocks/recovery-gradient.js";
 import { mapFromJacobian } from "../blocks/saliency-map.js";
 import { int } from "../graph/attribute.js";
@@ -75,8 +75,7 @@ export function attackGradientGraph(
 	const losses = scores.map((z) => ({
 		value: multiLabel ? binaryCrossEntropy(g, { logits: z, target }) : crossEntropy(g, { logits: z, target }),
 	}));
-	const [gradient] = differentiate(g, losses, [x], constants);
-	g.output("gradient", gradient as Value);
+	g.output("gradient", inputGradient(g, losses, x, constants));
 	return g.build();
 }
 
@@ -87,11 +86,8 @@ export function attackJsmaGraph(definition: ModelDefinition, layout: ModelLayout
 	// The gradient of the largest probability is that of the predicted class.
 	const top = g.add("ReduceMax", [decision, g.ints([1])], { keepdims: int(1) });
 	const ones = g.add("Div", [top, top]);
-	const [alpha] = differentiate(g, [{ value: top, gradient: ones }], [x], constants);
-	g.output(
-		"perturbation",
-		mapFromJacobian(g, alpha as Value, undefined, { form: "probability", norm: "linf", budget }),
-	);
+	const alpha = inputGradient(g, [{ value: top, gradient: ones }], x, constants);
+	g.output("perturbation", mapFromJacobian(g, alpha, undefined, { form: "probability", norm: "linf", budget }));
 	return g.build();
 }
 

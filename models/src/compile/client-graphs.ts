@@ -1,4 +1,5 @@
 import { differentiate } from "../autodiff/differentiate.js";
+import { withoutInputGradient } from "../autodiff/input-gradient.js";
 import { robustPerturbation } from "../blocks/robust-perturbation.js";
 import { perturb, saliencyMap } from "../blocks/saliency-map.js";
 import type { GraphBuilder } from "../graph/builder.js";
@@ -102,7 +103,7 @@ function wholeTrainingGraph(definition: ModelDefinition, layout: ModelLayout): G
 	if (robust) {
 		const budget = g.input("robustBudget", "float32", []);
 		const delta = deltaInput(context);
-		const gradient = gradients.at(-1) as Value;
+		const gradient = gradients.at(-1) ?? withoutInputGradient("the input");
 		g.output("next_delta", robustPerturbation(g, delta, gradient, budget));
 	}
 	return g.build();

@@ -1,6 +1,7 @@
 import type { CodeSettings } from "@psgl/sdk/artifact";
 import { isMultiLabel } from "@psgl/sdk/artifact";
 import { differentiate } from "../autodiff/differentiate.js";
+import { inputGradient } from "../autodiff/input-gradient.js";
 import { adversarialSamples } from "../blocks/adversarial-samples.js";
 import { augmented } from "../blocks/augmentation.js";
 import { codeLevels } from "../blocks/quantise-code.js";
@@ -53,7 +54,7 @@ export function clientLocalGraph(definition: ModelDefinition, layout: ModelLayou
 				budget: g.input("robustBudget", "float32", []),
 				gradient: (samples) => {
 					const { loss, cut } = answer(samples);
-					return differentiate(g, [{ value: loss }], [samples], cut.constants)[0] as Value;
+					return inputGradient(g, [{ value: loss }], samples, cut.constants);
 				},
 			})
 		: seen;

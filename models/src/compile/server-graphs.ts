@@ -1,5 +1,6 @@
 import { vectorPartName } from "@psgl/sdk";
 import { differentiate } from "../autodiff/differentiate.js";
+import { withoutInputGradient } from "../autodiff/input-gradient.js";
 import { recoverMasked } from "../blocks/recovery-masked.js";
 import { int } from "../graph/attribute.js";
 import { GraphBuilder } from "../graph/builder.js";
@@ -62,7 +63,7 @@ export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	const stopped = onlyFused ? [...constants, detached.attacked, detached.recovered] : constants;
 	const gradients = differentiate(g, seeds, [...trained.select(server.values), smashed], stopped);
 
-	const cutGradient = gradients.at(-1) as Value;
+	const cutGradient = gradients.at(-1) ?? withoutInputGradient("the smashed data");
 	g.output(
 		"cutGradient",
 		onlyFused || seeds.length === 1 ? cutGradient : g.add("Mul", [cutGradient, g.scalar(1 / seeds.length)]),

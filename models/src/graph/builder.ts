@@ -111,6 +111,7 @@ export class GraphBuilder {
 		if (producer?.type === "Shape" && operands[0] !== undefined) {
 			return measuredExtents(operands[0].shape, producer.attributes);
 		}
+		if (producer?.type === "Squeeze" && operands[0] !== undefined) return this.#knownExtents(operands[0]);
 		if (producer?.type !== "Concat") return undefined;
 		const parts = operands.map((operand) => this.#knownExtents(operand));
 		return parts.every((extents) => extents !== undefined) ? parts.flat() : undefined;

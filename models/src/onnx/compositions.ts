@@ -1,9 +1,10 @@
-import { ints, numberAttribute, stringAttribute } from "../graph/attribute.js";
+import { int, ints, numberAttribute, stringAttribute } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { einsum } from "../layers/einsum.js";
 import { gelu } from "../layers/gelu.js";
 import { groupNormalisation } from "../layers/group-normalisation.js";
+import { castTo } from "../operators/constants.js";
 import { requiredInput, shapeMismatch } from "../operators/operator.js";
 import { spatialExtents } from "../operators/window.js";
 import { type DropoutTreatment, readDropout } from "./dropout-rule.js";
@@ -25,6 +26,10 @@ const recurrentLimits = "sequences of one known length, default activations";
 
 /** Compositions by operator type. */
 export const compositions: Readonly<Record<string, Composition>> = {
+	CastLike: {
+		since: 15,
+		compose: (g, node) => [castTo(g, requiredInput(node, 0), requiredInput(node, 1).dtype)],
+	},
 	Dropout: {
 		limits: "constant ratio below 1; in training mode by a seed, see `importModel`",
 		compose: readDropout,
@@ -67,8 +72,20 @@ export const compositions: Readonly<Record<string, Composition>> = {
 		},
 	},
 	GRU: { limits: recurrentLimits, compose: (g, node) => readRecurrent(g, node, gruCell) },
+	LpNormalization: {
+		limits: "p 1 or 2",
+		compose(g, node) {
+			const x = requiredInput(node, 0);
+			const type = numberAttribute(node.attributes, "p", 2) === 1 ? "ReduceL1" : "ReduceL2";
+			const axis = g.ints([numberAttribute(node.attributes, "axis", -1)]);
+			return [g.add("Div", [x, g.add(type, [x, axis], { keepdims: int(1) })])];
+		},
+	},
 	LSTM: { limits: recurrentLimits, compose: (g, node) => readRecurrent(g, node, lstmCell) },
 	RNN: { limits: recurrentLimits, compose: (g, node) => readRecurrent(g, node, rnnCell) },
+	Mean: {
+		compose: (g, node) => [g.add("Mul", [sumOf(g, node), g.scalar(1 / node.inputs.length)])],
+	},
 	Mish: {
 		since: 18,
 		compose(g, node) {
@@ -76,4 +93,10 @@ export const compositions: Readonly<Record<string, Composition>> = {
 			return [g.add("Mul", [x, g.add("Tanh", [g.add("Softplus", [x])])])];
 		},
 	},
+	Sum: {
+		compose: (g, node) => [sumOf(g, node)],
+	},
 };
+
+const sumOf = (g: GraphBuilder, node: ReadNode): Value =>
+	node.inputs.map((_, i) => requiredInput(node, i)).reduce((sum, value) => g.add("Add", [sum, value]));

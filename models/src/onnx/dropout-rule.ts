@@ -35,6 +35,8 @@ export function readDropout(
 		return node.outputCount === 1 ? [x] : [x, allKept(g, x)];
 	}
 	const ratio = node.inputs[1] === undefined ? 0.5 : Number(g.constantOf(node.inputs[1])?.data[0] ?? Number.NaN);
+	// Exporters leave layers that drop nothing in training mode.
+	if (ratio === 0) return node.outputCount === 1 ? [x] : [x, allKept(g, x)];
 	if (treatment === undefined || !(ratio >= 0 && ratio < 1)) {
 		throw new ArtifactError("PSGL_ONNX_DROPOUT", {
 			what: `node ${node.name} (Dropout) is in training mode`,

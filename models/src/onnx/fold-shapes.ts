@@ -1,8 +1,8 @@
+import { dataType } from "@psgl/sdk";
 import { type Attributes, intsAttribute, numberAttribute } from "../graph/attribute.js";
 import type { Dim } from "../graph/graph.js";
 import { isDiscrete } from "../operators/elementwise.js";
 import { divideDims, multiplyDims } from "../operators/symbolic.js";
-import { dataType } from "./data-type.js";
 
 /** An integer tensor whose values are known before the graph runs, some by name only. */
 export interface KnownIntegers {

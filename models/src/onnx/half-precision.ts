@@ -1,6 +1,5 @@
-import type { DType, Tensor } from "@psgl/sdk";
+import { type DType, dataType, type Tensor } from "@psgl/sdk";
 import { type Attributes, int } from "../graph/attribute.js";
-import { dataType } from "./data-type.js";
 import type { AttributeProto, GraphProto, TensorProto } from "./schema.js";
 
 /** Whether the weights of a file are float16: then all of it is read as float32. */

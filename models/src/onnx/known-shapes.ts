@@ -48,9 +48,9 @@ export class KnownShapes {
 		return parts.length === 1 ? (parts[0] as Value) : this.#g.add("Concat", parts, { axis: int(0) });
 	}
 
-	/** Whether input `index` of a node is the target shape of a Reshape, Expand or Resize with named extents in it. */
+	/** Whether input `index` of a node is the target shape of a Reshape, Expand, Resize or Range with named extents in it. */
 	isOpenTarget(proto: NodeProto, input: string, index: number): boolean {
-		const isTarget = index === { Reshape: 1, Expand: 1, Resize: 3 }[proto.opType];
+		const isTarget = index === { Reshape: 1, Expand: 1, Resize: 3, Range: 1 }[proto.opType];
 		const target = this.#integers.get(input);
 		return isTarget && target !== undefined && !target.values.every((v) => typeof v === "number");
 	}
@@ -58,6 +58,7 @@ export class KnownShapes {
 	/** Such a target for a tensor of the shape `from`: named extents as 0, 1 or -1, which mean the same. */
 	target(proto: NodeProto, input: string, from: Shape): Value {
 		const target = this.#integers.get(input) as KnownIntegers;
+		if (proto.opType === "Range") return this.#g.add("Squeeze", [this.extents(input, proto, target)]);
 		if (proto.opType === "Expand") {
 			const offset = target.values.length - from.length;
 			const dims = target.values.map((d, i) => (typeof d === "string" && d === from[i - offset] ? 1 : d));

@@ -53,6 +53,8 @@ const rules: Readonly<Record<string, Rule>> = {
 	BatchNormalization: { before: Number.POSITIVE_INFINITY, apply: readBatchNormalization },
 	LayerNormalization: { before: Number.POSITIVE_INFINITY, apply: readLayerNormalization },
 	Resize: { before: Number.POSITIVE_INFINITY, apply: readResize },
+	// With the places, by which the backward spreads the gradient.
+	TopK: { before: Number.POSITIVE_INFINITY, apply: (_g, node) => ({ ...node, outputCount: 2 }) },
 	Squeeze: { before: 13, apply: toInput("axes") },
 	Unsqueeze: { before: 13, apply: toInput("axes") },
 	ReduceSum: { before: 13, apply: toInput("axes") },

@@ -1,6 +1,5 @@
-import { ArtifactError, type DType } from "@psgl/sdk";
+import { ArtifactError, type DType, dtypeOf } from "@psgl/sdk";
 import type { Dim, Shape } from "../graph/graph.js";
-import { dtypeOf } from "./data-type.js";
 import { readableOpsets } from "./normalise-opset.js";
 import { unknownType } from "./read-tensor.js";
 import { decodeModelProto, type ModelProto, type ValueInfoProto } from "./schema.js";

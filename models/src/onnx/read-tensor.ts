@@ -1,5 +1,4 @@
-import { ArtifactError, bytesPerElement, elementCount, type Tensor, tensorFromBytes, zeros } from "@psgl/sdk";
-import { dtypeOf } from "./data-type.js";
+import { ArtifactError, bytesPerElement, dtypeOf, elementCount, type Tensor, tensorFromBytes, zeros } from "@psgl/sdk";
 import { checkTensorBytes, type ExternalData, externalBytes } from "./external-data.js";
 import type { Int64, TensorProto } from "./schema.js";
 

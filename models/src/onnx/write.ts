@@ -1,7 +1,6 @@
-import { type Tensor, tensorBytes } from "@psgl/sdk";
+import { dataType, type Tensor, tensorBytes } from "@psgl/sdk";
 import type { Attribute } from "../graph/attribute.js";
 import { type Graph, type Node, opset, type Value } from "../graph/graph.js";
-import { dataType } from "./data-type.js";
 import {
 	type AttributeProto,
 	attributeType,

@@ -29,7 +29,11 @@ export function sumToShape(g: GraphBuilder, gradient: Value, target: Value): Val
 		if (i < extra || (target.shape[i - extra] === 1 && d !== 1)) axes.push(i);
 	});
 	if (axes.length === 0) return gradient;
-	const summed = g.add("ReduceSum", [gradient, g.ints(axes)], { keepdims: int(1) });
+	const sum = (value: Value, over: readonly number[]) =>
+		g.add("ReduceSum", [value, g.ints(over)], { keepdims: int(1) });
+	// ONNX Runtime adds what lies in front of a kept axis row by row: a sum of sums loses less to rounding than one of thousands.
+	const inRows = axes.length > 1 && !axes.includes(gradient.shape.length - 1);
+	const summed = inRows ? sum(sum(gradient, axes.slice(-1)), axes.slice(0, -1)) : sum(gradient, axes);
 	if (extra === 0) return summed;
 	return g.add("Squeeze", [summed, g.ints(Array.from({ length: extra }, (_, i) => i))]);
 }

@@ -1,6 +1,5 @@
-import { ArtifactError } from "@psgl/sdk";
+import { ArtifactError, dtypeOf } from "@psgl/sdk";
 import { numberAttribute } from "../graph/attribute.js";
-import { dtypeOf } from "../onnx/data-type.js";
 import { castTo } from "./constants.js";
 import { isDiscrete } from "./elementwise.js";
 import { type Operator, requiredInput } from "./operator.js";

@@ -1,8 +1,7 @@
-import { type DType, tensor, zeros } from "@psgl/sdk";
+import { type DType, dataType, tensor, zeros } from "@psgl/sdk";
 import { int } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value, ValueType } from "../graph/graph.js";
-import { dataType } from "../onnx/data-type.js";
 
 /** A constant [] of the element type of `like`, which must be float32, float64 or an integer type. */
 export function numberLike(g: GraphBuilder, like: ValueType, value: number): Value {

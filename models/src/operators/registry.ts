@@ -8,11 +8,13 @@ import { batchNormalization } from "./batch-normalization.js";
 import { bitwiseAnd } from "./bitwise-and.js";
 import { bitwiseXor } from "./bitwise-xor.js";
 import { cast } from "./cast.js";
+import { ceil } from "./ceil.js";
 import { celu } from "./celu.js";
 import { clip } from "./clip.js";
 import { concat } from "./concat.js";
 import { conv } from "./conv.js";
 import { convTranspose } from "./conv-transpose.js";
+import { cos } from "./cos.js";
 import { cumSum } from "./cum-sum.js";
 import { depthToSpace } from "./depth-to-space.js";
 import { div } from "./div.js";
@@ -25,6 +27,7 @@ import { flatten } from "./flatten.js";
 import { floor } from "./floor.js";
 import { gather } from "./gather.js";
 import { gatherElements } from "./gather-elements.js";
+import { gatherND } from "./gather-nd.js";
 import { gemm } from "./gemm.js";
 import { globalAveragePool } from "./global-average-pool.js";
 import { greater } from "./greater.js";
@@ -33,6 +36,7 @@ import { hardSigmoid } from "./hard-sigmoid.js";
 import { hardSwish } from "./hard-swish.js";
 import { identity } from "./identity.js";
 import { instanceNormalization } from "./instance-normalization.js";
+import { isNaNOperator } from "./is-nan.js";
 import { layerNormalization } from "./layer-normalization.js";
 import { leakyRelu } from "./leaky-relu.js";
 import { less } from "./less.js";
@@ -52,6 +56,7 @@ import { or } from "./or.js";
 import { pRelu } from "./p-relu.js";
 import { pad } from "./pad.js";
 import { pow } from "./pow.js";
+import { range } from "./range.js";
 import { reciprocal } from "./reciprocal.js";
 import { reduceL1 } from "./reduce-l1.js";
 import { reduceL2 } from "./reduce-l2.js";
@@ -69,10 +74,12 @@ import { resize } from "./resize.js";
 import { round } from "./round.js";
 import { scan } from "./scan.js";
 import { scatterElements } from "./scatter-elements.js";
+import { scatterND } from "./scatter-nd.js";
 import { selu } from "./selu.js";
 import { shape } from "./shape.js";
 import { sigmoid } from "./sigmoid.js";
 import { sign } from "./sign.js";
+import { sin } from "./sin.js";
 import { size } from "./size.js";
 import { slice } from "./slice.js";
 import { softmax } from "./softmax.js";
@@ -86,6 +93,7 @@ import { sub } from "./sub.js";
 import { tanh } from "./tanh.js";
 import { thresholdedRelu } from "./thresholded-relu.js";
 import { tile } from "./tile.js";
+import { topK } from "./top-k.js";
 import { transpose } from "./transpose.js";
 import { trilu } from "./trilu.js";
 import { unsqueeze } from "./unsqueeze.js";
@@ -183,6 +191,14 @@ export const operators: readonly Operator[] = [
 	bitwiseXor,
 	cumSum,
 	scan,
+	sin,
+	cos,
+	ceil,
+	topK,
+	gatherND,
+	scatterND,
+	isNaNOperator,
+	range,
 ];
 
 const byType = new Map(operators.map((o) => [o.type, o]));

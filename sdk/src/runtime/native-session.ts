@@ -1,4 +1,5 @@
 import koffi from "koffi";
+import { dataType, dtypeOf } from "../data-type.js";
 import { bytesPerElement, type DType, elementCount, type Tensor, zeros } from "../tensor.js";
 import type { Handle, OrtLibrary } from "./ort-library.js";
 
@@ -11,19 +12,6 @@ export interface Signature {
 	/** The name as ONNX Runtime takes it. */
 	readonly text: Handle;
 }
-
-/** ONNXTensorElementDataType by our names. */
-const elementTypes: Readonly<Record<DType, number>> = {
-	float32: 1,
-	uint8: 2,
-	int8: 3,
-	int32: 6,
-	int64: 7,
-	bool: 9,
-	float16: 10,
-	float64: 11,
-};
-const dtypes = new Map(Object.entries(elementTypes).map(([dtype, type]) => [type, dtype as DType]));
 
 /**
  * A session of ONNX Runtime by its C interface. Unlike the package's own binding it lets the runtime write results straight
@@ -126,7 +114,7 @@ export class NativeSession {
 
 	#wrap({ dtype, dims, data }: Tensor, handle: BigUint64Array): void {
 		const shape = BigInt64Array.from(dims, BigInt);
-		const type = elementTypes[dtype];
+		const type = dataType[dtype];
 		this.#ort.createTensorWithData(this.#memory, data, data.byteLength, shape, shape.length, type, handle);
 	}
 
@@ -155,7 +143,7 @@ export class NativeSession {
 		const rank = Number(handleFrom((out) => this.#ort.getDimensionsCount(info, out)));
 		const dims = new BigInt64Array(rank);
 		if (rank > 0) this.#ort.getDimensions(info, dims, rank);
-		return { dtype: dtypes.get(type[0] as number), dims: Array.from(dims, Number) };
+		return { dtype: dtypeOf(type[0] as number), dims: Array.from(dims, Number) };
 	}
 
 	#signatures(kind: "Input" | "Output"): readonly Signature[] {

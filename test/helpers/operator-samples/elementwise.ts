@@ -28,6 +28,12 @@ export const elementwiseSamples: Readonly<Record<string, OperatorSample>> = {
 	BitwiseAnd: sampleOf(x, (g, v) => g.add("BitwiseAnd", [g.add("Cast", [v], { to: int(7) }), g.ints([3])])),
 	BitwiseXor: sampleOf(x, (g, v) => g.add("BitwiseXor", [g.add("Cast", [v], { to: int(7) }), g.ints([3])])),
 	Cast: sampleOf(x, (g, v) => g.add("Cast", [g.add("Cast", [v], { to: int(11) })], { to: int(1) })),
+	CastLike: {
+		inputs: { x: [3, 5], like: [2] },
+		build: importedOperator("CastLike", 15, ["x", "like"]),
+		batched: ["x"],
+	},
+	Ceil: sample("Ceil", x, { kinks: [-2, -1, 0, 1, 2] }),
 	Celu: activation("Celu", { kinks: [0] }),
 	Clip: sampleOf(
 		{ input: [3, 5], min: [], max: [] },
@@ -37,6 +43,7 @@ export const elementwiseSamples: Readonly<Record<string, OperatorSample>> = {
 		},
 		{ kinks: [-0.5, 0.7], golden: ["clip", "relu6"] },
 	),
+	Cos: sample("Cos", x),
 	Div: arithmetic("Div", { positive: true, golden: ["div_broadcast"] }),
 	Dropout: sampleOf(x, (g, v) => {
 		const inputs = ["x", "ratio", "training"];
@@ -61,11 +68,13 @@ export const elementwiseSamples: Readonly<Record<string, OperatorSample>> = {
 	HardSigmoid: activation("HardSigmoid", { kinks: [-2.5, 2.5] }),
 	HardSwish: activation("HardSwish", { kinks: [-3, 3], golden: ["hardswish"] }),
 	Identity: sample("Identity", x),
+	IsNaN: sample("IsNaN", x),
 	LeakyRelu: activation("LeakyRelu", { kinks: [0], golden: ["leakyrelu"] }),
 	Less: compared("Less"),
 	LessOrEqual: compared("LessOrEqual"),
 	Log: sample("Log", x, { positive: true, golden: ["log"] }),
 	Max: extremum("Max"),
+	Mean: { inputs: pair, build: importedOperator("Mean", 13, ["a", "b"]), batched: ["a"] },
 	Min: extremum("Min"),
 	Mish: { inputs: x, build: importedOperator("Mish", 18, ["x"]), drawn: "activations" },
 	Mul: arithmetic("Mul", { golden: ["mul_broadcast", "mul_scalar_shape"] }),
@@ -80,10 +89,12 @@ export const elementwiseSamples: Readonly<Record<string, OperatorSample>> = {
 	Selu: activation("Selu", { kinks: [0] }),
 	Sigmoid: sample("Sigmoid", x, { golden: ["sigmoid"] }),
 	Sign: sample("Sign", x, { kinks: [0] }),
+	Sin: sample("Sin", x),
 	Softplus: activation("Softplus"),
 	Softsign: activation("Softsign", { kinks: [0] }),
 	Sqrt: sample("Sqrt", x, { positive: true, golden: ["sqrt"] }),
 	Sub: arithmetic("Sub", { golden: ["sub_broadcast"] }),
+	Sum: { inputs: pair, build: importedOperator("Sum", 13, ["a", "b"]), batched: ["a"] },
 	Tanh: sample("Tanh", x, { golden: ["tanh"] }),
 	ThresholdedRelu: activation("ThresholdedRelu", { kinks: [1] }),
 	Where: sampleOf(

@@ -23,6 +23,11 @@ export const layoutSamples: Readonly<Record<string, OperatorSample>> = {
 	Pad: sampleOf({ data: [3, 4, 5] }, (g, x) => g.add("Pad", [x, g.ints([0, 1, 2, 0, 3, 0]), g.scalar(0.5)]), {
 		golden: ["pad_constant", "pad_edge"],
 	}),
+	Range: sampleOf(image, (g, x) => {
+		const length = g.add("Squeeze", [g.add("Shape", [x], { start: int(0), end: int(1) })]);
+		const [zero, one] = [0n, 1n].map((n) => g.constant(tensor("int64", [], BigInt64Array.of(n))));
+		return g.add("Range", [zero, length, one]);
+	}),
 	Reshape: sampleOf({ data: [3, 2, 6] }, (g, x) => g.add("Reshape", [x, g.ints([0, -1, 3])]), { golden: ["reshape"] }),
 	Resize: sampleOf(
 		{ X: [2, 2, 4, 5] },

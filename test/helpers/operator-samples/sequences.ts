@@ -17,6 +17,9 @@ const recurrent = (type: string, gates: number, states: readonly string[], attri
 	batched: [],
 });
 
+/** Rows of [3,4,2]; one counted from the end, none twice. */
+const pairs = tensor("int64", [3, 2], BigInt64Array.of(0n, 1n, 2n, 3n, 1n, -1n));
+
 const places = tensor("int64", [2, 4], BigInt64Array.of(0n, 2n, 2n, 1n, -1n, 0n, 0n, 1n));
 
 /** Operators on sequences and on elements picked by index. */
@@ -31,6 +34,7 @@ export const sequenceSamples: Readonly<Record<string, OperatorSample>> = {
 		(g, data) => g.add("GatherElements", [data, g.constant(places)], { axis: int(0) }),
 		{ batched: [] },
 	),
+	GatherND: sampleOf({ data: [3, 4, 2] }, (g, data) => g.add("GatherND", [data, g.constant(pairs)]), { batched: [] }),
 	LSTM: recurrent("LSTM", 4, ["initial_h", "initial_c"]),
 	RNN: recurrent("RNN", 1, ["initial_h"]),
 	Scan: {
@@ -63,6 +67,11 @@ export const sequenceSamples: Readonly<Record<string, OperatorSample>> = {
 		{ data: [3, 4], updates: [2, 4] },
 		(g, data, updates) =>
 			g.add("ScatterElements", [data, g.constant(places), updates], { axis: int(0), reduction: string("add") }),
+		{ batched: [] },
+	),
+	ScatterND: sampleOf(
+		{ data: [3, 4, 2], updates: [3, 2] },
+		(g, data, updates) => g.add("ScatterND", [data, g.constant(pairs), updates]),
 		{ batched: [] },
 	),
 	Trilu: sampleOf({ input: [2, 3, 4] }, (g, v) => {

@@ -23,7 +23,11 @@ const models = [
 	"lstm_two_layers_op14",
 	"mobile_blocks_op14",
 	"normalisations_op17",
+	"picks_op13",
 	"rnn_op15",
+	"shuffled_op17",
+	"transformer_encoder_op14",
+	"unet_op11",
 ];
 
 const magnitude = ({ data }: Tensor) => Math.max(...Array.from(data as ArrayLike<number>, Math.abs));

@@ -1,6 +1,6 @@
-import type { DType } from "@psgl/sdk";
+import type { DType } from "./tensor.js";
 
-/** TensorProto.DataType of every element type psgl has. */
+/** Number of every element type psgl has: TensorProto.DataType of ONNX, and ONNXTensorElementDataType of ONNX Runtime, which agree. */
 export const dataType: Readonly<Record<DType, number>> = {
 	float32: 1,
 	uint8: 2,
@@ -14,7 +14,7 @@ export const dataType: Readonly<Record<DType, number>> = {
 
 const byNumber = new Map(Object.entries(dataType).map(([dtype, number]) => [number, dtype as DType]));
 
-/** The element type behind a TensorProto.DataType, or undefined for one psgl does not have. */
+/** The element type behind such a number, or undefined for one psgl does not have. */
 export function dtypeOf(number: number): DType | undefined {
 	return byNumber.get(number);
 }
