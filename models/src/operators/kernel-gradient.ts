@@ -2,7 +2,7 @@ import { int, ints } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { isBetterAsProduct, kernelGradientByProduct } from "./convolution-product.js";
-import { padForWindow, pixelsOfPadded, pixelsUnderKernel, type Window } from "./window.js";
+import { padForWindow, padSpatial, pixelsOfPadded, pixelsUnderKernel, type Window } from "./window.js";
 
 /** With fewer channels a row of pixels does not fill the registers of a matrix product. */
 const fewChannels = 12;
@@ -16,6 +16,7 @@ const fewChannels = 12;
 export function kernelGradient(g: GraphBuilder, image: Value, values: Value, window: Window, groups: number): Value {
 	const planes = (image.shape[1] as number) * (values.shape[1] as number);
 	if (isBetterAsProduct(planes, window, groups)) return kernelGradientByProduct(g, image, values, window);
+	if (isBetterByPhase(image, values, window, groups)) return byPhase(g, image, values, window);
 	const single = groups === 1 && (image.shape[1] as number) >= fewChannels;
 	return single ? byOffset(g, image, values, window) : bySample(g, image, values, window, groups);
 }
@@ -36,6 +37,57 @@ function byOffset(g: GraphBuilder, image: Value, values: Value, window: Window):
 	if (products.length === 1) return reshape(g, products[0] as Value, [filters, channels, ...window.kernel]);
 	const offsets = reshape(g, g.add("Concat", products, { axis: int(0) }), [products.length, filters, channels]);
 	return reshape(g, transpose(g, offsets, [1, 2, 0]), [filters, channels, ...window.kernel]);
+}
+
+/**
+ * Whether a window of few channels moves by steps in which its pixels can be put behind each other, as channels. The one product
+ * over all samples needs to know that both sides have as many, which it does not where another input gives the image's number.
+ */
+function isBetterByPhase(image: Value, values: Value, { strides, dilations }: Window, groups: number): boolean {
+	const [step = 1] = strides;
+	const channels = image.shape[1] as number;
+	return (
+		groups === 1 &&
+		image.shape[0] === values.shape[0] &&
+		strides.length === 2 &&
+		step > 1 &&
+		strides[1] === step &&
+		dilations.every((d) => d === 1) &&
+		channels < fewChannels &&
+		channels * step * step >= fewChannels
+	);
+}
+
+/**
+ * With the pixels of one step as channels, [B,C,H,W] to [B,steps * C,H/step,W/step], the window moves by one pixel and has a smaller kernel:
+ * its offsets are fewer, and none skips pixels. The kernel's gradient comes out in the same order and with a margin that is cut off.
+ */
+function byPhase(g: GraphBuilder, image: Value, values: Value, window: Window): Value {
+	const step = window.strides[0] as number;
+	const [channels, filters] = [image.shape[1] as number, values.shape[1] as number];
+	const kernel = window.kernel.map((extent) => Math.ceil(extent / step));
+	const begin = window.padsBegin;
+	const extents = window.image.map((extent, i) => {
+		const moved = (window.places[i] as number) - 1 + (kernel[i] as number);
+		return Math.max(moved, Math.ceil((extent + (begin[i] as number)) / step));
+	});
+	const end = extents.map((extent, i) => extent * step - (window.image[i] as number) - (begin[i] as number));
+	const phases = g.add("SpaceToDepth", [padSpatial(g, image, begin, end)], { blocksize: int(step) });
+	const none = [0, 0];
+	const ones = [1, 1];
+	const moved = {
+		kernel,
+		strides: ones,
+		dilations: ones,
+		padsBegin: none,
+		padsEnd: none,
+		image: extents,
+		places: window.places,
+	};
+	const gradient = byOffset(g, phases, values, moved);
+	const apart = transpose(g, reshape(g, gradient, [filters, step, step, channels, ...kernel]), [0, 3, 4, 1, 5, 2]);
+	const whole = reshape(g, apart, [filters, channels, ...kernel.map((extent) => extent * step)]);
+	return g.add("Slice", [whole, g.ints(none), g.ints(window.kernel), g.ints([2, 3])]);
 }
 
 /** A product for each sample and group over all offsets at once, the pixels on the left, then the sum over the batch. */
