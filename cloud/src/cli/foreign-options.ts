@@ -50,7 +50,7 @@ export async function openForeignModel({ onnx, input }: ForeignValues): Promise<
 /** The network that the options cut out of a file; says what was done to the file and why it was cut there. */
 export function foreignNetwork(model: ForeignModel, options: ForeignValues, output: Output): ImportedNetwork {
 	if (options.cut === undefined) throw missingOption("cut");
-	let cut: readonly string[] = options.cut.split(",");
+	let cut: readonly string[] = options.cut.split(",").map((name) => name.trim());
 	if (options.cut === "auto") {
 		const { candidate, why } = chooseCut(listCuts(model), elementCount(model.inputShape), options, "float16");
 		cut = candidate.cut;

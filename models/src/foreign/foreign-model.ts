@@ -49,7 +49,7 @@ export interface ForeignModelOptions {
 /**
  * Reads a classifier. The batch axis is left open whatever extent the file gives it.
  *
- * @throws as `importModel`; ArtifactError `PSGL_ONNX_INPUT`, `PSGL_ONNX_OUTPUT`;
+ * @throws as `importModel`; ArtifactError `PSGL_ONNX_INPUT`, `PSGL_ONNX_OUTPUT`, `PSGL_ONNX_NOT_A_NUMBER`;
  * ConfigError `PSGL_ONNX_INPUT_SHAPE`; ShapeError where shapes do not fit
  */
 export function readForeignModel(bytes: Uint8Array, { inputShape, external }: ForeignModelOptions = {}): ForeignModel {
@@ -155,25 +155,31 @@ function onlyInput(inputs: readonly Value[]): Value {
 		throw new ArtifactError("PSGL_ONNX_INPUT", {
 			what: "the model does not have one input of float32",
 			got: inputs.map(({ name, dtype, shape }) => `${name}: ${dtype} ${formatShape(shape)}`).join(", ") || "no input",
-			remedy: "Export the model with the picture or signal as its only input",
+			remedy:
+				inputs.length === 1
+					? "Export it in float32: call model.float() before torch.onnx.export, with a float32 example"
+					: "Export the model with the picture or signal as its only input",
 		});
 	}
 	return input;
 }
 
 /**
- * Says of an operator psgl lacks what would make it usable; and of shapes that
- * do not fit in a file with a fixed batch that it may count on that.
+ * Says of an operator psgl lacks what would make it usable; and of shapes that do not fit where to look: a file with a
+ * fixed batch may count on that.
  */
 function withAdvice<T>(read: () => T, fixedBatch: () => boolean): T {
 	try {
 		return read();
 	} catch (cause) {
-		if (cause instanceof ShapeError && cause.remedy === undefined && fixedBatch()) {
+		if (cause instanceof ShapeError && cause.remedy === undefined) {
 			const { code, what, got, expected } = cause;
-			throw new ShapeError(code, { what, got, expected, remedy: `The file fixes the batch. ${openBatch}`, cause });
+			const check = "Check the file: onnx.checker.check_model(path, full_check=True) infers the same shapes";
+			const remedy = fixedBatch() ? `The file fixes the batch. ${openBatch}` : check;
+			throw new ShapeError(code, { what, got, expected, remedy, cause });
 		}
-		if (!(cause instanceof ArtifactError) || cause.code !== "PSGL_OPERATOR_UNKNOWN") throw cause;
+		const unknown = cause instanceof ArtifactError && cause.code === "PSGL_OPERATOR_UNKNOWN";
+		if (!unknown || cause.remedy !== undefined) throw cause;
 		throw new ArtifactError(cause.code, {
 			what: cause.what,
 			got: cause.got,

@@ -7,7 +7,7 @@ import { elementsPerSample, nodeCost, reshaping } from "./node-cost.js";
 import { dependents, isCuttable, type SplitModel, splitAt } from "./split-model.js";
 
 /** Most tensors of one cut. */
-const maxTensors = 3;
+const maxTensors = 5;
 
 /** One place to cut a model at and what it costs the device, for one sample. */
 export interface CutCandidate {
@@ -38,7 +38,7 @@ export interface CutEstimate {
 
 /**
  * Every place to cut a model at, from the input on: after each node the tensors that are still needed, where these are
- * at most three and separate input from output with weights on both sides, and all nodes behind have a derivative. Of cuts that differ only in the shape of a
+ * at most five and separate input from output with weights on both sides, and all nodes behind have a derivative. Of cuts that differ only in the shape of a
  * tensor the first is listed.
  */
 export function listCuts(model: ForeignModel): readonly CutCandidate[] {

@@ -1,4 +1,4 @@
-import type { Tensor } from "@psgl/sdk";
+import { ArtifactError, type Tensor } from "@psgl/sdk";
 import type { Node } from "../graph/graph.js";
 
 /** Operands that set what a node does rather than being weights, by operator. */
@@ -13,8 +13,10 @@ const settings: Readonly<Record<string, readonly number[]>> = {
 
 /**
  * Which initialisers training changes: those of float32 with at least one axis that a node takes as a weight. Numbers
- * without an axis, `Constant` nodes, running statistics, settings of nodes and weights of operators without a derivative stay
- * as they are.
+ * without an axis, `Constant` nodes, running statistics, settings of nodes, masks (tensors with infinities) and weights of
+ * operators without a derivative stay as they are.
+ *
+ * @throws ArtifactError `PSGL_ONNX_NOT_A_NUMBER` for a weight that holds NaN
  */
 export function trainedTensors(
 	nodes: readonly Node[],
@@ -28,8 +30,19 @@ export function trainedTensors(
 		node.inputs.forEach((value, i) => {
 			if (value === undefined || !initialisers.has(value.name) || settings[node.type]?.includes(i)) return;
 			const tensor = constants.get(value.name);
-			if (tensor?.dtype === "float32" && tensor.dims.length > 0) trained.add(value.name);
+			if (tensor?.dtype !== "float32" || tensor.dims.length === 0 || trained.has(value.name)) return;
+			const weight = tensor.data as Float32Array;
+			if (weight.some(Number.isNaN)) throw notANumber(value.name, node);
+			if (weight.every(Number.isFinite)) trained.add(value.name);
 		});
 	}
 	return trained;
+}
+
+function notANumber(name: string, { name: node, type }: Node): ArtifactError {
+	return new ArtifactError("PSGL_ONNX_NOT_A_NUMBER", {
+		what: `a weight of node ${node} (${type}) holds NaN, from which training cannot start`,
+		got: name,
+		remedy: "Export the model from a state before its training diverged",
+	});
 }

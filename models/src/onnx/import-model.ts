@@ -121,7 +121,8 @@ class Importer {
 			throw new ArtifactError("PSGL_OPERATOR_UNKNOWN", {
 				what: `node ${name} uses an operator that is not part of ONNX`,
 				got: `${proto.domain}.${proto.opType}`,
-				remedy: "Export the model with standard operators only",
+				remedy:
+					"Export the model with standard operators only; where the file brings functions of its own, onnx.inliner.inline_local_functions writes them out",
 			});
 		}
 		if (proto.opType === "If") {

@@ -45,6 +45,7 @@ export function unknownType(name: string, type: number): ArtifactError {
 		what: `${name} has an element type psgl does not have`,
 		got: `TensorProto.DataType ${type}`,
 		expected: "float32, float64, float16, int8, uint8, int32, int64 or bool",
+		remedy: "Export in float32: call model.float() before torch.onnx.export",
 	});
 }
 
@@ -52,6 +53,7 @@ function corrupt(name: string, cause: unknown): ArtifactError {
 	return new ArtifactError("PSGL_ONNX_CORRUPT", {
 		what: `the values of ${name} do not fit its shape`,
 		got: cause instanceof Error ? cause.message : String(cause),
+		remedy: "Copy or export the file again; onnx.checker finds what is damaged",
 		cause,
 	});
 }

@@ -52,7 +52,7 @@ export const convTranspose: Operator = {
  * input (ONNX operator specification: ConvTranspose, `output_shape` equations).
  */
 function transposedWindow(node: InferenceContext | Node, places: readonly number[], kernel: readonly number[]): Window {
-	const { strides, dilations, pads, autoPad } = windowAttributes(node.attributes, places.length);
+	const { strides, dilations, pads, autoPad } = windowAttributes(node, places.length);
 	const outputPadding = intsAttribute(node.attributes, "output_padding");
 	const outputShape = intsAttribute(node.attributes, "output_shape")?.slice(-places.length);
 	const padsBegin: number[] = [];

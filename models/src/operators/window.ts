@@ -1,5 +1,5 @@
-import { ShapeError } from "@psgl/sdk";
-import { type Attributes, intsAttribute, numberAttribute, stringAttribute } from "../graph/attribute.js";
+import { ArtifactError, ShapeError } from "@psgl/sdk";
+import { intsAttribute, numberAttribute, stringAttribute } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import { type Shape, staticShape, type Value } from "../graph/graph.js";
 import { type InferenceContext, shapeMismatch } from "./operator.js";
@@ -44,13 +44,26 @@ export interface WindowAttributes {
 	readonly autoPad: string;
 }
 
-export function windowAttributes(attributes: Attributes, axes: number): WindowAttributes {
-	const autoPad = stringAttribute(attributes, "auto_pad", "NOTSET");
+/** @throws ArtifactError `PSGL_OPERATOR_ATTRIBUTE` for a stride of 0, say, or as many strides as there are no axes. */
+export function windowAttributes(
+	context: Pick<InferenceContext, "name" | "type" | "attributes">,
+	axes: number,
+): WindowAttributes {
+	const each = (name: string, count: number, least: number, fallback: number): readonly number[] => {
+		const given = intsAttribute(context.attributes, name) ?? new Array<number>(count).fill(fallback);
+		if (given.length === count && given.every((value) => value >= least)) return given;
+		throw new ArtifactError("PSGL_OPERATOR_ATTRIBUTE", {
+			what: `node ${context.name} (${context.type}) has ${name} no window can have`,
+			got: `[${given.join(",")}]`,
+			expected: `${count} integers of at least ${least}`,
+			remedy: "Check the file with onnx.checker, or export the model again",
+		});
+	};
 	return {
-		strides: intsAttribute(attributes, "strides") ?? new Array<number>(axes).fill(1),
-		dilations: intsAttribute(attributes, "dilations") ?? new Array<number>(axes).fill(1),
-		pads: intsAttribute(attributes, "pads") ?? new Array<number>(2 * axes).fill(0),
-		autoPad,
+		strides: each("strides", axes, 1, 1),
+		dilations: each("dilations", axes, 1, 1),
+		pads: each("pads", 2 * axes, 0, 0),
+		autoPad: stringAttribute(context.attributes, "auto_pad", "NOTSET"),
 	};
 }
 
@@ -64,7 +77,7 @@ export function windowOver(
 	image: readonly number[],
 	kernel: readonly number[],
 ): Window {
-	const { strides, dilations, pads, autoPad } = windowAttributes(context.attributes, image.length);
+	const { strides, dilations, pads, autoPad } = windowAttributes(context, image.length);
 	const ceil = numberAttribute(context.attributes, "ceil_mode", 0) === 1;
 	const padsBegin: number[] = [];
 	const padsEnd: number[] = [];

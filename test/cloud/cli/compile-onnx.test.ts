@@ -43,6 +43,7 @@ const refused: readonly (readonly [string, string, RegExp])[] = [
 	["another number of classes", "--cut /Relu_output_0 --classes 4", /PSGL_MODEL_CLASSES[\s\S]*10/],
 	["another shape", "--cut /Relu_output_0 --input 3x28x28", /PSGL_ONNX_INPUT_SHAPE[\s\S]*\[1,28,28\]/],
 	["limits no cut meets", "--cut auto --max-bytes 10", /PSGL_CUT_NONE_FITS[\s\S]*172/],
+	["limits beside a named cut", "--cut /Relu_output_0 --max-bytes 1000", /PSGL_OPTION_CONFLICT[\s\S]*--cut auto/],
 	["no cut", "--classes 10", /PSGL_OPTION_MISSING: --cut/],
 	["a zoo model beside the file", "--zoo lenet --cut /Relu_output_0", /PSGL_OPTION_CONFLICT/],
 	["channels that do not fit", "--cut /Relu_output_0 --normalise 0.1:0.2,0.5", /PSGL_NORMALISATION/],

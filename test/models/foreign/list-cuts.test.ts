@@ -86,6 +86,29 @@ test("a cut before a mere reshaping and one after it count once, before and afte
 	);
 });
 
+test("a network with four skip connections can be cut across all of them", (t) => {
+	const names = ["a", "b", "c", "d", "e"];
+	const up = (from: string, skip: string, to: string): FileNode => ({
+		type: "Add",
+		inputs: [from, skip],
+		outputs: [to],
+	});
+	const nodes: readonly FileNode[] = [
+		...names.map((to, i) => ({ type: "Mul", inputs: [names[i - 1] ?? "x", `w${to}`], outputs: [to] })),
+		up("e", "d", "f"),
+		up("f", "c", "g"),
+		up("g", "b", "h"),
+		up("h", "a", "i"),
+		{ type: "Flatten", inputs: ["i"], outputs: ["flat"] },
+		{ type: "Mul", inputs: ["flat", "last"], outputs: ["y"] },
+	];
+	const floats = { ...Object.fromEntries(names.map((to) => [`w${to}`, [1, 2]])), last: [1, 2, 3, 4] };
+	const model = readForeignModel(onnxFile({ opset: 17, inputs: { x: ["N", 2, 2] }, outputs: ["y"], nodes, floats }));
+	const all = listCuts(model).filter(({ cut }) => cut.length === 5);
+	t.deepEqual(all[0]?.cut, names);
+	t.is(all[0]?.smashedShape.join(), "10,2");
+});
+
 withShared("the chosen cut is within the limits and the cheapest of those", async (t) => {
 	const cuts = listCuts(readForeignModel(await modelFile("lenet_op13")));
 	const limits = { maxBytes: 1000, maxClientMflop: 0.8, maxClientMemory: 200_000 };

@@ -223,6 +223,7 @@ for (const [code, change] of Object.entries(refused)) {
 		t.notThrows(() => decodeModel(onnxFile(valid)));
 		const error = t.throws(() => decodeModel(onnxFile({ ...valid, ...change })), { instanceOf: ArtifactError });
 		t.is(error?.code, code);
+		t.truthy(error?.remedy, "what to do");
 	});
 }
 

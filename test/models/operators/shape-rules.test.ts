@@ -92,3 +92,15 @@ test("names that are taken do not clash", (t) => {
 	const values = [x, first, second, constant, g.add("Neg", [x]), g.add("Add", [x, x]), g.scalar(3)];
 	t.is(new Set(values.map((v) => v.name)).size, values.length);
 });
+
+for (const [name, setting] of Object.entries({ strides: [0, 1], dilations: [1], pads: [0, 0, -1, 0] })) {
+	test(`${name} no window can have are refused with the node`, (t) => {
+		const error = t.throws(
+			() =>
+				shapeOf(["B", 1, 5, 5], (g, x) => g.add("MaxPool", [x], { kernel_shape: ints([2, 2]), [name]: ints(setting) })),
+			{ instanceOf: ArtifactError },
+		);
+		t.is(error?.code, "PSGL_OPERATOR_ATTRIBUTE");
+		t.regex(error?.message ?? "", new RegExp(`MaxPool_0[\\s\\S]*${name}`));
+	});
+}

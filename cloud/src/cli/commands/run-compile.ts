@@ -28,6 +28,10 @@ export async function runCompile(options: CompileValues, { output, signal }: Ver
 	if (onnx === undefined && (options.listCuts || options.cut !== undefined || options.normalise !== undefined)) {
 		throw zooIsCut();
 	}
+	const limited = [options.maxBytes, options.maxClientMflop, options.maxClientMemory].some(
+		(limit) => limit !== undefined,
+	);
+	if (limited && options.cut !== "auto") throw limitsWithoutAuto(options.cut);
 	if (onnx !== undefined && options.listCuts) {
 		printCuts(listCuts(await openForeignModel({ ...options, onnx })), output);
 		return 0;
@@ -71,6 +75,14 @@ function zooIsCut(): ConfigError {
 		what: "zoo models are cut already and normalise nothing",
 		got: "--zoo together with --list-cuts, --cut or --normalise",
 		remedy: "Leave these away, or give an ONNX file with --onnx",
+	});
+}
+
+function limitsWithoutAuto(cut: string | undefined): ConfigError {
+	return new ConfigError("PSGL_OPTION_CONFLICT", {
+		what: "--max-bytes, --max-client-mflop and --max-client-memory are limits for choosing a cut",
+		got: cut === undefined ? "no --cut" : `--cut ${cut}`,
+		expected: "--cut auto",
 	});
 }
 
