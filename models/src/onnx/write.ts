@@ -38,13 +38,22 @@ function graphProto(graph: Graph): GraphProto {
 	};
 }
 
-/** Types that no rule of psgl's tells who reads the file again. */
-function declaredInfo({ nodes, outputs }: Graph): Pick<GraphProto, "valueInfo"> {
-	const said = new Set(outputs.map(({ name }) => name));
-	const declared = nodes.flatMap((node) => (node.declared === undefined ? [] : node.outputs));
-	const valueInfos = declared.flatMap((value) =>
-		value === undefined || said.has(value.name) ? [] : [valueInfo(value)],
-	);
+/**
+ * Types that no rule of psgl's tells who reads the file again, and those of images and weights of convolutions, by which a runtime
+ * without such rules chooses how to compute them.
+ */
+function declaredInfo({ nodes, inputs, outputs, initializers }: Graph): Pick<GraphProto, "valueInfo"> {
+	const said = new Set([...inputs, ...outputs].map(({ name }) => name));
+	for (const name of initializers.keys()) said.add(name);
+	const declared = nodes.flatMap((node) => {
+		if (node.type === "Conv") return node.inputs.slice(0, 2);
+		return node.declared === undefined ? [] : node.outputs;
+	});
+	const valueInfos = declared.flatMap((value) => {
+		if (value === undefined || said.has(value.name)) return [];
+		said.add(value.name);
+		return [valueInfo(value)];
+	});
 	return valueInfos.length === 0 ? {} : { valueInfo: valueInfos };
 }
 

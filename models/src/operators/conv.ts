@@ -57,15 +57,19 @@ export function sumOverPlaces(g: GraphBuilder, dy: Value): Value {
 	return g.add("ReduceSum", [dy, g.ints(dy.shape.flatMap((_, i) => (i === 1 ? [] : [i])))], { keepdims: int(0) });
 }
 
+/** Most channels a processor's convolutions take together. */
+const blockChannels = 16;
+
 /**
  * Gradient of the image: the transposed convolution. With stride 1 that is also a convolution by the kernel turned
  * around, which unrolls the filters where ConvTranspose unrolls the channels: 1.1 to 1.4 times as fast unless there are
- * many more filters than channels, then slower.
+ * many more filters than channels, then slower; where a runtime computes it on blocks of channels it is faster also then.
  */
 function imageGradient(g: GraphBuilder, dy: Value, weights: Value, window: Window, groups: number): Value {
 	const [filters, channels] = weights.shape as readonly [number, number];
 	if (isBetterAsProduct(filters * channels, window, groups)) return imageGradientByProduct(g, dy, weights, window);
-	const turned = groups === 1 && 2 * filters < 3 * channels ? turnedWindow(window) : undefined;
+	const isFaster = 2 * filters < 3 * channels || (filters % blockChannels === 0 && channels % blockChannels === 0);
+	const turned = groups === 1 && isFaster ? turnedWindow(window) : undefined;
 	if (turned !== undefined) return g.add("Conv", [dy, turnKernel(g, weights)], convolutionAttributes(turned, 1));
 	const outputPadding = window.image.map((extent, i) => {
 		const covered = reach(window.kernel[i] as number, window.dilations[i] as number);

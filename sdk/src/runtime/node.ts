@@ -4,6 +4,8 @@ import type { Provider } from "../ports/provider.js";
 import type { Runtime, Session, SessionOptions, Tensors } from "../ports/runtime.js";
 import { vectorPart } from "../ports/vector-part.js";
 import { elementCount, type Tensor, zeros } from "../tensor.js";
+import { blockProbe } from "./block-probe.js";
+import { withBlockedConvolutions } from "./blocked-convolutions.js";
 import { IdleMemory } from "./idle-memory.js";
 import { handleFrom, NativeSession, type Signature } from "./native-session.js";
 import { type Handle, loadOrtLibrary } from "./ort-library.js";
@@ -34,6 +36,8 @@ const ort = loadOrtLibrary();
 const environment = handleFrom((out) => ort.createEnv(onlyErrors, "psgl", out));
 const memory = handleFrom((out) => ort.createCpuMemoryInfo(deviceAllocator, defaultMemory, out));
 const collector = new ResultCollector();
+/** Channels of a block of this processor's kernels, 0 where there are none; measured when the first graph is loaded. */
+let processorBlock: Promise<number> | undefined;
 const idle = new IdleMemory();
 
 /** ONNX Runtime's CPU execution provider in Node. */
@@ -41,7 +45,8 @@ export const nodeRuntime: Runtime = {
 	version: `onnxruntime-node ${ort.version}`,
 	async load(model, options = {}) {
 		await setImmediate();
-		return new NodeSession(new NativeSession(ort, memory, createSession(model, options), options.aside === true));
+		const session = createSession(await forProcessor(model), options);
+		return new NodeSession(new NativeSession(ort, memory, session, options.aside === true));
 	},
 };
 
@@ -80,6 +85,34 @@ export function nodeRuntimeOn({ provider, onFallback }: ProviderOptions): Runtim
 			return nodeRuntime.load(model, options);
 		},
 	};
+}
+
+/** The model as this processor computes it fastest; as it is where its bytes make no sense: the runtime says what is wrong with them. */
+async function forProcessor(model: Uint8Array): Promise<Uint8Array> {
+	processorBlock ??= measureBlock();
+	const block = await processorBlock;
+	try {
+		return block > 0 ? withBlockedConvolutions(model, block) : model;
+	} catch (error) {
+		if (error instanceof RangeError) return model;
+		throw error;
+	}
+}
+
+async function measureBlock(): Promise<number> {
+	let handle: Handle;
+	try {
+		handle = createSession(blockProbe(), {});
+	} catch {
+		return 0;
+	}
+	const session = new NativeSession(ort, memory, handle, false);
+	try {
+		const [blocked] = await session.run([zeros("float32", [1, 4, 1, 1])], session.outputs, [undefined]);
+		return blocked?.dims[1] ?? 0;
+	} finally {
+		session.close();
+	}
 }
 
 function createSession(
