@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { decodeEntry } from "@psgl/cloud";
 import { Device, type DeviceEvent, type Tensor } from "@psgl/sdk";
 import { decodeArtifact } from "@psgl/sdk/artifact";
-import { type CodesMessage, type DeviceMessage, decodeEnvelope } from "@psgl/sdk/protocol";
+import { type CodesMessage, type DeviceMessage, decodeEnvelope, shortWeights } from "@psgl/sdk/protocol";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { type MemoryRecords, memoryDeviceStore } from "@psgl/sdk/store";
 import test from "ava";
@@ -19,14 +19,16 @@ function connect(cloud: Cloud, n: number, records: MemoryRecords) {
 	return Device.connect({ url: cloud.url, id: `device-${n}`, runtime: nodeRuntime, data: dataOf(n), store });
 }
 
-/** Every message devices published, whole: codes are short. */
-async function published(cloud: Cloud): Promise<DeviceMessage[]> {
+/** Every message devices published, whole, with its bytes: codes are short. */
+async function published(cloud: Cloud): Promise<(DeviceMessage & { readonly length: number })[]> {
 	const { log } = cloud.broker;
-	const messages: DeviceMessage[] = [];
+	const messages: (DeviceMessage & { readonly length: number })[] = [];
 	for await (const { position, bytes } of log.read(0)) {
 		if (bytes[0] !== 0) {
 			const { channel, payload } = decodeEntry(bytes);
-			if (channel === "up") messages.push(decodeEnvelope(payload) as DeviceMessage);
+			if (channel === "up") {
+				messages.push({ ...(decodeEnvelope(payload) as DeviceMessage), length: payload.length });
+			}
 		}
 		if (position === log.end - 1) break;
 	}
@@ -40,7 +42,7 @@ test("each picture is coded once, sent once, and trained on without the devices;
 	t.is(budget, (code?.numbers ?? 0) * (code?.bits ?? 0) + 1);
 	const journal = await temporaryFolder(t);
 	const stores = [new Map(), new Map()] as const;
-	let sent: DeviceMessage[];
+	let sent: Awaited<ReturnType<typeof published>>;
 	let trained: Uint8Array;
 	{
 		await using cloud = await startCloud(joint, settings, { journal });
@@ -70,7 +72,16 @@ test("each picture is coded once, sent once, and trained on without the devices;
 		"resume",
 		"weights",
 	]);
-	const codes = sent.filter((message): message is CodesMessage => message.type === "codes");
+	const weights = sent.filter((message) => message.type === "weights");
+	t.true(weights.length >= 12);
+	for (const { tensors, length } of weights) {
+		t.deepEqual(tensors, shortWeights(tensors));
+		const { params, stats, head } = tensors;
+		t.true(length < 0.7 * 4 * (params.data.length + stats.data.length + head.data.length), `${length}`);
+	}
+	const codes = sent.filter(
+		(message): message is CodesMessage & { readonly length: number } => message.type === "codes",
+	);
 	t.is(
 		codes.reduce((sum, { tensors }) => sum + (tensors?.labels.dims[0] ?? 0), 0),
 		64,

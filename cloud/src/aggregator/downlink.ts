@@ -1,4 +1,4 @@
-import { type AggregatorMessage, protocolLimits, splitIntoChunks } from "@psgl/sdk/protocol";
+import { type AggregatorMessage, areShort, protocolLimits, splitIntoChunks } from "@psgl/sdk/protocol";
 import type { Broker } from "../broker/broker.js";
 import { cloudLimits } from "../limits.js";
 import type { DeviceTelemetry } from "./device-telemetry.js";
@@ -9,7 +9,7 @@ export class Downlink {
 	readonly #broker: Pick<Broker, "send">;
 	readonly #roster: Roster;
 	readonly #telemetry: DeviceTelemetry | undefined;
-	/** Devices whose answers to batches travel deflated, as their `welcome` said. */
+	/** Devices whose answers to batches, and weights, travel deflated, as their `welcome` said. */
 	readonly #deflates = new Set<string>();
 	readonly #queues = new Map<string, { waiting: number; last: Promise<void> }>();
 	#bytes = 0;
@@ -36,7 +36,9 @@ export class Downlink {
 		const most = this.#roster.get(message.device)?.maxMessageBytes ?? protocolLimits.minMessageBytes;
 		if (message.type === "welcome") this.#deflates[message.deflate === true ? "add" : "delete"](message.device);
 		const answers = message.type === "gradient" || message.type === "features";
-		const envelopes = splitIntoChunks(message, most, { deflate: answers && this.#deflates.has(message.device) });
+		const weights = message.type === "round" || message.type === "end" ? message.tensors : undefined;
+		const pays = answers || (weights !== undefined && areShort(weights));
+		const envelopes = splitIntoChunks(message, most, { deflate: pays && this.#deflates.has(message.device) });
 		this.sendEnvelopes(message.device, envelopes);
 		if (answers) {
 			for (const envelope of envelopes) this.#gradientBytes += envelope.byteLength;

@@ -4,7 +4,7 @@ import { type HelloMessage, refuse } from "@psgl/sdk/protocol";
 import { parseRelease, parseReleaseFile, requireOwnRelease } from "@psgl/sdk/trust";
 import type { AggregatorContext } from "./context.js";
 import { commonVersion, type RosterDevice, unfit, windowFor } from "./roster.js";
-import { type WireTerms, wireTerms } from "./wire-terms.js";
+import { deflates, type WireTerms, wireTerms } from "./wire-terms.js";
 
 /** The client half of the artifact, as devices get it. */
 export interface ClientArtifact {
@@ -49,7 +49,7 @@ export function enrol(
 		downlink.send(refuse(hello.device, problem, { type: "hello" }, false));
 		return undefined;
 	}
-	const { smashedDtype, gradientDtype, deflate } = wireTerms(hello, settings) as WireTerms;
+	const wire = wireTerms(hello, settings) as WireTerms;
 	const maxMessageBytes = Math.min(hello.maxMessageBytes, terms.maxMessageBytes);
 	const enrolled = roster.welcome(hello, maxMessageBytes, manifest.version, terms.artifact.digest);
 	downlink.send({
@@ -60,9 +60,8 @@ export function enrol(
 		model: terms.model,
 		artifact: terms.artifact.digest,
 		maxMessageBytes,
-		smashedDtype,
-		gradientDtype,
-		deflate: deflate ? true : undefined,
+		...wire,
+		deflate: deflates(hello, wire, settings, manifest) ? true : undefined,
 		strategy: settings.strategy,
 		batchSize: settings.batchSize,
 		window: windowFor(hello, manifest, settings),

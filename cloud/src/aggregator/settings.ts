@@ -72,7 +72,10 @@ export interface AggregatorSettings {
 	readonly smashedDtype?: WireDType | undefined;
 	/** Element type of cut gradients on the wire. Default: that of smashed data, and int8 with int4. */
 	readonly gradientDtype?: WireDType | undefined;
-	/** Batches, validation batches and their answers travel deflated where that pays. Default: those of devices that send int8 or int4. */
+	/**
+	 * Batches, validation batches, their answers and weights travel deflated where that pays. Default: those of devices that send int8, int4 or,
+	 * in the release modes `once` and `refresh`, codes.
+	 */
 	readonly deflate?: boolean | undefined;
 	/** Batches a device may have in flight; more than one hides the way there and back, and makes its client segment so many steps stale. Default 1. */
 	readonly window?: number | undefined;

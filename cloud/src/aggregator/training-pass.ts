@@ -1,3 +1,4 @@
+import { shortWeights } from "@psgl/sdk/protocol";
 import type { AggregatorContext } from "./context.js";
 import type { LaneTotals } from "./lane.js";
 import { legsOf } from "./legs.js";
@@ -57,6 +58,8 @@ export async function trainPass(options: TrainingPassOptions): Promise<TrainedPa
 		const place = { round, leg: number, last: number === legs.length - 1 };
 		const weight = trained.members.reduce((sum, { samples }) => sum + samples, 0);
 		({ client, server } = await mergePartitions(context, epoch, place, { ...trained, weight }));
+		// In a local round weights are all that travels.
+		if (local !== undefined) client = shortWeights(client);
 		model = trained.model + 1;
 		members.push(...trained.members);
 		if (averages) average = extendAverage(average, client, server);

@@ -1,5 +1,5 @@
 import { type Random, seededRandom } from "@psgl/sdk";
-import type { ClientWeights } from "@psgl/sdk/protocol";
+import { type ClientWeights, shortWeights } from "@psgl/sdk/protocol";
 import { cloudLimits } from "../limits.js";
 import { awaitReturn } from "./await-return.js";
 import { bestRound } from "./best-round.js";
@@ -182,7 +182,7 @@ export class Training {
 		const { client, server } = deployedWeights(state);
 		return {
 			...state,
-			client,
+			client: shortWeights(client),
 			server: { ...state.server, ...server },
 			average: undefined,
 			codes: recode ? [] : state.codes,

@@ -1,4 +1,5 @@
 import { ShapeError } from "@psgl/sdk";
+import type { Manifest } from "@psgl/sdk/artifact";
 import type { CodeTensor, HelloMessage, WireDType, WireTensor } from "@psgl/sdk/protocol";
 import type { ResolvedSettings } from "./settings.js";
 
@@ -9,8 +10,6 @@ const byWidth: readonly WireDType[] = ["int4", "int8", "float16", "float32"];
 export interface WireTerms {
 	readonly smashedDtype: WireDType;
 	readonly gradientDtype: WireDType;
-	/** Bodies are deflated where that pays. */
-	readonly deflate: boolean;
 }
 
 /** This element type and those that can stand in for it, the best first. */
@@ -19,13 +18,23 @@ export function orWider(dtype: WireDType): readonly WireDType[] {
 }
 
 /** What is agreed with a device: of what it offers the nearest to the settings; undefined where it offers nothing that will do. */
-export function wireTerms({ dtypes, deflate }: HelloMessage, settings: ResolvedSettings): WireTerms | undefined {
+export function wireTerms({ dtypes }: HelloMessage, settings: ResolvedSettings): WireTerms | undefined {
 	const smashedDtype = orWider(settings.smashedDtype).find((dtype) => dtypes.includes(dtype));
 	const gradientDtype = orWider(settings.gradientDtype).find((dtype) => dtypes.includes(dtype));
 	if (smashedDtype === undefined || gradientDtype === undefined) return undefined;
-	// Who asks for few bytes has time for it: measured in docs/device.md.
-	const wanted = settings.deflate ?? (smashedDtype === "int8" || smashedDtype === "int4");
-	return { smashedDtype, gradientDtype, deflate: wanted && deflate === true };
+	return { smashedDtype, gradientDtype };
+}
+
+/** Whether bodies to and from a device are deflated where that pays. */
+export function deflates(
+	{ deflate }: HelloMessage,
+	{ smashedDtype }: WireTerms,
+	settings: ResolvedSettings,
+	{ disclosure }: Pick<Manifest, "disclosure">,
+): boolean {
+	// Who asks for few bytes has time for it: measured in docs/device.md. Where codes are sent once, weights are shortened for it.
+	const few = smashedDtype === "int8" || smashedDtype === "int4" || disclosure.release !== "every-epoch";
+	return deflate === true && (settings.deflate ?? few);
 }
 
 /**

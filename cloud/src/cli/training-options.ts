@@ -77,7 +77,7 @@ export const trainingOptions = {
 			.boolean()
 			.optional()
 			.describe(
-				"deflate batches and their answers where that pays: two fifths fewer bytes, for some time of the device's (default: with int8 and int4)",
+				"deflate batches and their answers where that pays: two fifths fewer bytes, for some time of the device's (default: with int8, int4 and codes)",
 			),
 		value: undefined,
 		short: undefined,

@@ -3,6 +3,7 @@ import type { Clock } from "../ports/clock.js";
 import type { LastWill, Transport, TransportEvent } from "../ports/transport.js";
 import {
 	type AggregatorMessage,
+	areShort,
 	ChunkAssembler,
 	type DeviceMessage,
 	defaultReceiveLimits,
@@ -53,7 +54,7 @@ export class AggregatorLink {
 	#since = 0;
 	/** Longest MQTT payload that may be sent, bytes; `welcome` settles it. */
 	maxMessageBytes: number = protocolLimits.minMessageBytes;
-	/** Whether batches travel deflated; `welcome` settles it. */
+	/** Whether batches and weights travel deflated; `welcome` settles it. */
 	deflates = false;
 	/** Payload bytes sent. */
 	bytesUp = 0;
@@ -98,9 +99,8 @@ export class AggregatorLink {
 	async send(message: DeviceMessage): Promise<void> {
 		const { id, transport } = this.#options;
 		const topic = deviceTopic(id, "up");
-		const envelopes = splitIntoChunks(message, this.maxMessageBytes, {
-			deflate: this.deflates && deflated.has(message.type),
-		});
+		const pays = deflated.has(message.type) || (message.type === "weights" && areShort(message.tensors));
+		const envelopes = splitIntoChunks(message, this.maxMessageBytes, { deflate: this.deflates && pays });
 		for (const envelope of envelopes) this.bytesUp += envelope.byteLength;
 		// A transport publishes in the order of the calls: waiting for acknowledgements would cost a way there and back for each message.
 		await Promise.all(envelopes.map((envelope) => transport.publish(topic, envelope)));

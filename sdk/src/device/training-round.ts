@@ -1,4 +1,4 @@
-import type { WeightsMessage } from "../protocol/index.js";
+import { shortWeights, type WeightsMessage } from "../protocol/index.js";
 import { awaitCredit } from "./await-credit.js";
 import { limitBatches, trainingBatches } from "./batches.js";
 import { type ClientModel, deviceRandom } from "./client-model.js";
@@ -138,7 +138,9 @@ export function weightsMessage(
 	const { epoch, model } = round;
 	// A mean over a few samples, all of whose scores the aggregator can work out, would tell their labels.
 	const localLoss = segment.artifact.manifest.tail === null ? meanLocalLoss(progress) : undefined;
-	return { type: "weights", device, epoch, model, samples, localLoss, tensors: state.weights };
+	// In a local round weights are all that travels.
+	const tensors = round.task === "local" ? shortWeights(state.weights) : state.weights;
+	return { type: "weights", device, epoch, model, samples, localLoss, tensors };
 }
 
 function meanLocalLoss({ samples, lossSum }: RoundProgress): number | undefined {

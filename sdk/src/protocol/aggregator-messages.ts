@@ -30,7 +30,7 @@ export interface WelcomeMessage extends Addressed {
 	readonly batchSize: number;
 	/** Batches of a round the device may have in flight; absent: 1. */
 	readonly window?: number | undefined;
-	/** Training and validation batches, and their answers, travel deflated where that pays. */
+	/** Batches, their answers and weights travel deflated where that pays. */
 	readonly deflate?: true | undefined;
 	/** Seed of the device's own randomness (shuffling), so that a run can be repeated. */
 	readonly seed: number;

@@ -61,6 +61,7 @@ export type { DisclosureTotals, TwinValue } from "./message-fields.js";
 export type { Message, MessageType, PauseReason, StatusMessage } from "./messages.js";
 export { PartialBudget, type PartialHolder } from "./partial-budget.js";
 export { refusalError, refuse } from "./refusal.js";
+export { areShort, shortWeights } from "./short-weights.js";
 export {
 	type ClientWeights,
 	type CodeTensor,

@@ -64,8 +64,16 @@ export function layOut(
 	const header = checkHeader({ ...message, tensors: descriptors });
 	checkLayout(header, offset);
 	const body = parts.length === 1 ? (parts[0] as Uint8Array) : concatenate(parts, offset);
-	const deflated = deflate ? deflateBody(body) : undefined;
+	const deflated = deflate ? deflatedOnce(message.tensors, body) : undefined;
 	return deflated === undefined ? { header, body } : { header: { ...header, inflated: body.length }, body: deflated };
+}
+
+/** Bodies that were deflated before, by their tensors: weights go to many devices. Undefined where it did not pay. */
+const known = new WeakMap<object, Uint8Array | undefined>();
+
+function deflatedOnce(tensors: object, body: Uint8Array): Uint8Array | undefined {
+	if (!known.has(tensors)) known.set(tensors, deflateBody(body));
+	return known.get(tensors);
 }
 
 /**
