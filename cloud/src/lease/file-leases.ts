@@ -4,9 +4,10 @@ import { type Clock, PsglError, systemClock } from "@psgl/sdk";
 import { writeAtomically } from "../files/write-atomically.js";
 import { cloudLimits } from "../limits.js";
 import { lockFolder } from "../log/journal-lock.js";
-import { leaseHeld } from "../store/store-errors.js";
-import { HeldLease } from "./held-lease.js";
+import type { HeldLease } from "./held-lease.js";
+import { HeldLeases } from "./held-leases.js";
 import type { AcquireOptions, Lease, Leases } from "./lease.js";
+import { leaseHeld } from "./lease-errors.js";
 
 export interface FileLeasesOptions {
 	/** Made when it is not there; each lease is a folder in it. */
@@ -19,12 +20,12 @@ export function createFileLeases({ folder, clock = systemClock }: FileLeasesOpti
 	return new FileLeases(folder, clock);
 }
 
-class FileLeases implements Leases {
+class FileLeases extends HeldLeases {
 	readonly #folder: string;
 	readonly #clock: Clock;
-	readonly #held = new Set<HeldLease>();
 
 	constructor(folder: string, clock: Clock) {
+		super();
 		this.#folder = folder;
 		this.#clock = clock;
 	}
@@ -44,25 +45,15 @@ class FileLeases implements Leases {
 		}
 	}
 
-	async close(): Promise<void> {
-		await Promise.all([...this.#held].map((lease) => lease.release()));
-	}
-
-	async [Symbol.asyncDispose](): Promise<void> {
-		await this.close();
-	}
-
 	async #take(name: string, folder: string): Promise<Lease> {
 		const unlock = await lockFolder(folder);
 		const file = join(folder, "epoch");
 		const epoch = Number(await readFile(file, "utf8").catch(() => "0")) + 1;
 		await writeAtomically(file, `${epoch}\n`);
 		const own = await lockOf(folder);
-		const lease: HeldLease = new HeldLease(name, epoch, async () => {
-			this.#held.delete(lease);
+		const lease = this.hold(name, epoch, async () => {
 			if ((await lockOf(folder)) === own) await unlock();
 		});
-		this.#held.add(lease);
 		void this.#watch(lease, folder, own);
 		return lease;
 	}
@@ -73,7 +64,6 @@ class FileLeases implements Leases {
 			await this.#clock.sleep(cloudLimits.leaseRenewMs, lease.over).catch(() => undefined);
 			const lock = lease.over.aborted ? own : await lockOf(folder);
 			if (lock === own) continue;
-			this.#held.delete(lease);
 			lease.lose(lock === "" ? "its lock was removed" : `process ${lock.split(" ")[0]} has it`);
 		}
 	}

@@ -1,5 +1,5 @@
-import { leaseLost } from "../store/store-errors.js";
 import type { Lease } from "./lease.js";
+import { leaseLost } from "./lease-errors.js";
 
 /** A lease in the hands of this process. */
 export class HeldLease implements Lease {

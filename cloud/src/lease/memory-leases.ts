@@ -1,37 +1,28 @@
 import { Waiters } from "../log/waiters.js";
-import { leaseHeld } from "../store/store-errors.js";
-import { HeldLease } from "./held-lease.js";
+import { HeldLeases } from "./held-leases.js";
 import type { AcquireOptions, Lease, Leases } from "./lease.js";
+import { leaseHeld } from "./lease-errors.js";
 
 /** Leases among the parts of one process. */
 export function createMemoryLeases(): Leases {
 	return new MemoryLeases();
 }
 
-class MemoryLeases implements Leases {
-	readonly #held = new Map<string, HeldLease>();
+class MemoryLeases extends HeldLeases {
+	readonly #taken = new Set<string>();
 	readonly #waiters = new Waiters();
 	#epoch = 0;
 
 	async acquire(name: string, { wait = false, signal }: AcquireOptions = {}): Promise<Lease> {
 		signal?.throwIfAborted();
-		while (this.#held.has(name)) {
+		while (this.#taken.has(name)) {
 			if (!wait) throw leaseHeld(name, "in this process");
 			await this.#waiters.change(signal);
 		}
-		const lease = new HeldLease(name, ++this.#epoch, async () => {
-			this.#held.delete(name);
+		this.#taken.add(name);
+		return this.hold(name, ++this.#epoch, async () => {
+			this.#taken.delete(name);
 			this.#waiters.notify();
 		});
-		this.#held.set(name, lease);
-		return lease;
-	}
-
-	async close(): Promise<void> {
-		await Promise.all([...this.#held.values()].map((lease) => lease.release()));
-	}
-
-	async [Symbol.asyncDispose](): Promise<void> {
-		await this.close();
 	}
 }

@@ -1,14 +1,15 @@
 import { hostname } from "node:os";
 import type { KV } from "@nats-io/kv";
 import { type Clock, systemClock } from "@psgl/sdk";
-import { HeldLease } from "../lease/held-lease.js";
+import type { HeldLease } from "../lease/held-lease.js";
+import { HeldLeases } from "../lease/held-leases.js";
 import type { AcquireOptions, Lease, Leases } from "../lease/lease.js";
+import { leaseHeld } from "../lease/lease-errors.js";
 import { cloudLimits } from "../limits.js";
 import { openKeys } from "./buckets.js";
 import { isPassing, isWrongSequence } from "./nats-faults.js";
 import type { NatsLink } from "./nats-link.js";
 import { persist } from "./persist.js";
-import { leaseHeld } from "./store-errors.js";
 
 export interface JetStreamLeasesOptions {
 	readonly link: NatsLink;
@@ -28,12 +29,12 @@ export async function openJetStreamLeases(options: JetStreamLeasesOptions): Prom
 	return new JetStreamLeases(options, keys);
 }
 
-class JetStreamLeases implements Leases {
+class JetStreamLeases extends HeldLeases {
 	readonly #options: JetStreamLeasesOptions;
 	readonly #keys: KV;
-	readonly #held = new Set<HeldLease>();
 
 	constructor(options: JetStreamLeasesOptions, keys: KV) {
+		super();
 		this.#options = options;
 		this.#keys = keys;
 	}
@@ -44,7 +45,7 @@ class JetStreamLeases implements Leases {
 		for (;;) {
 			const entry = await this.#look(name, signal);
 			// Of an attempt whose answer was lost.
-			if (entry?.holder === holder) return this.#hold(name, holder, entry.revision);
+			if (entry?.holder === holder) return this.#keep(name, holder, entry.revision);
 			if (entry?.holder !== undefined) {
 				if (!wait) throw leaseHeld(name, shown(entry.holder));
 				await clock.sleep(cloudLimits.leasePollMs, signal);
@@ -55,32 +56,22 @@ class JetStreamLeases implements Leases {
 			try {
 				const create = () => this.#keys.create(name, holder);
 				const epoch = await persist(link, create, { signal, clock, what: `take the lease ${name}` });
-				return this.#hold(name, holder, epoch);
+				return this.#keep(name, holder, epoch);
 			} catch (error) {
 				if (!isWrongSequence(error)) throw error;
 			}
 		}
 	}
 
-	async close(): Promise<void> {
-		await Promise.all([...this.#held].map((lease) => lease.release()));
-	}
-
-	async [Symbol.asyncDispose](): Promise<void> {
-		await this.close();
-	}
-
-	#hold(name: string, holder: string, epoch: number): Lease {
+	#keep(name: string, holder: string, epoch: number): Lease {
 		const { link } = this.#options;
 		const state = { revision: epoch };
-		const lease: HeldLease = new HeldLease(name, epoch, async () => {
-			this.#held.delete(lease);
+		const lease = this.hold(name, epoch, async () => {
 			// Left alone it expires.
 			if (!link.isClosed) {
 				await this.#keys.delete(name, { previousSeq: state.revision }).catch(() => undefined);
 			}
 		});
-		this.#held.add(lease);
 		void this.#renew(lease, holder, state);
 		return lease;
 	}
@@ -103,7 +94,7 @@ class JetStreamLeases implements Leases {
 			} catch (error) {
 				if (over.aborted) return;
 				if (isWrongSequence(error)) await this.#lookAgain(lease, holder, state).catch(() => undefined);
-				else if (!isPassing(error)) this.#lose(lease, (error as Error).message);
+				else if (!isPassing(error)) lease.lose((error as Error).message);
 				else pauseMs = cloudLimits.storeRetryMs;
 			}
 		}
@@ -114,13 +105,8 @@ class JetStreamLeases implements Leases {
 		const { name, over } = lease;
 		const entry = await this.#look(name, over);
 		if (entry?.holder === holder) state.revision = entry.revision;
-		else if (entry?.holder !== undefined) this.#lose(lease, `held by ${shown(entry.holder)}`);
+		else if (entry?.holder !== undefined) lease.lose(`held by ${shown(entry.holder)}`);
 		else state.revision = await this.#keys.create(name, holder);
-	}
-
-	#lose(lease: HeldLease, why: string): void {
-		this.#held.delete(lease);
-		lease.lose(why);
 	}
 
 	/** Undefined when the key expired or was never there; without a holder when the last one gave it back. */

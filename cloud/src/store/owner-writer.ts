@@ -1,9 +1,9 @@
 import { type Clock, systemClock } from "@psgl/sdk";
+import { leaseLost } from "../lease/lease-errors.js";
 import { cloudLimits } from "../limits.js";
 import { isWrongSequence } from "./nats-faults.js";
 import type { NatsLink } from "./nats-link.js";
 import { persist } from "./persist.js";
-import { leaseLost } from "./store-errors.js";
 
 export interface OwnerWriterOptions {
 	readonly link: NatsLink;

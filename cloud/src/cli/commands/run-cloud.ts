@@ -9,8 +9,9 @@ import { type Broker, type BrokerEvent, startBroker, type WebSocketOptions } fro
 import { connectExternalBroker, type ExternalBroker } from "../../broker/external-broker.js";
 import type { BrokerTls } from "../../broker/tls.js";
 import { writeOutput } from "../../files/write-output.js";
-import { type FileJournal, type Fsync, openFileJournal } from "../../log/file-journal.js";
+import type { FileJournal, Fsync } from "../../log/file-journal.js";
 import { createMemoryLog } from "../../log/memory-log.js";
+import { openFileJournal } from "../../log/open-file-journal.js";
 import type { LogLevel } from "../../operations/log-levels.js";
 import { OperationsLog } from "../../operations/operations-log.js";
 import { exportTraces } from "../../operations/trace-export.js";
@@ -20,6 +21,7 @@ import type { Ingress } from "../../scale/ingress.js";
 import { AuditTrail } from "../../trail/audit-trail.js";
 import { RunRecorder } from "../../trail/run-recorder.js";
 import { TwinFolder } from "../../twins/twin-folder.js";
+import { announceBroker, showBrokerEvent } from "../broker-output.js";
 import { followBrokerTls, readBrokerTls } from "../broker-tls.js";
 import { defaultThreads } from "../common-options.js";
 import { describeDecision } from "../describe-decision.js";
@@ -242,17 +244,6 @@ function announceSettings(output: Output, aggregator: Aggregator, { rounds, minD
 		output.event("settings", { ...aggregator.settings }, `${rounds} rounds, from ${minDevices} devices on`);
 }
 
-/** @param round the one it goes on after */
-function announceBroker(output: Output, broker: Omit<Broker, "log">, round = 0): void {
-	const { url, host, port, webSocketUrl } = broker;
-	const forBrowsers = webSocketUrl === undefined ? "" : `, for browsers ${webSocketUrl}`;
-	output.event(
-		"listening",
-		{ url, host, port, round, webSocketUrl },
-		`Broker listens on ${host}, port ${port}${forBrowsers}${round > 0 ? `; going on after round ${round}` : ""}`,
-	);
-}
-
 function isOwn(broker: Broker | ExternalBroker): broker is Broker {
 	return "renewTls" in broker;
 }
@@ -273,13 +264,4 @@ function roleNeedsStore(role: string): ConfigError {
 function webSocketOptions({ webSocketPort, webSocketOrigins }: CloudValues): WebSocketOptions | undefined {
 	if (webSocketPort === undefined && webSocketOrigins === undefined) return undefined;
 	return { port: webSocketPort, origins: webSocketOrigins?.split(",").map((origin) => origin.trim()) ?? [] };
-}
-
-function showBrokerEvent(output: Output, event: BrokerEvent): void {
-	if (event.type !== "refused") {
-		output.event(event.type, event);
-		return;
-	}
-	const { client, peer, error } = event;
-	output.event("connection-refused", { client, peer, what: error.message }, `${client ?? peer}: ${error.message}`);
 }
