@@ -88,21 +88,18 @@ export class ScriptedAggregator implements AsyncDisposable {
 		await this.broker.send(device, payload);
 	}
 
-	/** Sends `welcome`, and `artifact` unless the device has it. */
-	async enrol({
-		device,
-		artifacts,
-	}: {
-		readonly device: string;
-		readonly artifacts: readonly string[];
-	}): Promise<void> {
+	/** Sends `welcome`, and the artifact it names unless the device has it. */
+	async enrol(
+		{ device, artifacts }: { readonly device: string; readonly artifacts: readonly string[] },
+		artifact = this.digest,
+	): Promise<void> {
 		await this.send({
 			type: "welcome",
 			device,
 			protocol: 1,
 			session: 1,
 			model: 0,
-			artifact: this.digest,
+			artifact,
 			maxMessageBytes: 500_000,
 			smashedDtype: "float32",
 			gradientDtype: "float32",

@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { getPriority } from "node:os";
 import { join } from "node:path";
-import type { DeviceOptions, Host, ResourceBudget } from "@psgl/sdk";
+import { type DeviceOptions, deviceTimes, type Host, type ResourceBudget } from "@psgl/sdk";
+import { sha256 } from "@psgl/sdk/artifact";
 import { budgetLimits, isWithinHours, nodeHost, parseBudget, WorkGate } from "@psgl/sdk/budget";
 import test from "ava";
 import { ManualClock } from "../helpers/manual-clock.js";
@@ -117,7 +118,7 @@ test("rests after each step as long as its duty cycle says", async (t) => {
 	t.is(new WorkGate({ budget: {}, host: undefined, clock: new ManualClock() }).restMs(1000), 0);
 });
 
-test("shrinks training batches until they fit its memory, and refuses a model that cannot", async (t) => {
+test("shrinks training batches until they fit its memory", async (t) => {
 	const { memory } = model.joint.manifest;
 	if (memory === undefined) return t.fail("the compiler estimates what training takes");
 	t.true(memory.sampleBytes > 64 * 4 && memory.fixedBytes > 4 * model.joint.manifest.client.paramCount);
@@ -134,10 +135,45 @@ test("shrinks training batches until they fit its memory, and refuses a model th
 		await aggregator.send(gradientFor(batch));
 	}
 	t.is((await aggregator.expect("weights")).samples, 8);
+});
 
-	const small = await start({ memoryBytes: 100 * MiB }, host);
-	await t.throwsAsync(small.events.done, { code: "PSGL_DEVICE_MEMORY" });
-	await small[Symbol.asyncDispose]();
+test("a model that does not fit its memory is told, asked for again, and trained once the operator allows more", async (t) => {
+	const clock = new ManualClock(1_000_000);
+	const { host } = machine();
+	await using run = await start({ memoryBytes: 100 * MiB }, host, { clock });
+	const { aggregator, events, device } = run;
+	t.is((await events.next("rejected")).error.code, "PSGL_DEVICE_MEMORY");
+	t.is(device.artifact, undefined);
+	await aggregator.send({ type: "desired", device: id, version: 1, settings: { memoryBytes: 500 * MiB } });
+	t.deepEqual((await events.next("configured")).settings, { memoryBytes: 500 * MiB });
+	await clock.advance(deviceTimes.answerTimeoutMs * deviceTimes.maxPatience);
+	t.like(await aggregator.expect("resume"), { awaiting: "artifact" });
+	await aggregator.sendArtifact(id);
+	await events.next("artifact");
+	t.like(await aggregator.expect("resume"), { awaiting: "round" });
+	await aggregator.send({ ...trainRound(id), credit: 9 });
+	t.is((await aggregator.expect("batch")).seq, 0);
+});
+
+test("a device keeps the model it has where a new one does not fit its memory", async (t) => {
+	const { host } = machine();
+	const larger = await smallModel("none", { network: "resnet-small" });
+	const { memory: small } = model.joint.manifest;
+	const { memory: large } = larger.joint.manifest;
+	if (small === undefined || large === undefined) return t.fail("the compiler estimates what training takes");
+	const room = small.fixedBytes + 4 * small.sampleBytes;
+	t.true(large.fixedBytes + 2 * large.sampleBytes > room);
+	await using run = await start({ memoryBytes: Math.round(100 * MiB + room) }, host, { inferTimeoutMs: 50 });
+	const { aggregator, events, device } = run;
+	await aggregator.expect("resume");
+	const { artifact } = device;
+	const digest = await sha256(larger.client);
+	await aggregator.enrol({ device: id, artifacts: [aggregator.digest] }, digest);
+	await aggregator.send({ type: "artifact", device: id, name: "larger", version: "1", digest, body: larger.client });
+	t.is((await events.next("rejected")).error.code, "PSGL_DEVICE_MEMORY");
+	t.is(device.artifact, artifact);
+	const decision = await device.infer(smallDataset(1).batch(Uint32Array.of(0)).x);
+	t.is(decision.source, "local-head");
 });
 
 test("reads temperatures and supplies as Linux shows them", async (t) => {

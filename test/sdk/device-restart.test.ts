@@ -3,7 +3,6 @@ import { clientHalf, compileArtifact } from "@psgl/models";
 import {
 	ClientSegmentCache,
 	ConnectionError,
-	DataError,
 	Device,
 	type DeviceEvent,
 	type DeviceOptions,
@@ -275,38 +274,6 @@ test("a message without an answer for too long stops training with an error, and
 	await aggregator.send(gradientFor(unanswered));
 	t.is((await second.events.next("step")).seq, 0, "an answer that comes late still counts");
 	await second.device.close();
-});
-
-test("a disk that takes no more ends training with an error before anything is sent that could not be kept", async (t) => {
-	const { client } = await smallModel();
-	const records: MemoryRecords = new Map();
-	const store = memoryDeviceStore(records);
-	let full = false;
-	const failing: DeviceStore = {
-		get: (key) => store.get(key),
-		keys: (prefix) => store.keys(prefix),
-		write: async (changes) => {
-			if (full) throw new DataError("PSGL_STORE_WRITE", { what: "no space left" });
-			await store.write(changes);
-		},
-		close: () => store.close(),
-		[Symbol.asyncDispose]: () => store.close(),
-	};
-	await using aggregator = await ScriptedAggregator.start(client);
-	const { events, cut } = await startDevice(aggregator.url, failing);
-	await aggregator.expect("resume");
-	await aggregator.send(trainRound(id));
-	const batch = await aggregator.expect("batch");
-	full = true;
-	await aggregator.send(gradientFor(batch));
-	await t.throwsAsync(events.done, { code: "PSGL_STORE_WRITE" });
-	t.is(aggregator.pending, 0);
-	await cut();
-	const after = await startDevice(aggregator.url, memoryDeviceStore(records));
-	t.like(await aggregator.expect("resume"), { awaiting: "gradient", epoch: 0, seq: 0 });
-	await aggregator.send(gradientFor(batch));
-	t.is((await aggregator.expect("batch")).seq, 1);
-	await after.device.close();
 });
 
 test("power lost with half a batch's chunks sent: all of it comes, with the same bytes, once", async (t) => {

@@ -152,6 +152,7 @@ function trainingLine(device: string, event: Exclude<DeviceEvent, TransportEvent
 
 const pauseReasons: Readonly<Record<PauseReason, string>> = {
 	temperature: "too hot",
+	storage: "its state cannot be written",
 	battery: "on battery",
 	hours: "not within its hours",
 };

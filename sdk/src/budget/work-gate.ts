@@ -11,27 +11,31 @@ export interface WorkGateOptions {
 	/** Undefined where nothing is known of the machine: then only hours and duty cycle count. */
 	readonly host: Host | undefined;
 	readonly clock: Clock;
+	/** What the device keeps lies there; undefined where it keeps nothing. */
+	readonly storage?: { readonly failure: unknown } | undefined;
 }
 
 /** Says when a device may compute training steps, and how long it rests after one. Decisions are made at any time. */
 export class WorkGate {
 	readonly #host: Host | undefined;
 	readonly #clock: Clock;
+	readonly #storage: WorkGateOptions["storage"];
 	/** In force; a twin changes it between two steps. */
 	budget: ResourceBudget;
 	/** Memory of the process before it trained. */
 	#idleBytes: number | undefined;
 	#paused: readonly PauseReason[] = [];
 
-	constructor({ budget, host, clock }: WorkGateOptions) {
+	constructor({ budget, host, clock, storage }: WorkGateOptions) {
 		this.budget = budget;
 		this.#host = host;
 		this.#clock = clock;
+		this.#storage = storage;
 	}
 
-	/** Why the device paused when it looked last; empty while it works. */
+	/** Why the device paused when it looked last, and whether it waits for its storage now; empty while it works. */
 	get paused(): readonly PauseReason[] {
-		return this.#paused;
+		return this.#storage?.failure === undefined ? this.#paused : [...this.#paused, "storage"];
 	}
 
 	/** Looks whether the device may work. @returns whether anything changed since it looked last */

@@ -1,6 +1,6 @@
 import { creditVersion } from "../protocol/index.js";
 import type { DeviceEvent } from "./device-event.js";
-import { isCopy, nextItem, post, type Training, welcomeEvent } from "./exchange.js";
+import { isCopy, itemEvent, nextItem, post, type Training, welcomeEvent } from "./exchange.js";
 import type { RoundProgress } from "./round-progress.js";
 
 /**
@@ -37,7 +37,7 @@ export async function* awaitCredit(
 		}
 		if (item.type === "unsent") throw item.error;
 		if (item.type !== "message") {
-			yield item.type === "link" ? item.event : item;
+			yield itemEvent(item);
 			continue;
 		}
 		const { message } = item;

@@ -1,4 +1,4 @@
-import type { LimitError, PsglError } from "../errors.js";
+import type { DataError, LimitError, PsglError } from "../errors.js";
 import type { LeftOut } from "../ledger/release-rules.js";
 import type { TransportEvent } from "../ports/transport.js";
 import type {
@@ -61,7 +61,12 @@ export type DeviceEvent =
 			readonly learningRate: number;
 	  }
 	/** The device's budget does not let it train at the moment; comes again when the reasons change. It decides all the same. */
-	| { readonly type: "paused"; readonly reasons: readonly PauseReason[] }
+	| {
+			readonly type: "paused";
+			readonly reasons: readonly PauseReason[];
+			/** `PSGL_STORE_WRITE`, where `storage` is among the reasons: the device goes on when there is room again. */
+			readonly error?: DataError | undefined;
+	  }
 	/** What the device's operator wants of it was applied, as far as it can be: why the rest is not, by the settings' names. */
 	| {
 			readonly type: "configured";

@@ -9,6 +9,7 @@ import { type Runtime, withThreads } from "../ports/runtime.js";
 import { secureUniform } from "../ports/secure-random.js";
 import type { Transport, TransportEvent } from "../ports/transport.js";
 import { deviceIdPattern, protocolLimits, type WireDType, wireDTypes } from "../protocol/index.js";
+import { WaitingStore } from "../store/waiting-store.js";
 import type { SignedDocument } from "../trust/signed-document.js";
 import { ClientSegmentCache } from "./client-segment-cache.js";
 import type { CompleteOptions } from "./complete-options.js";
@@ -95,7 +96,7 @@ export interface DeviceSettings {
 	/** The segments are the device's own: it closes them. */
 	readonly ownsSegments: boolean;
 	readonly data: CheckedData | undefined;
-	readonly store: DeviceStore | undefined;
+	readonly store: WaitingStore | undefined;
 	readonly endsWithProcess: boolean;
 	readonly root: SignedDocument | undefined;
 	readonly maxOutboxBytes: number;
@@ -155,13 +156,14 @@ export function parseOptions(options: CompleteOptions): DeviceSettings {
 	}
 	const clock = options.clock ?? systemClock;
 	const budget = parseBudget(options.budget ?? {});
+	const store = options.store && new WaitingStore({ store: options.store, clock });
 	return {
 		id,
-		gate: new WorkGate({ budget, host: options.host, clock }),
+		gate: new WorkGate({ budget, host: options.host, clock, storage: store }),
 		segments: segments ?? new ClientSegmentCache({ runtime: withThreads(requireRuntime(runtime), budget.threads) }),
 		ownsSegments: segments === undefined,
 		data: options.data && checkData(options.data),
-		store: options.store,
+		store,
 		endsWithProcess: options.endsWithProcess ?? false,
 		root: options.root ?? kit?.root,
 		maxOutboxBytes,

@@ -16,6 +16,7 @@ import { type Preview, preview } from "./preview.js";
 import { Reception } from "./reception.js";
 import { ShownLabels } from "./shown-labels.js";
 import { isSource, type Source } from "./source.js";
+import { tellStoragePauses } from "./storage-pauses.js";
 import { trainingLoop } from "./training-loop.js";
 
 export interface TrainOptions {
@@ -60,6 +61,7 @@ export class Device implements AsyncDisposable {
 			await settings.store?.close();
 			throw error;
 		}
+		settings.store?.wait();
 		const reception = new Reception(settings, enrolment, transport, complete);
 		const device = new Device(reception);
 		reception.tell();
@@ -91,7 +93,7 @@ export class Device implements AsyncDisposable {
 		return this.#reception.enrolment.records.ledger.totals;
 	}
 
-	/** Why the device does not train at the moment, by its budget; empty while it may. */
+	/** Why the device does not train at the moment, by its budget or for want of room in its store; empty while it may. */
 	get paused(): readonly PauseReason[] {
 		return this.#reception.settings.gate.paused;
 	}
@@ -114,8 +116,7 @@ export class Device implements AsyncDisposable {
 	 * @throws ConfigError `PSGL_DEVICE_NO_DATA`, `PSGL_DEVICE_BUSY` when it trains already, `PSGL_DEVICE_OPTIONS` when it has other data;
 	 * DataError `PSGL_DEVICE_NOT_FINITE`, ShapeError `PSGL_DEVICE_DATA`; ArtifactError when the
 	 * artifact cannot be used; ShapeError `PSGL_DEVICE_SHAPE`, `PSGL_DEVICE_CLASSES`, `PSGL_DEVICE_LABELS` when it does not fit the data;
-	 * NumericError `PSGL_DEVICE_DIVERGED`; LimitError `PSGL_OUTBOX_FULL`, `PSGL_OUTBOX_EXPIRED`; DataError
-	 * `PSGL_STORE_WRITE`; ConnectionError `PSGL_DEVICE_CLOSED`; and the error of an answer that could not be used five times
+	 * NumericError `PSGL_DEVICE_DIVERGED`; LimitError `PSGL_OUTBOX_FULL`, `PSGL_OUTBOX_EXPIRED`; ConnectionError `PSGL_DEVICE_CLOSED`; and the error of an answer that could not be used five times
 	 * in a row; ConfigError `PSGL_LEDGER_VOLATILE`, DataError `PSGL_LEDGER_OLD` where the artifact sets a disclosure budget; LimitError
 	 * `PSGL_DEVICE_MEMORY` where the budget's memory does not take the model.
 	 */
@@ -136,7 +137,7 @@ export class Device implements AsyncDisposable {
 		try {
 			if (source !== undefined) await reception.takeData(source);
 			const { link, enrolment } = reception;
-			const { data, id, clock, gate, noise, answerTimeoutMs } = reception.settings;
+			const { data, id, clock, gate, store, noise, answerTimeoutMs } = reception.settings;
 			if (data === undefined) {
 				throw new ConfigError("PSGL_DEVICE_NO_DATA", {
 					what: `device ${id} has nothing to train on`,
@@ -147,13 +148,16 @@ export class Device implements AsyncDisposable {
 			enrolment.requireTrainable();
 			const digests = new DatasetDigests();
 			const labels = new ShownLabels({ ledger: enrolment.records.ledger, digests, noise });
-			const training = { id, link, enrolment, mailbox, clock, gate, answerTimeoutMs, signal, noise, digests, labels };
-			for await (const event of trainingLoop(training, data)) {
+			const times = { clock, answerTimeoutMs, signal };
+			const training = { id, link, enrolment, mailbox, gate, store, noise, digests, labels, ...times };
+			for await (const event of tellStoragePauses(trainingLoop(training, data), { gate, store, signal })) {
 				reception.tell();
 				yield event;
 			}
 		} catch (error) {
 			const { enrolment } = reception;
+			// A write that waited for its storage says that alone.
+			if (this.#closed) enrolment.requireSound();
 			if (enrolment.onTrial && error instanceof ArtifactError) await enrolment.rollBack(error);
 			throw error;
 		} finally {

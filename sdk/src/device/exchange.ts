@@ -1,10 +1,11 @@
 import type { WorkGate } from "../budget/work-gate.js";
-import { PsglError } from "../errors.js";
+import { type LimitError, PsglError } from "../errors.js";
 import type { DatasetDigests } from "../ledger/record-digest.js";
 import type { Clock } from "../ports/clock.js";
 import type { Random } from "../ports/random.js";
 import type { TransportEvent } from "../ports/transport.js";
 import { type AggregatorMessage, type Awaiting, protocolLimits, type RoundMessage } from "../protocol/index.js";
+import type { WaitingStore } from "../store/waiting-store.js";
 import type { AggregatorLink } from "./aggregator-link.js";
 import type { DeviceEvent } from "./device-event.js";
 import { deviceTimes } from "./device-times.js";
@@ -25,8 +26,18 @@ export type TrainingItem =
 	| { readonly type: "message"; readonly message: AggregatorMessage }
 	| { readonly type: "link"; readonly event: TransportEvent }
 	| { readonly type: "rejected"; readonly error: PsglError }
+	/** The device has no room for the model at the moment, and asks for it again after a while. */
+	| { readonly type: "postponed"; readonly error: LimitError }
 	/** The device's own message could not be sent. */
 	| { readonly type: "unsent"; readonly error: unknown };
+
+/** What `train` tells of an item that is no message. */
+export function itemEvent(
+	item: Exclude<TrainingItem, { readonly type: "message" | "unsent" }>,
+): Extract<DeviceEvent, TransportEvent | { readonly type: "rejected" }> {
+	if (item.type === "link") return item.event;
+	return { type: "rejected", error: item.error };
+}
 
 /** What the parts of `train` work with. */
 export interface Training {
@@ -37,6 +48,7 @@ export interface Training {
 	readonly clock: Clock;
 	/** When the device may work. */
 	readonly gate: WorkGate;
+	readonly store: WaitingStore | undefined;
 	readonly answerTimeoutMs: number;
 	readonly signal: AbortSignal | undefined;
 	readonly noise: Pick<Random, "uniform">;
@@ -150,6 +162,9 @@ async function* waitForAnswer<T>(
 				continue;
 			case "unsent":
 				throw item.error;
+			case "postponed":
+				yield itemEvent(item);
+				continue;
 			case "rejected":
 				yield item;
 				countFault(item.error);

@@ -111,13 +111,13 @@ export class Inference {
 			return this.decide(samples, { allowPartial, signal });
 		};
 		try {
-			released = this.#link.online && agreed ? await this.#release(model, samples) : undefined;
+			released = this.#link.online && agreed ? await this.#kept(() => this.#release(model, samples)) : undefined;
 			localScores = released?.localScores ?? (await localScoresOf(model, samples));
 			if (this.#enrolment.onTrial) requireFiniteOutputs({ localScores });
 		} catch (cause) {
 			return giveWay(cause);
 		}
-		await this.#enrolment.used();
+		await this.#kept(() => this.#enrolment.used());
 		const answer = released?.smashed ? await this.#ask(model, released.smashed, allowPartial, signal) : "late";
 		const size = [count, manifest.classes.length] as const;
 		const several = isMultiLabel(manifest.loss);
@@ -143,6 +143,12 @@ export class Inference {
 			arrived: 0,
 			model: version,
 		};
+	}
+
+	/** What has to be kept first; undefined where the storage takes nothing at the moment: a decision does not wait for it. */
+	async #kept<T>(work: () => Promise<T>): Promise<T | undefined> {
+		const { store } = this.#settings;
+		return store === undefined ? work() : store.unlessFailing(work);
 	}
 
 	/** Smashed data of all samples once their release is counted; of none unless all may leave. */

@@ -23,6 +23,7 @@ export async function* localRound(
 	const batches = limitBatches(all, round.steps, first);
 	yield { type: "round", epoch, task, steps: batches.length, pass, first, passSteps: all.length, learningRate };
 	const fits = yield* fitBatches(training, model, epoch);
+	if (fits === undefined) return "interrupted";
 	let progress = start;
 	for (const batch of batches.slice(progress.seq)) {
 		training.signal?.throwIfAborted();

@@ -1,4 +1,4 @@
-import { ConfigError, DataError, PsglError } from "../errors.js";
+import { ConfigError, DataError, LimitError, PsglError } from "../errors.js";
 import type { Transport } from "../ports/transport.js";
 import {
 	type AggregatorMessage,
@@ -66,6 +66,7 @@ export class Reception {
 			},
 		});
 		this.#inference = new Inference(settings, this.link, enrolment);
+		settings.store?.watch(() => this.link.announce());
 	}
 
 	get settings(): DeviceSettings {
@@ -128,6 +129,11 @@ export class Reception {
 			await this.#dispatch(message);
 		} catch (error) {
 			if (!(error instanceof PsglError)) throw error;
+			// Its budget may be raised, and another model may come; the one before decides meanwhile, if there is one.
+			if (error instanceof LimitError && error.code === "PSGL_DEVICE_MEMORY") {
+				this.mailbox?.push({ type: "postponed", error });
+				return this.tell();
+			}
 			// Without the agreed model there is no training, but the one before it can still decide: unless the device's own records
 			// cannot be relied on, by which it counts what it releases.
 			if (this.#enrolment.deciding !== undefined && !(error instanceof DataError)) this.mailbox?.fail(error);

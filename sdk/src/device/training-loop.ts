@@ -5,7 +5,7 @@ import type { ClientModel } from "./client-model.js";
 import { codeRound } from "./code-round.js";
 import type { CheckedData } from "./device-data.js";
 import type { DeviceEvent } from "./device-event.js";
-import { isCopy, nextItem, post, type Training, welcomeEvent } from "./exchange.js";
+import { isCopy, itemEvent, nextItem, post, type Training, welcomeEvent } from "./exchange.js";
 import { followTwin } from "./hold-work.js";
 import { localRound } from "./local-round.js";
 import { compareRounds, type RoundProgress, startOfRound } from "./round-progress.js";
@@ -76,10 +76,11 @@ export async function* trainingLoop(training: Training, data: CheckedData): Asyn
 			if (link.online) ask();
 			continue;
 		}
-		quiet = 0;
+		// One that does not fit is asked for less and less often.
+		if (item.type !== "postponed") quiet = 0;
 		if (item.type === "unsent") throw item.error;
 		if (item.type !== "message") {
-			yield item.type === "link" ? item.event : item;
+			yield itemEvent(item);
 			if (item.type === "rejected") ask();
 			continue;
 		}

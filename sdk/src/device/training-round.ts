@@ -28,6 +28,7 @@ export async function* trainingRound(
 	const passSteps = all.length;
 	yield { type: "round", epoch, task, steps: batches.length, pass, first, passSteps, learningRate };
 	const fits = yield* fitBatches(training, model, epoch);
+	if (fits === undefined) return "interrupted";
 	let { progress } = part;
 	let place = progress.seq + (progress.skipped ?? 0);
 	let window = welcome.window ?? 1;

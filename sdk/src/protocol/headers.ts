@@ -55,7 +55,7 @@ const schemas = {
 		since: z.int().min(0),
 		disclosure: disclosure.optional(),
 		paused: z
-			.array(z.enum(["temperature", "battery", "hours"]))
+			.array(z.enum(["temperature", "battery", "hours", "storage"]))
 			.max(3)
 			.optional(),
 		localAccuracy: z.strictObject({ accuracy: z.number().min(0).max(1), samples: z.int().min(0) }).optional(),

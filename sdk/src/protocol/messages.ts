@@ -3,7 +3,7 @@ import type { DeviceMessage } from "./device-messages.js";
 import type { Addressed, DisclosureTotals } from "./message-fields.js";
 
 /** Why a device does not train at the moment. */
-export type PauseReason = "temperature" | "battery" | "hours";
+export type PauseReason = "temperature" | "battery" | "hours" | "storage";
 
 /** Retained on the status topic; the offline one is the last will. */
 export interface StatusMessage extends Addressed {

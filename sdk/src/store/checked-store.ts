@@ -1,4 +1,4 @@
-import { DataError } from "../errors.js";
+import { DataError, PsglError } from "../errors.js";
 import type { DeviceStore, StoreChange } from "../ports/device-store.js";
 import { storeClosed } from "./memory-store.js";
 import { RecordSums, recordSum } from "./record-sums.js";
@@ -16,6 +16,8 @@ export interface RecordDatabase {
 	entries(): AsyncIterable<readonly [key: string, value: Uint8Array]>;
 	/** Makes all changes or none; resolves when they outlast a power cut. */
 	apply(changes: readonly StoreChange[]): Promise<void>;
+	/** Makes a database fit for use in which `apply` failed; it may hold those changes or not. Absent where it stays fit. */
+	recover?(): Promise<void>;
 	close(): Promise<void>;
 }
 
@@ -35,7 +37,10 @@ export async function openCheckedStore(database: RecordDatabase): Promise<Device
 
 class CheckedStore implements DeviceStore {
 	readonly #database: RecordDatabase;
-	readonly #sums: RecordSums;
+	#sums: RecordSums;
+	/** A write failed: what the database holds is not known. */
+	#uncertain = false;
+	#recovering: Promise<void> | undefined;
 	/** The last write; the next one starts when it has ended. */
 	#writing: Promise<unknown> = Promise.resolve();
 	#closing: Promise<void> | undefined;
@@ -48,6 +53,7 @@ class CheckedStore implements DeviceStore {
 	async get(key: string): Promise<Uint8Array | undefined> {
 		this.#requireOpen();
 		await this.#writing;
+		await this.#recover();
 		const value = await this.#database.get(key);
 		const expected = this.#sums.get(key);
 		if (value === undefined && expected === undefined) return undefined;
@@ -80,19 +86,44 @@ class CheckedStore implements DeviceStore {
 	}
 
 	async #write(changes: readonly StoreChange[]): Promise<void> {
+		await this.#recover();
 		const before = changes.map(({ key }) => [key, this.#sums.get(key)] as const);
 		for (const { key, value } of changes) this.#account(key, value && recordSum(key, value));
 		try {
 			await this.#database.apply([...changes, { key: sumsKey, value: this.#sums.bytes }]);
 		} catch (cause) {
 			for (const [key, sum] of before) this.#account(key, sum);
-			throw new DataError("PSGL_STORE_WRITE", {
-				what: `the device's store ${this.#database.place} cannot be written`,
-				got: (cause as Error).message,
-				remedy: `${this.#database.remedies.full}; what was written before is safe`,
-				cause,
-			});
+			this.#uncertain = this.#database.recover !== undefined;
+			throw this.#unwritable(cause);
 		}
+	}
+
+	/** After a write that failed: what is in the database now, with that write or without it. */
+	async #recover(): Promise<void> {
+		if (!this.#uncertain) return;
+		this.#recovering ??= this.#takeStock().finally(() => {
+			this.#recovering = undefined;
+		});
+		await this.#recovering;
+	}
+
+	async #takeStock(): Promise<void> {
+		try {
+			await this.#database.recover?.();
+		} catch (cause) {
+			throw cause instanceof PsglError ? cause : this.#unwritable(cause);
+		}
+		this.#sums = await readSums(this.#database);
+		this.#uncertain = false;
+	}
+
+	#unwritable(cause: unknown): DataError {
+		return new DataError("PSGL_STORE_WRITE", {
+			what: `the device's store ${this.#database.place} cannot be written`,
+			got: (cause as Error).message,
+			remedy: `${this.#database.remedies.full}; what was written before is safe`,
+			cause,
+		});
 	}
 
 	#account(key: string, sum: number | undefined): void {

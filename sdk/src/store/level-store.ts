@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
-import { ConfigError, DataError } from "../errors.js";
+import { ConfigError, DataError, type PsglError } from "../errors.js";
 import type { DeviceStore, StoreChange } from "../ports/device-store.js";
 import { damagedStore, openCheckedStore, type RecordDatabase } from "./checked-store.js";
 import { isWholeLog } from "./whole-log.js";
@@ -23,11 +23,6 @@ export async function openDeviceStore(folder: string): Promise<DeviceStore> {
 	} catch (error) {
 		throw openError(database, error);
 	}
-	const damaged = await database.damagedTable();
-	if (damaged !== undefined) {
-		await database.close();
-		throw damagedStore(database, `${damaged}: a block without its checksum`);
-	}
 	return openCheckedStore(database);
 }
 
@@ -45,23 +40,37 @@ class LevelDatabase implements RecordDatabase {
 		// It opens by itself as soon as it is made.
 		this.#opened = new ClassicLevel(this.place, { keyEncoding: "utf8", valueEncoding: "view", compression: false });
 		await this.#opened.open();
+		await this.#requireWholeTables();
+	}
+
+	/** LevelDB takes no write any more after one that failed, and what it wrote of it ends its log: opened again, it begins a new one. */
+	async recover(): Promise<void> {
+		await this.close();
+		try {
+			await this.open();
+		} catch (error) {
+			const typed = openError(this, error);
+			// Any other reason may pass, as the one for which the write failed.
+			throw typed.code === "PSGL_STORE_FOLDER" ? error : typed;
+		}
 	}
 
 	get #level(): ClassicLevel<string, Uint8Array> {
 		return this.#opened as ClassicLevel<string, Uint8Array>;
 	}
 
-	/** Name of a table in use that is not what LevelDB wrote; undefined when all are. */
-	async damagedTable(): Promise<string | undefined> {
+	/** @throws DataError `PSGL_STORE_DAMAGED` when a table in use is not what LevelDB wrote. */
+	async #requireWholeTables(): Promise<void> {
 		// A table that is being written, or was when the power failed, is not among them.
 		const tables = this.#level.getProperty("leveldb.sstables");
 		for (const [, number = ""] of tables.matchAll(/^ (\d+):\d+\[/gm)) {
 			const name = `${number.padStart(6, "0")}.ldb`;
 			// One that is gone was merged into another meanwhile.
 			const bytes = await readFile(join(this.place, name)).catch(() => undefined);
-			if (bytes !== undefined && !isWholeTable(bytes)) return name;
+			if (bytes === undefined || isWholeTable(bytes)) continue;
+			await this.close();
+			throw damagedStore(this, `${name}: a block without its checksum`);
 		}
-		return undefined;
 	}
 
 	async get(key: string): Promise<Uint8Array | undefined> {
@@ -96,7 +105,7 @@ class LevelDatabase implements RecordDatabase {
 	}
 }
 
-function openError(database: RecordDatabase, error: unknown): Error {
+function openError(database: RecordDatabase, error: unknown): PsglError {
 	if (error instanceof DataError) return error;
 	const { place } = database;
 	const cause = error instanceof Error ? (error.cause ?? error) : error;

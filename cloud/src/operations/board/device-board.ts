@@ -14,7 +14,7 @@ export const deviceFigures = z.strictObject({
 	heardAt: z.iso.datetime().nullable().describe("when its last message was read"),
 	weights: count.nullable().describe("version of the weights it holds; null while it trains on, or when in doubt"),
 	weightsBehind: count.nullable().describe("versions it lags behind the current weights"),
-	paused: z.array(z.string()).describe("why it does not take part at the moment: temperature, battery, hours"),
+	paused: z.array(z.string()).describe("why it does not take part at the moment: temperature, battery, hours, storage"),
 	model: z
 		.strictObject({
 			digest: z.string(),
