@@ -45,6 +45,7 @@ const functions = {
 	getAvailableProviders: [125, "pp"],
 	releaseAvailableProviders: [126, "pi"],
 	addSessionConfigEntry: [130, "pss"],
+	createAndRegisterAllocator: [144, "ppp"],
 	appendTensorRt: [170, "pp"],
 	createTensorRtOptions: [171, "p"],
 	appendCuda: [204, "pp"],
