@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { Aggregator, type AggregatorSettings, startBroker } from "@psgl/cloud";
+import { Aggregator, type AggregatorSettings, startBroker, useRoomyHeap } from "@psgl/cloud";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { GraphTimes } from "./graph-times.js";
 import { artifactOf, type Picture, psglDefinition } from "./pieces.js";
@@ -10,6 +10,8 @@ import { artifactOf, type Picture, psglDefinition } from "./pieces.js";
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 
+// As `psgl cloud` does.
+useRoomyHeap();
 process.on("disconnect", () => process.exit());
 const settings = JSON.parse(process.argv[2] ?? "{}") as AggregatorSettings;
 const picture = JSON.parse(process.argv[3] ?? '{"channels":1,"size":28}') as Picture;

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { useRoomyHeap } from "@psgl/cloud";
 import { runFleet } from "@psgl/firmware-sim";
 import { seededRandom } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
@@ -71,6 +72,8 @@ async function stepsPerSecond(picture: Picture): Promise<number> {
 }
 
 async function trainedRounds(picture: Picture, count: number): Promise<readonly RoundTold[]> {
+	// As `psgl fleet` does.
+	useRoomyHeap();
 	const settings = { rounds: count, minDevices: devices, batchSize: 32 };
 	const cloud = started("cloud-under-test", JSON.stringify(settings), JSON.stringify(picture));
 	try {

@@ -48,6 +48,7 @@ export {
 	uplinkChannel,
 } from "./broker/topic-rules.js";
 export { readConfigSection } from "./cli/options/config-file.js";
+export { useRoomyHeap } from "./cli/roomy-heap.js";
 export { verbs } from "./cli/verbs.js";
 export { writeAtomically } from "./files/write-atomically.js";
 export { type RealScenarioOptions, runRealScenario } from "./fleet/run-real-scenario.js";

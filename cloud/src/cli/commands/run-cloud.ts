@@ -31,6 +31,7 @@ import { formatBytes, formatSeconds } from "../format.js";
 import { openArtifact } from "../open-artifact.js";
 import type { OptionValues } from "../options/option.js";
 import type { Output } from "../output.js";
+import { useRoomyHeap } from "../roomy-heap.js";
 import { startOperations } from "../start-operations.js";
 import { openStateFolder, type StateFiles } from "../state-files.js";
 import { openRunStore, type storeOptions } from "../store-options.js";
@@ -71,6 +72,7 @@ interface CloudValues
 
 /** Trains, then answers until it is stopped. */
 export async function runCloud(options: CloudValues, { output, signal }: VerbContext): Promise<number> {
+	useRoomyHeap();
 	const artifact = await openArtifact(options.artifact);
 	const files = await openStateFolder(options.state);
 	requireNewState(files, options);

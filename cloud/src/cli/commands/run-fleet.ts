@@ -8,6 +8,7 @@ import { retryLine } from "../device-progress.js";
 import { formatBytes } from "../format.js";
 import type { OptionValues } from "../options/option.js";
 import type { Output } from "../output.js";
+import { useRoomyHeap } from "../roomy-heap.js";
 import type { VerbContext } from "../verb.js";
 
 interface FleetValues extends OptionValues<typeof dataOptions> {
@@ -20,6 +21,7 @@ interface FleetValues extends OptionValues<typeof dataOptions> {
 
 /** Runs the fleet until training ends; 0 when every device came to the end. */
 export async function runFleetVerb(options: FleetValues, context: VerbContext): Promise<number> {
+	useRoomyHeap();
 	const { output, signal } = context;
 	const data = await loadSplits(options, context);
 	let failed = 0;
