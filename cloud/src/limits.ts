@@ -76,6 +76,14 @@ export const cloudLimits = {
 	storeAnswerMs: 2_500,
 	/** Milliseconds between two notices of who owns a partition. */
 	ownerNoticeMs: 500,
+	/** Milliseconds between two looks of a partition's owner at what changed of what the operations page shows, and until it writes everything anew. */
+	boardMs: 1_000,
+	boardRefreshMs: 15_000,
+	/** Rounds, devices of one entry of that, and the last steps in it. */
+	boardPage: 200,
+	boardSteps: 100,
+	/** Milliseconds a partition's owner may take to answer an order. */
+	orderMs: 10_000,
 	/** Milliseconds after which a lease nobody renews is free, between renewals, and between attempts of those who stand by. */
 	leaseMs: 4_000,
 	leaseRenewMs: 1_500,

@@ -1,63 +1,31 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runFleet } from "@psgl/firmware-sim";
 import { Device } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { openDeviceStore } from "@psgl/sdk/store";
 import test, { type ExecutionContext } from "ava";
-import type { AxeResults, RunOptions } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { auditSample } from "../helpers/audit-sample.js";
-import { openBrowser, openPage } from "../helpers/chromium.js";
+import { openBrowser } from "../helpers/chromium.js";
 import { EventReader } from "../helpers/event-reader.js";
 import { goodPassword, operationsCloud } from "../helpers/operations-cloud.js";
 import { withPrograms } from "../helpers/outside-program.js";
 import { smallDataset } from "../helpers/small-model.js";
 import { clientDigest, triedModels } from "../helpers/tried-models.js";
+import { openWatchedPage, requireAccessible, type Viewport } from "../helpers/watched-page.js";
 
 const withBrowser = withPrograms("chromium");
-
-const axeSource = readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** One for all tests of the file, which open their tabs side by side. */
 let opening: Promise<Browser> | undefined;
 
 test.after.always(async () => (await opening)?.close());
 
-/** The page in a tab of its own; everything the browser complains of fails the test. */
-async function open(t: ExecutionContext, address: string, viewport = { width: 1280, height: 900 }): Promise<Page> {
+/** The page in a tab of its own. */
+async function open(t: ExecutionContext, address: string, viewport?: Viewport): Promise<Page> {
 	opening ??= openBrowser();
-	const page = await openPage(await opening, address, {
-		viewport,
-		colorScheme: "light",
-		// Colours that are on their way from one scheme to the other have no contrast to measure.
-		reducedMotion: "reduce",
-	});
-	page.setDefaultTimeout(60_000);
-	t.teardown(() => page.context().close());
-	page.on("pageerror", (error) => t.fail(String(error)));
-	page.on("console", (message) => {
-		// A refusal that the test asks for is one line of the browser's own.
-		if (message.type() === "error" && !message.text().includes("status of")) t.fail(message.text());
-	});
-	return page;
-}
-
-/** Looks for what keeps people out, in both colour schemes. */
-async function requireAccessible(t: ExecutionContext, page: Page, view: string): Promise<void> {
-	await page.evaluate(await axeSource);
-	for (const colorScheme of ["light", "dark"] as const) {
-		await page.emulateMedia({ colorScheme });
-		const results = await page.evaluate((options) => {
-			const { axe } = globalThis as unknown as { axe: { run(options: RunOptions): Promise<AxeResults> } };
-			return axe.run(options);
-		}, {} satisfies RunOptions);
-		const found = results.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
-		t.deepEqual(found, [], `${view}, ${colorScheme}`);
-		t.true(results.passes.length > 10, "axe looked at the page");
-	}
-	await page.emulateMedia({ colorScheme: "light" });
+	return openWatchedPage(t, await opening, address, viewport);
 }
 
 const go = async (page: Page, view: string) => {

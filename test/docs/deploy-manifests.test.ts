@@ -77,7 +77,7 @@ test("the manifests for Kubernetes fit one another: selectors, ports, volumes, o
 	>[];
 	const key = (value: object) => JSON.stringify(value);
 	const byLabels = new Map(workloads.map((each) => [key(each.spec.template.metadata.labels), each]));
-	t.is(byLabels.size, 3, "nobody selects the pods of another");
+	t.is(byLabels.size, 4, "nobody selects the pods of another");
 	const configMaps = new Set(manifests.filter(({ kind }) => kind === "ConfigMap").map(({ metadata }) => metadata.name));
 	for (const { metadata, spec } of workloads) {
 		t.deepEqual(spec.selector.matchLabels, spec.template.metadata.labels, metadata.name);
@@ -121,7 +121,7 @@ test("the Compose file is one: each service has an image, the volumes and servic
 	const { services, volumes } = z
 		.looseObject({ services: z.record(z.string(), composeService), volumes: z.record(z.string(), z.null()) })
 		.parse(document.toJS());
-	t.is(Object.keys(services).length, 8);
+	t.is(Object.keys(services).length, 9);
 	for (const [name, { image, build, volumes: mounts, depends_on: awaited }] of Object.entries(services)) {
 		t.true((image === undefined) !== (build === undefined), name);
 		for (const mount of mounts) {
@@ -134,7 +134,7 @@ test("the Compose file is one: each service has an image, the volumes and servic
 
 withPrograms("systemd-analyze")("the units are what systemd takes, but for the program that is not here", async (t) => {
 	const folder = await temporaryFolder(t);
-	for (const name of ["psgl-ingress.service", "psgl-aggregator.service"]) {
+	for (const name of ["psgl-ingress.service", "psgl-aggregator.service", "psgl-web.service"]) {
 		const unit = await readFile(join(deploy, "systemd", name), "utf8");
 		const file = join(folder, name);
 		await writeFile(file, unit.replace("/usr/bin/psgl", process.execPath));

@@ -3,6 +3,7 @@ import type { Artifact } from "@psgl/sdk/artifact";
 import type { BrokerTls } from "../broker/tls.js";
 import { Operations } from "../operations/operations.js";
 import type { AuditTrail } from "../trail/audit-trail.js";
+import type { CloudRole } from "./cloud-role.js";
 import type { Output } from "./output.js";
 import { version } from "./version.js";
 
@@ -11,6 +12,7 @@ export interface OperationsValues {
 	readonly webPort?: number | undefined;
 	readonly webHost: string;
 	readonly state: string;
+	readonly role: CloudRole;
 	readonly store?: string | undefined;
 }
 
@@ -24,20 +26,30 @@ export interface OperationsParts {
 
 /** Opens the ports for people and machines who watch, and says where they are. @throws ConfigError `PSGL_OPTION_CONFLICT`; as `Operations.start`. */
 export async function startOperations(
-	{ metricsPort, webPort, webHost, state, store }: OperationsValues,
+	{ metricsPort, webPort: chosenPort, webHost, state, store, role }: OperationsValues,
 	{ output, artifact, trail, tls, onError }: OperationsParts,
 ): Promise<Operations> {
-	if (webPort !== undefined && store !== undefined) {
+	if (chosenPort !== undefined && role !== "all" && role !== "web") {
 		throw new ConfigError("PSGL_OPTION_CONFLICT", {
-			what: "the operations page shows a cloud that is one process",
-			got: "--web-port with --store",
-			remedy: "Leave --web-port away; --metrics-port tells of each process",
+			what: "the operations page is another process's",
+			got: `--web-port with --role ${role}`,
+			remedy: "Start one process with --role web; --metrics-port tells of each process",
 		});
 	}
+	const webPort = chosenPort ?? (role === "web" ? (tls === undefined ? 8080 : 8443) : undefined);
 	const page =
 		webPort === undefined
 			? undefined
-			: { host: webHost, port: webPort, tls, stateFolder: state, artifact, trail, onError };
+			: {
+					host: webHost,
+					port: webPort,
+					tls,
+					stateFolder: state,
+					artifact,
+					trail,
+					remote: store !== undefined,
+					onError,
+				};
 	const operations = await Operations.start({ port: metricsPort, version, page });
 	const { url } = operations;
 	if (url !== undefined) output.event("operations", { url }, `Metrics and health: ${url}`);

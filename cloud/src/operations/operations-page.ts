@@ -14,7 +14,7 @@ import { Doorman } from "./access/doorman.js";
 import { LogIn } from "./access/log-in.js";
 import { Sessions } from "./access/sessions.js";
 import { UserFolder } from "./access/user-folder.js";
-import type { ApiContext, RunningCloud } from "./api/api-context.js";
+import type { ApiContext } from "./api/api-context.js";
 import { apiPath } from "./api/openapi.js";
 import { Router } from "./api/router.js";
 import { apiRoutes } from "./api/routes.js";
@@ -24,10 +24,13 @@ import { DeviceBoard } from "./board/device-board.js";
 import { readModelFacts } from "./board/model-facts.js";
 import { RoundFile } from "./board/round-file.js";
 import { RunBoard } from "./board/run-board.js";
+import type { RunView } from "./board/run-view.js";
 import { certifiedName } from "./certified-name.js";
+import { LocalCloud, type LocalCloudParts } from "./local-cloud.js";
 import { answerMachine, type MachinePathsOptions, sendText } from "./machine-paths.js";
 import { OperationsServer, type ServerCertificate } from "./operations-server.js";
 import { builtPage, PageFiles } from "./page-files.js";
+import type { RunningCloud } from "./running-cloud.js";
 
 export interface OperationsPageOptions {
 	/** Default 127.0.0.1. */
@@ -40,6 +43,8 @@ export interface OperationsPageOptions {
 	readonly stateFolder: string;
 	readonly artifact: Artifact;
 	readonly trail: AuditTrail;
+	/** The cloud it shows is other processes': their twins do not lie in the state folder. Default false. */
+	readonly remote?: boolean | undefined;
 	readonly machines: MachinePathsOptions;
 	/** Of psgl. */
 	readonly version: string;
@@ -55,6 +60,8 @@ export class OperationsPage implements AsyncDisposable {
 	readonly #options: OperationsPageOptions;
 	readonly #clock: Clock;
 	readonly #context: ApiContext;
+	readonly #board: RunBoard;
+	readonly #devices = new DeviceBoard();
 	readonly #rounds: RoundFile;
 	readonly #files: PageFiles;
 	readonly #events = new EventBuffer<ConsoleEvent>(
@@ -66,6 +73,7 @@ export class OperationsPage implements AsyncDisposable {
 	#doorman: Doorman;
 	#router: Router;
 	#cloud: RunningCloud | undefined;
+	#view: RunView;
 
 	private constructor(
 		options: OperationsPageOptions,
@@ -75,6 +83,8 @@ export class OperationsPage implements AsyncDisposable {
 		const { users, model, twins } = parts;
 		this.#options = options;
 		this.#clock = clock;
+		this.#board = new RunBoard(model.streams);
+		this.#view = this.#board;
 		this.#rounds = parts.rounds;
 		this.#files = parts.files;
 		const sessions = new Sessions(clock);
@@ -87,8 +97,7 @@ export class OperationsPage implements AsyncDisposable {
 			logIn: new LogIn({ users, sessions, trail, clock }),
 			trail,
 			model,
-			run: new RunBoard(model.streams),
-			devices: new DeviceBoard(),
+			run: () => this.#view,
 			audit: new AuditFiles(stateFolder),
 			twins,
 			candidates: new CandidateFolder(join(stateFolder, "candidates")),
@@ -113,9 +122,9 @@ export class OperationsPage implements AsyncDisposable {
 		const users = await UserFolder.open(stateFolder, clock);
 		await users.list();
 		const rounds = new RoundFile(join(stateFolder, "rounds.ndjson"));
-		const twins = await TwinFolder.open(join(stateFolder, "twins"));
+		const twins = options.remote ? undefined : await TwinFolder.open(join(stateFolder, "twins"));
 		const page = new OperationsPage(options, { users, twins, model: await readModelFacts(artifact), rounds, files });
-		page.#context.run.restore(await rounds.read());
+		page.#board.restore(await rounds.read());
 		const connections = limits.pageConnections;
 		const answer = page.#answer.bind(page);
 		page.#server = await OperationsServer.start({ host, port, tls, connections, answer });
@@ -142,16 +151,28 @@ export class OperationsPage implements AsyncDisposable {
 		return { link: welcomeLink(this.url, token), expires };
 	}
 
-	/** The cloud works. */
-	watch(cloud: RunningCloud): void {
-		this.#cloud = cloud;
-		if (cloud.aggregator.settings.rounds === 0) this.#context.run.serve();
+	/** The cloud of this process works. */
+	watch(cloud: LocalCloudParts): void {
+		this.#cloud = new LocalCloud(cloud, this.#devices);
+		if (cloud.aggregator.settings.rounds === 0) this.#board.serve();
 		this.#changed(...changedParts);
+	}
+
+	/** Shows a cloud of other processes, as `view` tells of it, and passes orders to it. */
+	show(view: RunView & RunningCloud): void {
+		this.#cloud = view;
+		this.#view = view;
+		this.#changed(...changedParts);
+	}
+
+	/** Something happened in a cloud of other processes. */
+	tell(event: ConsoleEvent): void {
+		this.#events.push(event);
 	}
 
 	/** Shows what the aggregator tells. */
 	aggregator(event: AggregatorEvent): void {
-		const { run, devices } = this.#context;
+		const run = this.#board;
 		const now = this.#clock.now();
 		if (event.type === "step") this.#events.push({ type: "step", step: run.step(event) });
 		else if (event.type === "round") {
@@ -162,7 +183,7 @@ export class OperationsPage implements AsyncDisposable {
 		} else if (event.type === "checkpoint") this.#changed("storage");
 		else if (event.type === "rollout") this.#changed("models", "devices");
 		else if (run.other(event)) this.#changed("run");
-		if (devices.event(event, now)) this.#changed("devices", "run", "models");
+		if (this.#devices.event(event, now)) this.#changed("devices", "run", "models");
 	}
 
 	/** Takes up another certificate for connections to come. */

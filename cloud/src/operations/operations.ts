@@ -2,8 +2,8 @@ import type { AggregatorEvent } from "../aggregator/events.js";
 import type { BrokerEvent } from "../broker/broker.js";
 import { cloudLimits as limits } from "../limits.js";
 import type { Log } from "../log/log.js";
-import type { RunningCloud } from "./api/api-context.js";
 import { CloudMetrics } from "./cloud-metrics.js";
+import type { LocalCloudParts } from "./local-cloud.js";
 import { answerMachine, type MachinePathsOptions, type Readiness, sendText } from "./machine-paths.js";
 import { OperationsPage, type OperationsPageOptions } from "./operations-page.js";
 import { OperationsServer } from "./operations-server.js";
@@ -58,7 +58,7 @@ export class Operations implements AsyncDisposable {
 	}
 
 	/** The cloud works, on this log: it is ready. */
-	watch(log: Log, cloud?: RunningCloud): void {
+	watch(log: Log, cloud?: LocalCloudParts): void {
 		this.metrics.log(log);
 		this.ready();
 		if (cloud !== undefined) this.page?.watch(cloud);

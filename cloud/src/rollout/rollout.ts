@@ -10,6 +10,9 @@ import type { RolloutCause, RolloutStatus } from "./rollout-status.js";
 
 export type { RolloutCause, RolloutStatus };
 
+/** Who may be asked how a roll-out stands, and takes orders for it. */
+export type RolloutDesk = Pick<Rollout, "status" | "start" | "setPercentage" | "halt" | "rollback">;
+
 /** A model that can be served beside the stable one. */
 export interface Candidate {
 	/** SHA-256 (hex) of its client half. */

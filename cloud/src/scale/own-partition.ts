@@ -6,7 +6,9 @@ import type { Lease } from "../lease/lease.js";
 import { cloudLimits } from "../limits.js";
 import { aborted } from "./aborted.js";
 import { blobCheckpoints } from "./blob-checkpoints.js";
+import { writeBoard } from "./board-writer.js";
 import { announceOwner } from "./notices.js";
+import { takeOrders } from "./partition-orders.js";
 import type { RunStore } from "./run-store.js";
 import { StoreDownlink } from "./store-downlink.js";
 import { StoreExchange } from "./store-exchange.js";
@@ -50,10 +52,14 @@ export async function ownPartition(options: OwnPartitionOptions): Promise<void> 
 	});
 	onOwned?.(aggregator);
 	void announceOwner(store.link, store.name, { partition, epoch, clock, signal: over });
+	using _orders = takeOrders({ link: store.link, run: store.name, partition, aggregator, checkpoints });
+	const { streams } = more.artifact.manifest;
+	const board = writeBoard({ store, partition, epoch, aggregator, streams, log, clock, lost, signal: over });
 	try {
 		await Promise.race([aborted(over), failed(aggregator.result)]);
 	} finally {
 		ended.abort();
+		await board.catch(() => undefined);
 		// Before the aggregator stops: it would write down that its round is dropped, which the next owner goes on with.
 		await log.close();
 	}

@@ -4,6 +4,7 @@ import type { AuditFile, auditFigures, auditPictures } from "../../src/operation
 import type { DeviceFigures } from "../../src/operations/board/device-board.js";
 import type { ModelFacts } from "../../src/operations/board/model-facts.js";
 import type { RoundFigures, RunState, StepFigures } from "../../src/operations/board/run-board.js";
+import type { LogFigures, PartitionFigures } from "../../src/operations/board/storage-figures.js";
 import type { RolloutStatus } from "../../src/rollout/rollout.js";
 
 /** Who is logged in. */
@@ -29,6 +30,7 @@ export interface Answers {
 		readonly bytesDown: number;
 		readonly streams: readonly string[];
 		readonly settings: Readonly<Record<string, unknown>>;
+		readonly partitions: readonly PartitionFigures[];
 	};
 	readonly "/run/rounds": { readonly rounds: readonly RoundFigures[] };
 	readonly "/run/steps": { readonly steps: readonly StepFigures[] };
@@ -64,13 +66,8 @@ export interface Answers {
 	readonly "/privacy/audit": { readonly at: string; readonly audit: z.output<typeof auditFigures> };
 	readonly "/privacy/pictures": { readonly at: string; readonly pictures: z.output<typeof auditPictures> };
 	readonly "/storage": {
-		readonly log: {
-			readonly durable: boolean;
-			readonly start: number;
-			readonly openedAt: number;
-			readonly end: number;
-		};
-		readonly checkpoints: readonly { readonly file: string; readonly bytes: number; readonly at: string }[];
+		readonly logs: readonly LogFigures[];
+		readonly checkpoints: readonly { readonly file: string; readonly bytes: number; readonly at: string | null }[];
 	};
 	readonly "/trail?last=100": {
 		readonly entries: readonly ({ readonly seq: number; readonly at: string; readonly event: string } & Readonly<

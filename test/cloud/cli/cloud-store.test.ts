@@ -5,8 +5,10 @@ import { type FleetEvent, runFleet } from "@psgl/firmware-sim";
 import { decodeArtifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
+import { type ApiAnswer, ApiClient } from "../../helpers/api-client.js";
 import { EventReader } from "../../helpers/event-reader.js";
 import { NatsServers } from "../../helpers/nats-servers.js";
+import { goodPassword } from "../../helpers/operations-cloud.js";
 import { withPrograms } from "../../helpers/outside-program.js";
 import { runCli } from "../../helpers/run-cli.js";
 import { smallDataset, smallModel } from "../../helpers/small-model.js";
@@ -19,6 +21,16 @@ const data = {
 	validation: smallDataset(8, 2),
 	test: smallDataset(2, 3),
 };
+
+/** What the page tells of the run, as soon as it has read it in the store. */
+async function trainedRun(client: ApiClient, token: string | undefined): Promise<ApiAnswer> {
+	await client.post("/invitation/accept", { token, name: "ann", password: goodPassword });
+	for await (const _ of client.events()) {
+		const answer = await client.get("/run");
+		if (answer.body.state === "serving") return answer;
+	}
+	throw new Error("the stream ended");
+}
 
 withPrograms("nats-server")(
 	"psgl cloud --store trains on NATS, psgl replay --store makes the same bits, and a run of another model under its name is refused",
@@ -76,6 +88,19 @@ withPrograms("nats-server")(
 			t.like(events.at(-1), { partitions: { 0: { rounds: 2 } } });
 		}
 
+		// The page of a process that has no part in the run.
+		let shown: Promise<ApiAnswer> | undefined;
+		const web = await runCli(["cloud", "--artifact", file, ...store, "--role", "web", "--web-port", "0"], {
+			cwd,
+			onEvent: ({ type, link }, child) => {
+				if (type !== "first-log-in") return;
+				const [origin = "", token] = String(link).split("/#/welcome/");
+				shown = trainedRun(new ApiClient(origin), token).finally(() => child.kill("SIGINT"));
+			},
+		});
+		t.is(web.exitCode, 130, web.stderr);
+		t.like((await shown)?.body, { model: "small", state: "serving", round: 2, roundsPlanned: 2 });
+
 		const refused = await runCli(["cloud", "--artifact", other, ...store, "--port", "0"], { cwd });
 		t.is(refused.exitCode, 2);
 		t.regex(refused.stderr, /PSGL_JOURNAL_OTHER_RUN/);
@@ -94,6 +119,9 @@ test("a role without a store, a store that is not there, and a name no store can
 	const role = await run("--role", "ingress");
 	t.is(role.exitCode, 2);
 	t.regex(role.stderr, /PSGL_ROLE_NEEDS_STORE/);
+	const page = await run("--role", "aggregator", "--store", `nats://127.0.0.1:${port}`, "--web-port", "0");
+	t.is(page.exitCode, 2);
+	t.regex(page.stderr, /PSGL_OPTION_CONFLICT/);
 	const gone = await run("--store", `nats://127.0.0.1:${port}`);
 	t.is(gone.exitCode, 5);
 	t.regex(gone.stderr, /PSGL_STORE_UNREACHABLE/);

@@ -112,7 +112,7 @@ test("every route of the description exists and answers by its schema", async (t
 	t.is((await check("GET", "/privacy/audit")).audit.leak, audit.leak);
 	t.deepEqual((await check("GET", "/privacy/pictures")).pictures, pictures);
 	const storage = await check("GET", "/storage");
-	t.is(storage.log.end, cloud.broker.log.end);
+	t.is(storage.logs[0].end, cloud.broker.log.end);
 	t.is(storage.checkpoints[0].file, "training.checkpoint");
 	t.is((await check("POST", "/storage/checkpoints")).round, 2);
 	const { entries } = await check("GET", "/trail", "/trail?last=2");

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { logLevels } from "../../operations/log-levels.js";
+import { cloudRoles } from "../cloud-role.js";
 import { seedOption, threadsOption } from "../common-options.js";
 import { externalBrokerOptions } from "../external-broker-options.js";
 import { option, toggle } from "../options/option.js";
@@ -49,7 +50,7 @@ export const cloudVerb = defineVerb({
 		),
 		webPort: option(
 			"N",
-			"port of the operations page and its HTTP API, with log-in; over TLS with --pki; 0 for a free one (default: none)",
+			"port of the operations page and its HTTP API, with log-in; over TLS with --pki; 0 for a free one (default: none; with --role web 8080, with --pki 8443)",
 			z.int().min(0).max(65_535).optional(),
 		),
 		webHost: option(
@@ -91,8 +92,8 @@ export const cloudVerb = defineVerb({
 		),
 		role: option(
 			"ROLE",
-			"what this process does for a run with --store: ingress takes devices' connections, aggregator trains, all does both",
-			z.enum(["all", "ingress", "aggregator"]).default("all"),
+			"what this process does for a run with --store: ingress takes devices' connections, aggregator trains, web shows the operations page, all does all of it",
+			z.enum(cloudRoles).default("all"),
 		),
 		...storeOptions,
 		exitWhenTrained: toggle("end when training is over instead of answering requests"),
@@ -113,6 +114,10 @@ export const cloudVerb = defineVerb({
 		{
 			command: "psgl cloud --artifact chest.psgl --store nats://n1:4222,nats://n2:4222,nats://n3:4222 --role ingress",
 			does: "take devices' connections for a run that lies on three NATS servers",
+		},
+		{
+			command: "psgl cloud --artifact chest.psgl --store nats://n1:4222,nats://n2:4222,nats://n3:4222 --role web",
+			does: "show the operations page of that run on http://127.0.0.1:8080",
 		},
 		{
 			command: "psgl cloud --artifact chest.psgl --broker mqtt://127.0.0.1:1883 --min-devices 8",

@@ -5,10 +5,13 @@ import type { Aggregator } from "../../aggregator/aggregator.js";
 import type { AggregatorEvent } from "../../aggregator/events.js";
 import type { BrokerOptions } from "../../broker/broker.js";
 import { writeOutput } from "../../files/write-output.js";
+import type { OperationsPage } from "../../operations/operations-page.js";
 import { aborted } from "../../scale/aborted.js";
 import { type Ingress, startIngress } from "../../scale/ingress.js";
 import { ownPartitions } from "../../scale/own-partitions.js";
 import type { RunStore } from "../../scale/run-store.js";
+import { StoreView } from "../../scale/store-view.js";
+import type { CloudRole } from "../cloud-role.js";
 import { defaultThreads } from "../common-options.js";
 import { interrupted } from "../exit-codes.js";
 import type { OptionValues } from "../options/option.js";
@@ -17,7 +20,7 @@ import { aggregatorSettings, type trainingOptions } from "../training-options.js
 import { TrainingProgress } from "../training-progress.js";
 
 export interface StoreCloudValues extends OptionValues<typeof trainingOptions> {
-	readonly role: "all" | "ingress" | "aggregator";
+	readonly role: CloudRole;
 	readonly rounds: number;
 	readonly minDevices: number;
 	readonly seed: number;
@@ -37,16 +40,20 @@ export interface StoreCloudParts {
 	/** What this process is there for works. */
 	readonly onReady: () => void;
 	readonly onEvent: (event: AggregatorEvent) => void;
+	/** Shows the whole run; undefined where this process has no page. */
+	readonly page: OperationsPage | undefined;
 	readonly output: Output;
 	readonly signal: AbortSignal;
 }
 
 /** Takes the roles of a cloud whose run lies on NATS, until training is over or it is stopped. */
 export async function runCloudOnStore(options: StoreCloudValues, parts: StoreCloudParts): Promise<number> {
-	const { store, broker, output, signal, onIngress, onReady } = parts;
+	const { store, broker, output, signal, onIngress, onReady, page } = parts;
 	const { role, exitWhenTrained } = options;
+	await using view = page && (await StoreView.open(store, (event) => page.tell(event)));
+	if (view !== undefined) page?.show(view);
 	await using ingress =
-		role === "aggregator"
+		role === "aggregator" || role === "web"
 			? undefined
 			: await startIngress({
 					...broker,
@@ -61,7 +68,7 @@ export async function runCloudOnStore(options: StoreCloudValues, parts: StoreClo
 		if (exitWhenTrained) trained.abort();
 	});
 	const stop = AbortSignal.any([signal, trained.signal]);
-	if (role === "ingress") await aborted(stop);
+	if (role === "ingress" || role === "web") await aborted(stop);
 	else await results.own(stop);
 	output.result({ role, partitions: results.partitions });
 	return signal.aborted ? interrupted : 0;

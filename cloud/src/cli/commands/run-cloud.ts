@@ -23,6 +23,7 @@ import { RunRecorder } from "../../trail/run-recorder.js";
 import { TwinFolder } from "../../twins/twin-folder.js";
 import { announceBroker, showBrokerEvent } from "../broker-output.js";
 import { followBrokerTls, readBrokerTls } from "../broker-tls.js";
+import type { CloudRole } from "../cloud-role.js";
 import { defaultThreads } from "../common-options.js";
 import { describeDecision } from "../describe-decision.js";
 import { interrupted } from "../exit-codes.js";
@@ -45,7 +46,7 @@ interface CloudValues
 	extends OptionValues<typeof trainingOptions>,
 		OptionValues<typeof storeOptions>,
 		OptionValues<typeof externalBrokerOptions> {
-	readonly role: "all" | "ingress" | "aggregator";
+	readonly role: CloudRole;
 	readonly artifact: string;
 	readonly host: string;
 	readonly port?: number | undefined;
@@ -135,6 +136,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 			broker: brokerOptions,
 			onIngress,
 			onReady,
+			page: operations.page,
 			onEvent,
 			output,
 			signal,

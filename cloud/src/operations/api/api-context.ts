@@ -1,7 +1,5 @@
 import type { Clock } from "@psgl/sdk";
-import type { Aggregator } from "../../aggregator/aggregator.js";
 import type { EventBuffer } from "../../aggregator/event-buffer.js";
-import type { Broker } from "../../broker/broker.js";
 import type { CandidateFolder } from "../../rollout/candidate-folder.js";
 import type { AuditTrail } from "../../trail/audit-trail.js";
 import type { TwinFolder } from "../../twins/twin-folder.js";
@@ -10,18 +8,10 @@ import type { Sessions } from "../access/sessions.js";
 import type { UserFolder } from "../access/user-folder.js";
 import type { AuditFiles } from "../board/audit-files.js";
 import type { ConsoleEvent } from "../board/console-event.js";
-import type { DeviceBoard } from "../board/device-board.js";
 import type { ModelFacts } from "../board/model-facts.js";
-import type { RunBoard } from "../board/run-board.js";
+import type { RunView } from "../board/run-view.js";
+import type { RunningCloud } from "../running-cloud.js";
 import { notNow } from "./api-error.js";
-
-/** A cloud at work. */
-export interface RunningCloud {
-	readonly aggregator: Aggregator;
-	readonly broker: Pick<Broker, "log">;
-	/** Undefined where nothing is trained. */
-	readonly checkpointFile: string | undefined;
-}
 
 /** What the routes work with. */
 export interface ApiContext {
@@ -33,10 +23,10 @@ export interface ApiContext {
 	readonly logIn: LogIn;
 	readonly trail: AuditTrail;
 	readonly model: ModelFacts;
-	readonly run: RunBoard;
-	readonly devices: DeviceBoard;
+	readonly run: () => RunView;
 	readonly audit: AuditFiles;
-	readonly twins: TwinFolder;
+	/** Undefined where they are not this process's. */
+	readonly twins: TwinFolder | undefined;
 	readonly candidates: CandidateFolder;
 	/** Something else is wanted of a device. */
 	readonly onTwin: () => void;

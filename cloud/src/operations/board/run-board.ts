@@ -1,13 +1,19 @@
 import { z } from "zod";
 import type { AggregatorEvent, RoundReport } from "../../aggregator/events.js";
 import { cloudLimits as limits } from "../../limits.js";
+import type { RunView } from "./run-view.js";
 
 const count = z.int().min(0);
 /** Null where it could not be measured. */
 const figure = z.number().nullable();
 
 /** Of one round on validation data: accuracy, balanced accuracy and mean loss. */
-const validation = z.strictObject({ accuracy: figure, balancedAccuracy: figure, loss: figure });
+const validation = z.strictObject({
+	samples: count.default(0).describe("0 where it was not written down"),
+	accuracy: figure,
+	balancedAccuracy: figure,
+	loss: figure,
+});
 
 /** A finished round. */
 export const roundFigures = z.strictObject({
@@ -47,7 +53,7 @@ export const runState = z.enum(["starting", "waiting", "training", "serving"]);
 export type RunState = z.infer<typeof runState>;
 
 /** What is going on with the run, from the aggregator's events. */
-export class RunBoard {
+export class RunBoard implements RunView {
 	readonly #streams: readonly string[];
 	readonly #rounds = new Map<number, RoundFigures>();
 	#steps: StepFigures[] = [];
@@ -115,7 +121,8 @@ export class RunBoard {
 			at: new Date(nowMs).toISOString(),
 			losses: mapped(report.losses, finite),
 			localLoss: finite(report.localLoss),
-			validation: mapped(report.validation ?? {}, ({ accuracy, balancedAccuracy, loss }) => ({
+			validation: mapped(report.validation ?? {}, ({ samples, accuracy, balancedAccuracy, loss }) => ({
+				samples,
 				accuracy: finite(accuracy),
 				balancedAccuracy: finite(balancedAccuracy),
 				loss: finite(loss),

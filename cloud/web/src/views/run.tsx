@@ -12,6 +12,7 @@ import { Tile, Tiles } from "../parts/tile.js";
 import type { ViewProps } from "../shell.js";
 import { useResource } from "../use-resource.js";
 import { useSteps } from "../use-steps.js";
+import { Partitions } from "./partitions.js";
 import { bySteps, byStream, looks } from "./run-series.js";
 
 const stepsShown = 500;
@@ -134,6 +135,11 @@ function Training({ run, rounds, steps }: TrainingProps) {
 				<Card title="Rounds" wide>
 					<Rounds rounds={rounds} />
 				</Card>
+				{run.partitions.length > 0 && (
+					<Card title="Partitions" wide>
+						<Partitions partitions={run.partitions} />
+					</Card>
+				)}
 				<Card title="Settings" wide>
 					<Facts of={Object.entries(run.settings).map(([key, value]) => [words(key), shown(value)] as const)} />
 				</Card>

@@ -1,3 +1,4 @@
+import type { LogFigures } from "../../../src/operations/board/storage-figures.js";
 import { act } from "../api.js";
 import { bytes, count, moment } from "../format.js";
 import { Card } from "../parts/card.js";
@@ -14,7 +15,10 @@ export function Storage({ user }: ViewProps) {
 	const { value, failure, reload } = useResource("/storage", ["storage"]);
 	const { value: trail } = useResource("/trail?last=100", ["storage", "devices"]);
 	if (value === undefined) return <Failure of={failure} />;
-	const { log, checkpoints } = value;
+	const { logs, checkpoints } = value;
+	const durable = logs.every((log) => log.durable);
+	const sum = (of: (log: LogFigures) => number) => logs.reduce((total, log) => total + of(log), 0);
+	const [log] = logs;
 	const write = async () => {
 		await act("POST", "/storage/checkpoints");
 		reload();
@@ -22,9 +26,17 @@ export function Storage({ user }: ViewProps) {
 	return (
 		<>
 			<Tiles>
-				<Tile name="Log" value={log.durable ? "on disk" : "in memory"} tone={log.durable ? "good" : "warn"} />
-				<Tile name="Next entry" value={count(log.end)} note={`${count(log.end - log.openedAt)} since the start`} />
-				<Tile name="Entries kept" value={count(log.end - log.start)} note={`from ${count(log.start)} on`} />
+				<Tile name="Log" value={durable ? "on disk" : "in memory"} tone={durable ? "good" : "warn"} />
+				<Tile
+					name={logs.length === 1 ? "Next entry" : "Entries written"}
+					value={count(sum(({ end }) => end))}
+					note={`${count(sum(({ end, openedAt }) => end - openedAt))} since the start`}
+				/>
+				<Tile
+					name="Entries kept"
+					value={count(sum(({ end, start }) => end - start))}
+					note={logs.length === 1 && log !== undefined ? `from ${count(log.start)} on` : `in ${logs.length} logs`}
+				/>
 				<Tile name="Checkpoints" value={count(checkpoints.length)} />
 			</Tiles>
 			<div class="grid">
@@ -46,11 +58,26 @@ export function Storage({ user }: ViewProps) {
 						empty="There is none yet: one is written after each round."
 						columns={[
 							{ title: "File", cell: ({ file }) => file },
-							{ title: "Written", cell: ({ at }) => moment(at) },
+							{ title: "Written", cell: ({ at }) => (at === null ? "in the store" : moment(at)) },
 							{ title: "Size", number: true, cell: ({ bytes: size }) => bytes(size) },
 						]}
 					/>
 				</Card>
+				{logs.length > 1 && (
+					<Card title="Logs" wide>
+						<Table
+							label="Logs"
+							rows={logs}
+							keyOf={({ name }) => name}
+							empty=""
+							columns={[
+								{ title: "Of", cell: ({ name }) => name },
+								{ title: "Next entry", number: true, cell: ({ end }) => count(end) },
+								{ title: "Kept from", number: true, cell: ({ start }) => count(start) },
+							]}
+						/>
+					</Card>
+				)}
 				<Card title="Audit trail" wide aside={<Pill tone="plain">last {trail?.entries.length ?? 0}</Pill>}>
 					<Table
 						label="Audit trail"

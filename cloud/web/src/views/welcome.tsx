@@ -1,8 +1,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { act, type Identity, Refused } from "../api.js";
 import { moment } from "../format.js";
-import { Failure } from "../parts/failure.js";
 import { Field } from "../parts/field.js";
+import { Gate } from "../parts/gate.js";
 
 interface Invitation {
 	readonly name: string | null;
@@ -14,64 +14,45 @@ interface Invitation {
 export function Welcome({ token, onIn }: { token: string; onIn: (user: Identity) => void }) {
 	const [invitation, setInvitation] = useState<Invitation>();
 	const [failure, setFailure] = useState<Refused>();
-	const [busy, setBusy] = useState(false);
 	useEffect(() => {
 		act<Invitation>("POST", "/invitation", { token }).then(setInvitation, (error) => {
 			if (error instanceof Refused) setFailure(error);
 		});
 	}, [token]);
-	const submit = async (event: SubmitEvent) => {
-		event.preventDefault();
-		const form = new FormData(event.currentTarget as HTMLFormElement);
-		setBusy(true);
-		try {
-			const chosen = { token, name: form.get("name"), password: form.get("password") };
-			onIn(await act<Identity>("POST", "/invitation/accept", chosen));
-		} catch (error) {
-			if (error instanceof Refused) setFailure(error);
-		} finally {
-			setBusy(false);
-		}
+	const send = async (form: FormData) => {
+		const chosen = { token, name: form.get("name"), password: form.get("password") };
+		onIn(await act<Identity>("POST", "/invitation/accept", chosen));
 	};
+	const action = invitation && "Set password and log in";
 	return (
-		<main class="gate">
-			<form class="card" onSubmit={submit} aria-labelledby="welcome">
-				<img src="/icon.svg" alt="" width="48" height="48" />
-				<h1 id="welcome">Set your password</h1>
-				{invitation !== undefined && (
-					<>
-						<p class="muted">
-							You will be {invitation.role === "operator" ? "an operator" : "a viewer"}. The link works once, until{" "}
-							{moment(invitation.expires)}.
-						</p>
-						<Field
-							label="Name"
-							name="name"
-							autocomplete="username"
-							autocapitalize="none"
-							required
-							pattern="[a-z0-9][a-z0-9._\-]{0,31}"
-							hint="a-z, 0-9, dot, _ and -"
-							{...(invitation.name !== null && { value: invitation.name, readOnly: true })}
-						/>
-						<Field
-							label="Password"
-							name="password"
-							type="password"
-							autocomplete="new-password"
-							required
-							minLength={12}
-							hint="At least 12 characters. Four words that do not belong together do well."
-						/>
-					</>
-				)}
-				<Failure of={failure} />
-				{invitation !== undefined && (
-					<button type="submit" class="solid" disabled={busy}>
-						Set password and log in
-					</button>
-				)}
-			</form>
-		</main>
+		<Gate id="welcome" title="Set your password" action={action} failure={failure} send={send}>
+			{invitation !== undefined && (
+				<>
+					<p class="muted">
+						You will be {invitation.role === "operator" ? "an operator" : "a viewer"}. The link works once, until{" "}
+						{moment(invitation.expires)}.
+					</p>
+					<Field
+						label="Name"
+						name="name"
+						autocomplete="username"
+						autocapitalize="none"
+						required
+						pattern="[a-z0-9][a-z0-9._\-]{0,31}"
+						hint="a-z, 0-9, dot, _ and -"
+						{...(invitation.name !== null && { value: invitation.name, readOnly: true })}
+					/>
+					<Field
+						label="Password"
+						name="password"
+						type="password"
+						autocomplete="new-password"
+						required
+						minLength={12}
+						hint="At least 12 characters. Four words that do not belong together do well."
+					/>
+				</>
+			)}
+		</Gate>
 	);
 }

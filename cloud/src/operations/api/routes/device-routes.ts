@@ -6,10 +6,7 @@ import { type Route, route } from "../route.js";
 
 /** Devices the aggregator knows. */
 export function deviceRoutes(context: ApiContext): readonly Route[] {
-	const list = () => {
-		const { aggregator } = running(context);
-		return context.devices.list(aggregator.devices(), aggregator.model);
-	};
+	const list = () => running(context).devices();
 	return [
 		route({
 			method: "GET",
@@ -18,7 +15,7 @@ export function deviceRoutes(context: ApiContext): readonly Route[] {
 			summary: "Every device, by id",
 			access: "viewer",
 			answer: z.strictObject({ devices: z.array(deviceFigures) }),
-			run: () => ({ devices: list() }),
+			run: () => ({ devices: [...list()] }),
 		}),
 		route({
 			method: "GET",

@@ -22,17 +22,16 @@ export function modelRoutes(context: ApiContext): readonly Route[] {
 					.describe("devices by the client half they were sent or told of, and what became of it"),
 			}),
 			run: () => {
-				const { aggregator } = running(context);
-				const devices = context.devices.list(aggregator.devices(), aggregator.model);
+				const cloud = running(context);
 				const counts = new Map<string, { digest: string; state: string; devices: number }>();
-				for (const { model } of devices) {
+				for (const { model } of cloud.devices()) {
 					if (model === null) continue;
 					const key = `${model.digest} ${model.state}`;
 					const group = counts.get(key) ?? { ...model, devices: 0 };
 					group.devices++;
 					counts.set(key, group);
 				}
-				return { current: context.model, weights: aggregator.model, onDevices: [...counts.values()] };
+				return { current: context.model, weights: cloud.model, onDevices: [...counts.values()] };
 			},
 		}),
 	];

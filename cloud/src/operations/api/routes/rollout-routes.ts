@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Rollout, RolloutStatus } from "../../../rollout/rollout.js";
+import type { RolloutDesk, RolloutStatus } from "../../../rollout/rollout.js";
 import { rolloutLimits } from "../../../rollout/rollout-limits.js";
 import type { User } from "../../access/user.js";
 import { type ApiContext, running } from "../api-context.js";
@@ -27,8 +27,8 @@ const status = z.strictObject({
 
 /** A staged roll-out: how it stands, and what an operator may have done with it. */
 export function rolloutRoutes(context: ApiContext): readonly Route[] {
-	const rollout = (): Rollout => {
-		const { rollout: found } = running(context).aggregator;
+	const rollout = (): RolloutDesk => {
+		const { rollout: found } = running(context);
 		if (found !== undefined) return found;
 		throw notNow("models are rolled out by a cloud that serves and does not train", "Start it with --rounds 0");
 	};
@@ -45,7 +45,7 @@ export function rolloutRoutes(context: ApiContext): readonly Route[] {
 			access: "viewer",
 			answer: z.strictObject({ rollout: status.nullable() }),
 			run: () => {
-				const { rollout: found } = running(context).aggregator;
+				const { rollout: found } = running(context);
 				return { rollout: found === undefined ? null : shown(found.status()) };
 			},
 		}),

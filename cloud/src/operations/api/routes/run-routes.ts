@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { roundFigures, runState, stepFigures } from "../../board/run-board.js";
+import { partitionFigures } from "../../board/storage-figures.js";
 import { type ApiContext, running } from "../api-context.js";
 import { notNow } from "../api-error.js";
 import { type Route, route } from "../route.js";
@@ -8,7 +9,7 @@ const count = z.int().min(0);
 
 /** The training run of this cloud. */
 export function runRoutes(context: ApiContext): readonly Route[] {
-	const { run, model, trail, version } = context;
+	const { model, trail, version } = context;
 	return [
 		route({
 			method: "GET",
@@ -30,12 +31,13 @@ export function runRoutes(context: ApiContext): readonly Route[] {
 				devicesNeeded: count.describe("devices that have to be there; 0 while nothing waits for them"),
 				streams: z.array(z.string()),
 				settings: z.record(z.string(), z.unknown()).describe("of training"),
+				partitions: z.array(partitionFigures).describe("none where the run is one process"),
 			}),
 			run: () => {
-				const { aggregator } = running(context);
-				const { devicesNeeded, endReason = null, state, roundsPlanned } = run;
-				const { round, model: weights, settings } = aggregator;
-				const devices = aggregator.devices();
+				const cloud = running(context);
+				const { devicesNeeded, endReason = null, state, roundsPlanned } = context.run();
+				const { round, model: weights, settings, partitions } = cloud;
+				const devices = cloud.devices();
 				const devicesOnline = devices.filter(({ state: now }) => now === "online").length;
 				const sum = (of: "bytesUp" | "bytesDown") => devices.reduce((total, device) => total + device[of], 0);
 				return {
@@ -44,7 +46,7 @@ export function runRoutes(context: ApiContext): readonly Route[] {
 					state,
 					endReason,
 					round,
-					roundsPlanned: Math.max(roundsPlanned, settings.rounds),
+					roundsPlanned: Math.max(roundsPlanned, Number(settings.rounds ?? 0)),
 					weights,
 					devicesOnline,
 					devicesNeeded,
@@ -52,6 +54,7 @@ export function runRoutes(context: ApiContext): readonly Route[] {
 					bytesDown: sum("bytesDown"),
 					streams: model.streams,
 					settings: { ...settings },
+					partitions: [...partitions],
 				};
 			},
 		}),
@@ -65,7 +68,7 @@ export function runRoutes(context: ApiContext): readonly Route[] {
 				after: z.coerce.number().int().min(0).default(0).describe("rounds up to this one are left out"),
 			}),
 			answer: z.strictObject({ rounds: z.array(roundFigures) }),
-			run: ({ query }) => ({ rounds: run.rounds.filter(({ round }) => round > query.after) }),
+			run: ({ query }) => ({ rounds: context.run().rounds.filter(({ round }) => round > query.after) }),
 		}),
 		route({
 			method: "GET",
@@ -74,7 +77,7 @@ export function runRoutes(context: ApiContext): readonly Route[] {
 			summary: "The last optimiser steps of the server segment",
 			access: "viewer",
 			answer: z.strictObject({ steps: z.array(stepFigures) }),
-			run: () => ({ steps: [...run.steps] }),
+			run: () => ({ steps: [...context.run().steps] }),
 		}),
 		route({
 			method: "POST",
@@ -83,11 +86,11 @@ export function runRoutes(context: ApiContext): readonly Route[] {
 			summary: "End training after the step under way; the best weights so far are kept",
 			access: "operator",
 			answer: z.strictObject({}),
-			run: ({ user }) => {
-				const { aggregator } = running(context);
-				if (run.state === "serving") throw notNow("training is over", "Nothing is left to end");
-				trail.append("training-stopped", { by: user?.name, round: aggregator.round });
-				aggregator.stop();
+			run: async ({ user }) => {
+				const cloud = running(context);
+				if (context.run().state === "serving") throw notNow("training is over", "Nothing is left to end");
+				trail.append("training-stopped", { by: user?.name, round: cloud.round });
+				await cloud.stop();
 				return {};
 			},
 		}),

@@ -1,17 +1,12 @@
-import { stat } from "node:fs/promises";
-import { basename } from "node:path";
 import { z } from "zod";
-import { checkpointFiles } from "../../../aggregator/file-checkpoints.js";
 import { cloudLimits as limits } from "../../../limits.js";
 import { trailFiles } from "../../../trail/audit-trail.js";
 import { readEnd } from "../../board/round-file.js";
+import { storageFigures } from "../../board/storage-figures.js";
 import { type ApiContext, running } from "../api-context.js";
-import { notNow } from "../api-error.js";
 import { type Route, route } from "../route.js";
 
 const count = z.int().min(0);
-
-const checkpoint = z.strictObject({ file: z.string(), bytes: count, at: z.iso.datetime() });
 
 const trailEntry = z
 	.looseObject({ seq: count, at: z.iso.datetime(), event: z.string() })
@@ -27,22 +22,8 @@ export function storageRoutes(context: ApiContext): readonly Route[] {
 			id: "getStorage",
 			summary: "State of the log and the checkpoints",
 			access: "viewer",
-			answer: z.strictObject({
-				log: z.strictObject({
-					durable: z.boolean().describe("whether entries outlive the process"),
-					start: count.describe("first position that is kept"),
-					openedAt: count.describe("where this process went on"),
-					end: count.describe("position the next entry will have"),
-				}),
-				checkpoints: z.array(checkpoint).describe("newest first"),
-			}),
-			run: async () => {
-				const { broker, checkpointFile } = running(context);
-				const { durable, start, openedAt, end } = broker.log;
-				const files = checkpointFile === undefined ? [] : checkpointFiles(checkpointFile);
-				const found = await Promise.all(files.map(factsOf));
-				return { log: { durable, start, openedAt, end }, checkpoints: found.flat() };
-			},
+			answer: storageFigures,
+			run: () => running(context).storage(),
 		}),
 		route({
 			method: "POST",
@@ -52,10 +33,7 @@ export function storageRoutes(context: ApiContext): readonly Route[] {
 			access: "operator",
 			answer: z.strictObject({ round: count }),
 			run: async ({ user }) => {
-				const { aggregator, checkpointFile } = running(context);
-				if (checkpointFile === undefined) throw notNow("nothing is trained here", "There is no state to write");
-				const { round } = aggregator;
-				await aggregator.checkpoint(checkpointFile);
+				const round = await running(context).checkpoint();
 				trail.append("checkpoint-asked", { by: user?.name, round });
 				return { round };
 			},
@@ -80,10 +58,4 @@ export function storageRoutes(context: ApiContext): readonly Route[] {
 			},
 		}),
 	];
-}
-
-/** None where there is no such file. */
-async function factsOf(file: string): Promise<readonly z.infer<typeof checkpoint>[]> {
-	const facts = await stat(file).catch(() => undefined);
-	return facts === undefined ? [] : [{ file: basename(file), bytes: facts.size, at: facts.mtime.toISOString() }];
 }

@@ -1,7 +1,7 @@
 import { deviceIdPattern } from "@psgl/sdk/protocol";
 import { z } from "zod";
 import type { ApiContext } from "../api-context.js";
-import { notFound } from "../api-error.js";
+import { notFound, notNow } from "../api-error.js";
 import { type Route, route } from "../route.js";
 
 const settings = z.record(z.string(), z.unknown()).describe("settings of docs/device.md by name");
@@ -16,7 +16,11 @@ const reported = z.strictObject({
 });
 
 /** Digital twins: what is wanted of a device, and what is in force on it. */
-export function twinRoutes({ twins, trail, onTwin }: ApiContext): readonly Route[] {
+export function twinRoutes({ twins: kept, trail, onTwin }: ApiContext): readonly Route[] {
+	const twins = () => {
+		if (kept !== undefined) return kept;
+		throw notNow("twins are kept by a cloud that is one process", "Set the device's own options");
+	};
 	return [
 		route({
 			method: "GET",
@@ -28,7 +32,7 @@ export function twinRoutes({ twins, trail, onTwin }: ApiContext): readonly Route
 			run: async ({ params }) => {
 				if (!deviceIdPattern.test(`${params.id}`))
 					throw notFound("there is no such device", `${params.id}`.slice(0, 64));
-				const twin = await twins.get(`${params.id}`);
+				const twin = await twins().get(`${params.id}`);
 				const { version = 0, settings = {}, errors = {} } = twin.reported ?? {};
 				return {
 					desired: twin.desired === undefined ? null : { ...twin.desired, settings: { ...twin.desired.settings } },
@@ -46,7 +50,7 @@ export function twinRoutes({ twins, trail, onTwin }: ApiContext): readonly Route
 			body: z.strictObject({ settings }),
 			answer: desired,
 			run: async ({ params, body, user }) => {
-				const wanted = await twins.set(`${params.id}`, body.settings);
+				const wanted = await twins().set(`${params.id}`, body.settings);
 				trail.append("twin-set", { by: user?.name, device: params.id, version: wanted.version });
 				onTwin();
 				return { version: wanted.version, settings: { ...wanted.settings } };

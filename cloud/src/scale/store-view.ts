@@ -1,0 +1,216 @@
+import { type KV, type KvWatchEntry, KvWatchInclude } from "@nats-io/kv";
+import { type Clock, systemClock } from "@psgl/sdk";
+import { cloudLimits as limits } from "../limits.js";
+import type { ConsoleEvent } from "../operations/board/console-event.js";
+import type { DeviceFigures } from "../operations/board/device-board.js";
+import type { RoundFigures, RunState, StepFigures } from "../operations/board/run-board.js";
+import type { RunView } from "../operations/board/run-view.js";
+import type { PartitionFigures, StorageFigures } from "../operations/board/storage-figures.js";
+import type { RunningCloud } from "../operations/running-cloud.js";
+import { persist } from "../store/persist.js";
+import { mergeRounds } from "./merge-rounds.js";
+import { boardEntries, type PartitionFacts, parseBoardKey } from "./partition-board.js";
+import { giveOrder, type PartitionOrder } from "./partition-orders.js";
+import type { RunStore } from "./run-store.js";
+
+/** What is known of a partition. */
+interface KnownPartition {
+	facts: PartitionFacts | undefined;
+	readonly rounds: (readonly RoundFigures[])[];
+	readonly devices: (readonly DeviceFigures[])[];
+}
+
+/**
+ * A run on NATS as its partitions' owners write of it into the store, for a process that has none of them. What it shows outlives owners; orders go to whoever
+ * has a partition.
+ */
+export class StoreView implements RunningCloud, RunView, AsyncDisposable {
+	readonly #store: RunStore;
+	readonly #keys: KV;
+	readonly #clock: Clock;
+	readonly #known: readonly KnownPartition[];
+	readonly #closing = new AbortController();
+	#following: Promise<void> = Promise.resolve();
+	readonly #onEvent: (event: ConsoleEvent) => void;
+	readonly rollout = undefined;
+
+	private constructor(store: RunStore, keys: KV, onEvent: (event: ConsoleEvent) => void, clock: Clock) {
+		this.#store = store;
+		this.#keys = keys;
+		this.#clock = clock;
+		this.#onEvent = onEvent;
+		this.#known = Array.from({ length: store.partitions }, () => ({ facts: undefined, rounds: [], devices: [] }));
+	}
+
+	/**
+	 * Follows a run until closed, over whatever becomes of the store's servers.
+	 * @param onEvent told what is another than it was
+	 * @throws as `RunStore.openKeys`.
+	 */
+	static async open(
+		store: RunStore,
+		onEvent: (event: ConsoleEvent) => void = () => undefined,
+		clock: Clock = systemClock,
+	): Promise<StoreView> {
+		const view = new StoreView(store, await store.openKeys("boards"), onEvent, clock);
+		view.#following = view.#follow();
+		return view;
+	}
+
+	get state(): RunState {
+		const states = this.#facts.map(({ state }) => state);
+		if (states.length === 0) return "starting";
+		return (["training", "waiting", "starting"] as const).find((each) => states.includes(each)) ?? "serving";
+	}
+
+	get endReason(): string | undefined {
+		return this.state === "serving" ? (this.#facts[0]?.endReason ?? undefined) : undefined;
+	}
+
+	get devicesNeeded(): number {
+		return this.#facts.reduce((sum, { devicesNeeded }) => sum + devicesNeeded, 0);
+	}
+
+	get roundsPlanned(): number {
+		return Math.max(0, ...this.#facts.map(({ roundsPlanned }) => roundsPlanned));
+	}
+
+	get rounds(): readonly RoundFigures[] {
+		return mergeRounds(this.#known.map(({ rounds }) => rounds.flat()));
+	}
+
+	get steps(): readonly StepFigures[] {
+		const steps = this.#facts.flatMap((facts) => facts.steps);
+		return steps.sort((a, b) => a.round - b.round || a.step - b.step);
+	}
+
+	get round(): number {
+		const rounds = this.#facts.map(({ round }) => round);
+		return rounds.length === 0 ? 0 : Math.min(...rounds);
+	}
+
+	get model(): number {
+		return Math.max(0, ...this.#facts.map(({ model }) => model));
+	}
+
+	get settings(): Readonly<Record<string, unknown>> {
+		return this.#facts[0]?.settings ?? {};
+	}
+
+	get partitions(): readonly PartitionFigures[] {
+		return this.#known.flatMap(({ facts, devices }, partition) => {
+			if (facts === undefined) return [];
+			const devicesOnline = devices.flat().filter(({ state }) => state === "online").length;
+			return [
+				{ partition, state: facts.state, round: facts.round, devicesOnline, owner: facts.epoch, heardAt: facts.at },
+			];
+		});
+	}
+
+	devices(): readonly DeviceFigures[] {
+		return this.#known.flatMap(({ devices }) => devices.flat()).sort((a, b) => (a.id < b.id ? -1 : 1));
+	}
+
+	async stop(): Promise<void> {
+		await this.#orderAll("stop");
+	}
+
+	async checkpoint(): Promise<number> {
+		return Math.min(...(await this.#orderAll("checkpoint")));
+	}
+
+	async storage(): Promise<StorageFigures> {
+		const blobs = await this.#store.blobs.list("p", { signal: this.#closing.signal });
+		const checkpoints = blobs.filter(({ name }) => /^p\d+\/checkpoint-\d+$/.test(name));
+		return {
+			logs: this.#facts.map(({ log }) => log),
+			checkpoints: checkpoints.map(({ name, bytes }) => ({ file: name, bytes, at: null })),
+		};
+	}
+
+	async close(): Promise<void> {
+		this.#closing.abort();
+		await this.#following;
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.close();
+	}
+
+	get #facts(): readonly PartitionFacts[] {
+		return this.#known.flatMap(({ facts }) => facts ?? []);
+	}
+
+	/** Each follows it or says why not; those that did stay as they are. */
+	async #orderAll(order: PartitionOrder): Promise<readonly number[]> {
+		const { link, name: run } = this.#store;
+		const partitions = this.#known.map((_, partition) => partition);
+		const outcomes = await Promise.allSettled(
+			partitions.map((partition) => giveOrder(link, { run, partition, order })),
+		);
+		return outcomes.map((outcome) => {
+			if (outcome.status === "rejected") throw outcome.reason;
+			return outcome.value;
+		});
+	}
+
+	/** Watches every entry; a watch that ended with its server, or that hears nothing, is begun again. */
+	async #follow(): Promise<void> {
+		const { signal } = this.#closing;
+		while (!signal.aborted) {
+			const within = { signal, what: "look how the partitions stand" };
+			try {
+				const watch = () => this.#keys.watch({ include: KvWatchInclude.LastValue });
+				const entries = await persist(this.#store.link, watch, within);
+				const stop = () => entries.stop();
+				signal.addEventListener("abort", stop, { once: true });
+				let late = setTimeout(stop, 2 * limits.boardRefreshMs);
+				try {
+					if (signal.aborted) return;
+					for await (const entry of entries) {
+						clearTimeout(late);
+						late = setTimeout(stop, 2 * limits.boardRefreshMs);
+						this.#take(entry);
+					}
+				} finally {
+					clearTimeout(late);
+					signal.removeEventListener("abort", stop);
+				}
+			} catch {
+				if (this.#store.link.isClosed) return;
+			}
+			await this.#clock.sleep(limits.storeRetryMs, signal).catch(() => undefined);
+		}
+	}
+
+	#take(entry: KvWatchEntry): void {
+		const place = parseBoardKey(entry.key);
+		if (place === undefined || entry.operation !== "PUT") return;
+		const known = this.#known[place.partition];
+		if (known === undefined) return;
+		try {
+			if (place.kind === "facts") this.#takeFacts(known, boardEntries.facts.parse(entry.json()));
+			else if (place.kind === "rounds") known.rounds[place.page] = boardEntries.rounds.parse(entry.json());
+			else known.devices[place.page] = boardEntries.devices.parse(entry.json());
+		} catch {
+			// Of another version of psgl, or somebody else's: the owner writes it anew.
+			return;
+		}
+		this.#onEvent({ type: "changed", what: place.kind === "devices" ? "devices" : "run" });
+		if (place.kind === "facts") this.#onEvent({ type: "changed", what: "storage" });
+	}
+
+	#takeFacts(known: KnownPartition, facts: PartitionFacts): void {
+		// Of an owner that was paused and that another has followed.
+		if (known.facts !== undefined && facts.epoch < known.facts.epoch) return;
+		const before = known.facts?.steps.at(-1);
+		known.facts = facts;
+		known.rounds.length = Math.min(known.rounds.length, facts.roundPages);
+		known.devices.length = Math.min(known.devices.length, facts.devicePages);
+		if (before === undefined) return;
+		for (const step of facts.steps) {
+			const isNew = step.round > before.round || (step.round === before.round && step.step > before.step);
+			if (isNew) this.#onEvent({ type: "step", step });
+		}
+	}
+}
