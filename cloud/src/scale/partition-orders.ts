@@ -33,7 +33,7 @@ export function takeOrders({ link, run, partition, aggregator, checkpoints }: Ta
 		const { round } = aggregator;
 		if (wanted === "stop") aggregator.stop();
 		else if (wanted === "checkpoint") await aggregator.checkpoint(checkpoints);
-		else return { code: "PSGL_API_BODY", what: "there is no such order", got: text.slice(0, 100) };
+		else return { code: "PSGL_API_CONFLICT", what: "there is no such order", got: text.slice(0, 100) };
 		return { round };
 	};
 	const subscription = link.connection.subscribe(subjectOf(run, partition), {
