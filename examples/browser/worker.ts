@@ -8,6 +8,7 @@ import {
 	pictureSet,
 	webRuntime,
 } from "@psgl/sdk/web";
+import codecs from "dcmjs-codecs/build/dcmjs-native-codecs.wasm?url";
 import type { Drawing, Report, Request } from "./messages.js";
 import { Shelf } from "./shelf.js";
 
@@ -35,7 +36,7 @@ async function handle(request: Request): Promise<void> {
 		case "connect":
 			return start(request);
 		case "pictures":
-			return addPictures(await pictureSet(request.pictures, { shape, classes }));
+			return addPictures(await pictureSet(request.pictures, { shape, classes, dicomCodecs: codecs }));
 		case "frame":
 			return addPictures({ dataset: samples(request.sample, [request.label]), setAside: [] });
 		case "train":
@@ -126,7 +127,11 @@ async function train(): Promise<void> {
 }
 
 async function decide(file: Blob): Promise<void> {
-	const { dataset } = await pictureSet([{ name: "the picture", file, label: 0 }], { shape, classes });
+	const { dataset } = await pictureSet([{ name: "the picture", file, label: 0 }], {
+		shape,
+		classes,
+		dicomCodecs: codecs,
+	});
 	await showPreview(dataset);
 	const { classes: decided, scores, source } = await current().infer(dataset.batch([0]).x);
 	const index = decided[0] as number;

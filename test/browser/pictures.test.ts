@@ -75,17 +75,57 @@ test("DICOM files are read as Node reads them, in the byte orders there are, and
 		const decoded = await callPage<Decoded>(await page(), "pictures", files, [1, rows, columns], ["a"]);
 		t.deepEqual([...Buffer.from(decoded.samples, "base64")], await inNode(bytes), name);
 	}
-	const compressed = ["693_J2KR.dcm", "JPEG-LL.dcm"].map((name) => ({
-		name,
-		base64: base64(readFileSync(sharedPath("data", "dicom", name))),
-		label: 0,
-	}));
+	const compressed = [shared("693_J2KR.dcm"), shared("JPEG-LL.dcm")];
 	const set = await callPage<Decoded>(await page(), "pictures", [...made, ...compressed], [1, 4, 4], ["a", "b"]);
 	t.deepEqual(
 		set.setAside.map(({ name, code }) => `${name} ${code}`),
 		["693_J2KR.dcm PSGL_DICOM_SYNTAX", "JPEG-LL.dcm PSGL_DICOM_SYNTAX"],
+		"without codecs",
 	);
 });
+
+test("compressed DICOM files give the pixels they give in Node: RLE, JPEG, JPEG lossless, JPEG-LS, JPEG 2000", async (t) => {
+	if (!hasShared) {
+		t.pass("the samples of the shared folder are not there");
+		return;
+	}
+	const names = [
+		"MR_small_RLE",
+		"JPGExtended",
+		"JPEG-LL",
+		"JPGLosslessP14SV1_1s_1f_8b",
+		"MR_small_jpeg_ls_lossless",
+		"693_J2KR",
+	];
+	for (const name of names.map((name) => `${name}.dcm`)) {
+		const bytes = readFileSync(sharedPath("data", "dicom", name));
+		const { rows, columns } = (await readDicom(bytes)).format;
+		const decoded = await callPage<Decoded>(await page(), "pictures", [shared(name)], [1, rows, columns], ["a"], true);
+		t.deepEqual([...Buffer.from(decoded.samples, "base64")], await inNode(bytes), name);
+	}
+});
+
+test("a damaged frame is set aside by its name, and the next one is decoded", async (t) => {
+	if (!hasShared) {
+		t.pass("the samples of the shared folder are not there");
+		return;
+	}
+	const whole = shared("693_J2KR.dcm");
+	const bytes = readFileSync(sharedPath("data", "dicom", whole.name));
+	const damaged = { ...whole, name: "damaged.dcm", base64: base64(bytes.fill(0xff, 3000, 3400)) };
+	const files = [damaged, whole];
+	const decoded = await callPage<Decoded>(await page(), "pictures", files, [1, 8, 8], ["a"], true);
+	t.deepEqual(
+		decoded.setAside.map(({ name, code }) => `${name} ${code}`),
+		["damaged.dcm PSGL_DICOM_PIXELS"],
+	);
+	t.is(decoded.samples.length, base64(new Uint8Array(64)).length);
+});
+
+/** A sample of the shared folder as the page takes it. */
+function shared(name: string) {
+	return { name, base64: base64(readFileSync(sharedPath("data", "dicom", name))), label: 0 };
+}
 
 /** A file's frames in eight bits, as Node decodes them. */
 async function inNode(bytes: Uint8Array): Promise<number[]> {

@@ -5,6 +5,7 @@ import { type LabelledSample, PendingLabels, readLabels } from "@psgl/sdk/source
 import type { modalityOptions } from "./modality-options.js";
 import { modelClasses } from "./model-classes.js";
 import type { OptionValues } from "./options/option.js";
+import { pictureOf, type pictureOptions } from "./picture-options.js";
 import type { VerbContext } from "./verb.js";
 
 /** Milliseconds between two looks at the file of labels. */
@@ -15,7 +16,8 @@ interface Received {
 	readonly patient: string;
 }
 
-type CollectOptions = OptionValues<typeof modalityOptions> & { readonly imageSize: number; readonly seed: number };
+type CollectOptions = OptionValues<typeof modalityOptions> &
+	OptionValues<typeof pictureOptions> & { readonly imageSize: number; readonly seed: number };
 
 /**
  * Receives images until `collect` of them have a label that is a class of the aggregator's model, first frames only, and makes a data set of them; each patient is in one part. Nothing of
@@ -28,6 +30,7 @@ export async function collectImages(
 	connect: () => Promise<Device>,
 	{ output, signal }: VerbContext,
 ): Promise<DataSplits> {
+	const picture = pictureOf(options);
 	const { dicomPort: port = 0, dicomHost: host, dicomTitle: title, dicomCaller, labels, collect, imageSize } = options;
 	if (labels === undefined) {
 		throw new ConfigError("PSGL_OPTION_CONFLICT", {
@@ -52,7 +55,7 @@ export async function collectImages(
 	};
 	const refused = ({ code, what }: PsglError) => output.event("warning", { code, message: what }, what);
 	const onImage = async (image: DicomImage) => {
-		const x = await image.sample({ size: imageSize, channels: 1 });
+		const x = await image.sample({ size: imageSize, channels: 1, ...picture });
 		const sample = { x, patient: image.patient };
 		const keys = image.labelKeys();
 		const label = keys.map((key) => known.get(key)).find((value) => value !== undefined && classes.includes(value));

@@ -1,9 +1,17 @@
 import { phantomSplits } from "@psgl/firmware-sim";
 import { seededRandom } from "@psgl/sdk";
-import { type DataSplits, type Dataset, defaultImageSize, loadData, stratifiedSplit } from "@psgl/sdk/sources";
+import {
+	type DataSplits,
+	type Dataset,
+	defaultImageSize,
+	loadData,
+	type PictureOptions,
+	stratifiedSplit,
+} from "@psgl/sdk/sources";
 import { z } from "zod";
 import { formatCount } from "./format.js";
 import { type OptionValues, option, toggle } from "./options/option.js";
+import { pictureOf, pictureOptions } from "./picture-options.js";
 import type { VerbContext } from "./verb.js";
 
 /** Where samples come from. */
@@ -23,6 +31,7 @@ export const dataOptions = {
 		"side that pictures of a folder, and of the embedded set, get",
 		z.int().min(16).max(1024).default(defaultImageSize),
 	),
+	...pictureOptions,
 	strict: toggle("refuse a picture that cannot be decoded instead of skipping it"),
 } as const;
 
@@ -32,10 +41,11 @@ export async function loadSplits(
 	{ output, signal }: VerbContext,
 ): Promise<DataSplits> {
 	const { data, samples, imageSize, strict, seed } = options;
+	const picture = pictureOf(options);
 	const splits =
 		data === undefined
 			? phantomSplits({ seed, size: imageSize, train: samples })
-			: await readSplits(data, { samples, imageSize, strict, seed }, { output, signal });
+			: await readSplits(data, { samples, imageSize, picture, strict, seed }, { output, signal });
 	const { name, synthetic, train, validation, test, notes = [] } = splits;
 	const sizes = [train, validation, test].map((part) => formatCount(part.length));
 	output.event(
@@ -57,13 +67,20 @@ export async function loadSplits(
 
 async function readSplits(
 	path: string,
-	options: { samples: number | undefined; imageSize: number; strict: boolean; seed: number },
+	options: {
+		samples: number | undefined;
+		imageSize: number;
+		picture: PictureOptions;
+		strict: boolean;
+		seed: number;
+	},
 	{ output, signal }: VerbContext,
 ): Promise<DataSplits> {
-	const { samples, imageSize, strict, seed } = options;
+	const { samples, imageSize, picture, strict, seed } = options;
 	const splits = await loadData(path, {
 		seed,
 		imageSize,
+		picture,
 		strict,
 		signal,
 		onProgress: (event) => {

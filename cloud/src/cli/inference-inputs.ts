@@ -1,6 +1,8 @@
 import { ConfigError, DataError, elementCount, ShapeError, type Tensor } from "@psgl/sdk";
 import { isMultiLabel, type Manifest } from "@psgl/sdk/artifact";
-import { decodeImage, loadData, readNpz, type SplitName } from "@psgl/sdk/sources";
+import { decodeImage, loadData, type PictureOptions, readNpz, type SplitName } from "@psgl/sdk/sources";
+import type { OptionValues } from "./options/option.js";
+import { pictureOf, type pictureOptions } from "./picture-options.js";
 
 /** Samples to decide on. */
 export interface InferenceInputs {
@@ -12,7 +14,7 @@ export interface InferenceInputs {
 	readonly targets?: Uint8Array | undefined;
 }
 
-export interface InputOptions {
+export interface InputOptions extends OptionValues<typeof pictureOptions> {
 	readonly input?: string | undefined;
 	readonly data?: string | undefined;
 	readonly split: SplitName;
@@ -31,6 +33,7 @@ export async function readInputs(
 	signal: AbortSignal,
 ): Promise<InferenceInputs> {
 	const { input, data, split, limit, seed } = options;
+	const picture = pictureOf(options);
 	if ((input === undefined) === (data === undefined)) {
 		throw new ConfigError("PSGL_OPTION_CONFLICT", {
 			what: "there has to be one source of samples",
@@ -39,7 +42,7 @@ export async function readInputs(
 		});
 	}
 	if (data !== undefined) {
-		const part = (await loadData(data, { seed, imageSize: manifest.inputShape[1], signal }))[split];
+		const part = (await loadData(data, { seed, imageSize: manifest.inputShape[1], picture, signal }))[split];
 		const indices = Array.from({ length: Math.min(limit, part.length) }, (_, i) => i);
 		if (part.shape.join() !== manifest.inputShape.join()) throw misfit(data, part.shape, manifest);
 		if (isMultiLabel(manifest.loss) !== (part.targets !== undefined)) throw otherLabels(data, manifest);
@@ -48,20 +51,20 @@ export async function readInputs(
 		return { x, labels: part.labels.subarray(0, indices.length) };
 	}
 	const file = input as string;
-	const x = /\.npz$/i.test(file) ? await readArray(file, manifest, signal) : await readPicture(file, manifest);
+	const x = /\.npz$/i.test(file) ? await readArray(file, manifest, signal) : await readPicture(file, manifest, picture);
 	const size = elementCount(manifest.inputShape);
 	const count = Math.min(limit, x.data.length / size);
 	return { x: { ...x, dims: [count, ...manifest.inputShape], data: x.data.subarray(0, count * size) } };
 }
 
-async function readPicture(file: string, manifest: Manifest): Promise<Tensor<"float32">> {
+async function readPicture(file: string, manifest: Manifest, picture: PictureOptions): Promise<Tensor<"float32">> {
 	const [channels = 1, height = 0, width = height] = manifest.inputShape;
 	if (manifest.inputShape.length !== 3 || height !== width || (channels !== 1 && channels !== 3)) {
 		throw misfit(file, [3, 0, 0], manifest, "a picture");
 	}
 	let bytes: Uint8Array;
 	try {
-		bytes = await decodeImage(file, height, channels);
+		bytes = await decodeImage(file, height, channels, picture);
 	} catch (cause) {
 		throw new DataError("PSGL_IMAGE_UNDECODABLE", {
 			what: `${file} cannot be decoded`,

@@ -2,8 +2,9 @@ import { DicomPixels } from "../sources/dicom/dicom-pixels.js";
 import { parseDicom } from "../sources/dicom/parse-dicom.js";
 import { transferSyntaxes } from "../sources/dicom/transfer-syntaxes.js";
 import type { PictureLevels } from "../sources/picture-levels.js";
+import type { DicomCodecs } from "./dicom-codecs.js";
 
-/** The codecs of compressed frames want `eval`, which a page's security policy should forbid. */
+/** Those that need no codec. */
 const uncompressed = transferSyntaxes.filter(({ codec }) => codec === "none");
 
 /**
@@ -11,11 +12,17 @@ const uncompressed = transferSyntaxes.filter(({ codec }) => codec === "none");
  * is kept, and no error tells more than those.
  *
  * @param name for error messages
- * @throws DataError `PSGL_DICOM_CORRUPT`, `PSGL_DICOM_SYNTAX` for compressed ones too, `PSGL_DICOM_UNSUPPORTED`, `PSGL_DICOM_PIXELS`; LimitError
+ * @param codecs for compressed ones
+ * @throws DataError `PSGL_DICOM_CORRUPT`, `PSGL_DICOM_SYNTAX` for compressed ones too where there are no codecs, `PSGL_DICOM_UNSUPPORTED`, `PSGL_DICOM_PIXELS`; LimitError
  * `PSGL_DICOM_LIMIT`
  */
-export async function* dicomPictures(bytes: Uint8Array, name: string): AsyncGenerator<ImageBitmap> {
-	const image = new DicomPixels(await parseDicom(bytes, name, uncompressed));
+export async function* dicomPictures(
+	bytes: Uint8Array,
+	name: string,
+	codecs: DicomCodecs | undefined,
+): AsyncGenerator<ImageBitmap> {
+	const known = codecs === undefined ? uncompressed : transferSyntaxes;
+	const image = new DicomPixels(await parseDicom(bytes, name, known), codecs?.decode);
 	for (let frame = 0; frame < image.frames; frame++) yield createImageBitmap(imageData(await image.levels(frame)));
 }
 

@@ -4,5 +4,5 @@ export { Dataset } from "../sources/dataset.js";
 export { type CameraOptions, cameraFrames } from "./camera.js";
 export { openIndexedDbStore } from "./indexed-db-store.js";
 export { type PictureShape, pictureSample } from "./picture-sample.js";
-export { type LabelledPicture, type PictureSet, pictureSet } from "./picture-set.js";
+export { type LabelledPicture, type PictureSet, type PictureSetOptions, pictureSet } from "./picture-set.js";
 export { type WebProvider, type WebRuntime, type WebRuntimeOptions, webRuntime } from "./runtime.js";

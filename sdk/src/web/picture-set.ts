@@ -1,6 +1,7 @@
 import { DataError, PsglError } from "../errors.js";
 import { Dataset } from "../sources/dataset.js";
 import { elementCount } from "../tensor.js";
+import { DicomCodecs } from "./dicom-codecs.js";
 import { type PictureShape, pictureSample } from "./picture-sample.js";
 
 /** A picture somebody chose or dropped, and what it shows. */
@@ -17,24 +18,35 @@ export interface PictureSet {
 	readonly setAside: readonly { readonly name: string; readonly error: PsglError }[];
 }
 
+export interface PictureSetOptions {
+	readonly shape: PictureShape;
+	readonly classes: readonly string[];
+	/**
+	 * Where `dcmjs-codecs/build/dcmjs-native-codecs.wasm` lies, on the page's own origin: 4 MB that are loaded with the first compressed DICOM
+	 * file. Without it such files are set aside, `PSGL_DICOM_SYNTAX`.
+	 */
+	readonly dicomCodecs?: string | URL | undefined;
+}
+
 /** Largest file that is decoded, bytes: a few of them are in memory at a time. */
 const largestFileBytes = 64 * 2 ** 20;
 
 /**
- * Decodes pictures (PNG, JPEG, WebP, whatever the browser reads, and uncompressed DICOM files, a sample for each frame) to a data set of samples
+ * Decodes pictures (PNG, JPEG, WebP, whatever the browser reads, and DICOM files, a sample for each frame) to a data set of samples
  * [C,H,W] in [0,1]. One that cannot be decoded is set aside with its reason.
- * @throws what the first one has, DataError `PSGL_WEB_PICTURE` or that of a DICOM file, when none is left.
+ * @throws what the first one has, DataError `PSGL_WEB_PICTURE` or that of a DICOM file, when none is left; ConfigError `PSGL_WEB_WASM_ORIGIN`
  */
 export async function pictureSet(
 	pictures: Iterable<LabelledPicture>,
-	{ shape, classes }: { readonly shape: PictureShape; readonly classes: readonly string[] },
+	{ shape, classes, dicomCodecs }: PictureSetOptions,
 ): Promise<PictureSet> {
+	using codecs = dicomCodecs === undefined ? undefined : new DicomCodecs(dicomCodecs);
 	const samples: Uint8Array[] = [];
 	const labels: number[] = [];
 	const setAside: { name: string; error: PsglError }[] = [];
 	for (const { name, file, label } of pictures) {
 		try {
-			const frames = await decode(name, file, shape);
+			const frames = await decode(name, file, shape, codecs);
 			samples.push(...frames);
 			labels.push(...frames.map(() => label));
 		} catch (cause) {
@@ -52,13 +64,18 @@ export async function pictureSet(
 }
 
 /** Samples of a picture; of a DICOM file, one of each frame. */
-async function decode(name: string, file: Blob, shape: PictureShape): Promise<Uint8Array[]> {
+async function decode(
+	name: string,
+	file: Blob,
+	shape: PictureShape,
+	codecs: DicomCodecs | undefined,
+): Promise<Uint8Array[]> {
 	if (file.size > largestFileBytes) throw new Error(`${file.size} bytes, more than ${largestFileBytes}`);
 	if (!(await isDicom(file))) return [sampleOf(await createImageBitmap(file), shape)];
 	// A part of its own, loaded by pages that get DICOM files only.
 	const { dicomPictures } = await import("./dicom-pictures.js");
 	const frames: Uint8Array[] = [];
-	for await (const frame of dicomPictures(new Uint8Array(await file.arrayBuffer()), name)) {
+	for await (const frame of dicomPictures(new Uint8Array(await file.arrayBuffer()), name, codecs)) {
 		frames.push(sampleOf(frame, shape));
 	}
 	return frames;
@@ -81,7 +98,7 @@ function undecodable(what: string, cause: unknown): DataError {
 	return new DataError("PSGL_WEB_PICTURE", {
 		what: `${what} cannot be used`,
 		got: cause instanceof Error ? cause.message : undefined,
-		expected: "a picture this browser shows (PNG, JPEG, WebP), or an uncompressed DICOM file",
+		expected: "a picture this browser shows (PNG, JPEG, WebP), or a DICOM file",
 		remedy: "Look at the file in a picture viewer, and choose another",
 		cause,
 	});

@@ -1,5 +1,6 @@
 import { ArtifactError, ConfigError } from "../errors.js";
 import type { Runtime } from "../ports/runtime.js";
+import { requireOwnOrigin } from "./own-origin.js";
 import { WebSession } from "./session.js";
 
 /** The part of onnxruntime-web that is used; its `wasm` and `webgpu` builds both have it. */
@@ -60,7 +61,8 @@ export async function webRuntime(options: WebRuntimeOptions = {}): Promise<WebRu
 	const threads = provider === "webgpu" ? 1 : chooseThreads(options.threads, warnings);
 	engine.env.logLevel = "error";
 	engine.env.wasm.numThreads = threads;
-	if (options.wasmFolder !== undefined) engine.env.wasm.wasmPaths = requireOwnOrigin(options.wasmFolder);
+	if (options.wasmFolder !== undefined)
+		engine.env.wasm.wasmPaths = requireOwnOrigin(`${options.wasmFolder}/`, "onnxruntime-web");
 	return {
 		version: `onnxruntime-web ${engine.env.versions.web ?? "unknown"} ${provider}`,
 		provider,
@@ -104,15 +106,4 @@ function chooseThreads(wanted: number | undefined, warnings: string[]): number {
 		"The page is not cross-origin isolated, so ONNX Runtime uses one thread. Serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.",
 	);
 	return 1;
-}
-
-function requireOwnOrigin(folder: string): string {
-	const { href, origin } = new URL(folder, globalThis.location.href);
-	if (origin === globalThis.location.origin) return href.endsWith("/") ? href : `${href}/`;
-	throw new ConfigError("PSGL_WEB_WASM_ORIGIN", {
-		what: "ONNX Runtime's files are to be loaded from another origin",
-		got: origin,
-		expected: globalThis.location.origin,
-		remedy: "Copy the .wasm files of onnxruntime-web beside the page",
-	});
 }

@@ -7,6 +7,7 @@ import {
 	type WebRuntimeOptions,
 	webRuntime,
 } from "@psgl/sdk/web";
+import codecs from "dcmjs-codecs/build/dcmjs-native-codecs.wasm?url";
 
 type Store = Awaited<ReturnType<typeof openIndexedDbStore>>;
 type Session = Awaited<ReturnType<Awaited<ReturnType<typeof webRuntime>>["load"]>>;
@@ -70,9 +71,14 @@ const calls = {
 		files: readonly { name: string; base64: string; label: number }[],
 		shape: PictureShape,
 		classes: string[],
+		decodes = false,
 	) {
 		const pictures = files.map(({ name, base64, label }) => ({ name, label, file: new Blob([fromBase64(base64)]) }));
-		const { dataset, setAside } = await pictureSet(pictures, { shape, classes });
+		const { dataset, setAside } = await pictureSet(pictures, {
+			shape,
+			classes,
+			...(decodes && { dicomCodecs: codecs }),
+		});
 		return {
 			samples: toBase64(dataset.samples),
 			labels: [...dataset.labels],

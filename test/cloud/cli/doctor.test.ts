@@ -35,7 +35,9 @@ test.serial(
 		});
 		t.is(compiled.exitCode, 0);
 		const result = await runCli(["doctor", "--json", "--port", "0", "--artifact", "m.psgl"], { cwd: folder });
-		for (const name of ["glibc", "clock"]) t.is(check(result, name)?.status, "ok", name);
+		t.is(check(result, "glibc")?.status, "ok");
+		// A machine without a time service is warned.
+		t.regex(check(result, "clock")?.status ?? "", /^(ok|warn)$/);
 		t.regex(check(result, "execution providers")?.found ?? "", /CPUExecutionProvider/);
 		t.regex(
 			check(result, "privacy")?.found ?? "",

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { seedOption } from "../common-options.js";
 import { kitOptions } from "../kit-options.js";
 import { option } from "../options/option.js";
+import { pictureOptions } from "../picture-options.js";
 import { defineVerb } from "../verb.js";
 
 export const inferVerb = defineVerb({
@@ -44,6 +45,7 @@ export const inferVerb = defineVerb({
 			"bits that may ever be released of one sample, whatever models say; for good, and only with --state",
 			z.coerce.number().positive().optional(),
 		),
+		...pictureOptions,
 		timeout: option("SECONDS", "wait this long for broker and aggregator", z.number().positive().max(3600).default(10)),
 	},
 	examples: [

@@ -16,6 +16,7 @@ import {
 	checkPrivacy,
 	checkProviders,
 	checkStep,
+	isClockKept,
 } from "../doctor/device-checks.js";
 import { probeGraph } from "../doctor/probe-graph.js";
 import { formatBytes } from "../format.js";
@@ -46,7 +47,7 @@ export async function runDoctor(options: DoctorValues, { output, signal }: VerbC
 	const tests = [
 		checkNode,
 		checkGlibc,
-		() => checkClock(systemClock),
+		async () => checkClock(systemClock.now(), { madeAt: kit && certifiedSince(kit), kept: await isClockKept() }),
 		checkOnnxRuntime,
 		checkProviders,
 		checkTelemetry,
@@ -117,7 +118,8 @@ async function checkOnnxRuntime(): Promise<Check> {
 
 function checkTelemetry(): Check {
 	const off = process.env.ORT_DISABLE_TELEMETRY === "1";
-	return { name: "telemetry", status: off ? "ok" : "fail", found: off ? "off" : "on" };
+	if (off) return { name: "telemetry", status: "ok", found: "off" };
+	return { name: "telemetry", status: "fail", found: "on", remedy: "Set ORT_DISABLE_TELEMETRY=1 before psgl starts" };
 }
 
 function checkSharp(): Check {
@@ -196,13 +198,17 @@ async function checkPort(host: string, port: number): Promise<Check> {
 	}
 }
 
+/** When the kit's certificate begins to be good, milliseconds since the Unix epoch. */
+const certifiedSince = ({ certificate }: StartUpKit) => Date.parse(new X509Certificate(certificate).validFrom);
+
 /** How long the kit's certificate is good for. A month is time enough to bring a new one. */
-function checkCertificate({ certificate, id }: StartUpKit): Check {
+function checkCertificate(kit: StartUpKit): Check {
+	const { certificate, id } = kit;
 	const name = "certificate";
 	const { validFrom, validTo } = new X509Certificate(certificate);
 	const days = Math.floor((Date.parse(validTo) - Date.now()) / dayMs);
 	const remedy = `Renew it: psgl provision device --id ${id} --renew`;
-	if (Date.parse(validFrom) > Date.now()) {
+	if (certifiedSince(kit) > Date.now()) {
 		return { name, status: "fail", found: `not valid before ${validFrom}`, remedy: "Set this machine's clock" };
 	}
 	if (days < 0) return { name, status: "fail", found: `expired on ${validTo}`, remedy };

@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { ClientSegment, type Clock, dropoutSeed, labelTensor, scalar, seededRandom, zeros } from "@psgl/sdk";
 import { artifactTensor, optimiserStateLength } from "@psgl/sdk/artifact";
 import { availableProviders, nodeRuntime } from "@psgl/sdk/runtime/node";
@@ -14,6 +16,8 @@ const syncs = 20;
 const slowSyncMs = 50;
 const steps = 3;
 const batchSize = 16;
+/** Milliseconds the system may take to tell of its clock. */
+const timeServiceMs = 2000;
 /** Before this program was written. */
 const earliest = Date.UTC(2025, 0, 1);
 
@@ -37,13 +41,43 @@ export function checkProviders(): Check {
 	return { name: "execution providers", status: "ok", found: availableProviders().join(", ") };
 }
 
-/** A clock that was never set refuses certificates and signed models. */
-export function checkClock(clock: Clock): Check {
+/** What a clock's time is judged by. */
+export interface ClockEvidence {
+	/** When the device's certificate was made, where it has one; milliseconds since the Unix epoch. */
+	readonly madeAt?: number | undefined;
+	/** Whether a time service keeps it right; undefined where nobody says. */
+	readonly kept: boolean | undefined;
+}
+
+/** A clock that was never set refuses certificates and signed models; one that nobody keeps right drifts by seconds a day. */
+export function checkClock(now: number, { madeAt = 0, kept }: ClockEvidence): Check {
 	const name = "clock";
-	const now = clock.now();
 	const found = new Date(now).toISOString();
-	if (now >= earliest) return { name, status: "ok", found };
-	return { name, status: "fail", found, remedy: "Set the clock, for instance with systemd-timesyncd" };
+	if (now < Math.max(earliest, madeAt)) {
+		const remedy = "Set the clock: timedatectl set-ntp true, or by hand";
+		return {
+			name,
+			status: "fail",
+			found: `${found}, before ${madeAt > earliest ? "the certificate" : "psgl"} was made`,
+			remedy,
+		};
+	}
+	if (kept === true) return { name, status: "ok", found: `${found}, kept right by a time service` };
+	if (kept === undefined)
+		return { name, status: "ok", found: `${found}; whether a time service keeps it is not known` };
+	const remedy = "Turn one on (timedatectl set-ntp true): certificates, signed models and --hours go by the clock";
+	return { name, status: "warn", found: `${found}, not kept right by a time service`, remedy };
+}
+
+/** What systemd knows of time services, its own or another: the kernel tells it. */
+export async function isClockKept(): Promise<boolean | undefined> {
+	try {
+		const asked = ["show", "--property=NTPSynchronized", "--value"];
+		const { stdout } = await promisify(execFile)("timedatectl", asked, { timeout: timeServiceMs });
+		return stdout.trim() === "yes";
+	} catch {
+		return undefined;
+	}
 }
 
 /** Median time of a synced write in a folder. */

@@ -1,14 +1,7 @@
-import { dicomLimits } from "./dicom-limits.js";
-import { frameValues, type PixelFormat } from "./pixel-format.js";
+import { type DecodedFrame, mostDecodeMs } from "./decoded-frame.js";
+import type { PixelFormat } from "./pixel-format.js";
 import { runBounded } from "./run-bounded.js";
 import type { PixelCodec } from "./transfer-syntaxes.js";
-
-/** A decoded frame's bytes, little endian, and how they are laid out. */
-export interface DecodedFrame {
-	readonly bytes: Uint8Array;
-	readonly planar: boolean;
-	readonly photometric: string;
-}
 
 // The one place that loads the codecs: 4 MB of WebAssembly, compiled once, and only when a file is compressed.
 let loading: Promise<typeof import("dcmjs-codecs")> | undefined;
@@ -43,7 +36,7 @@ export async function decodeFrame(
 		encodedBuffer: encoded,
 	});
 	try {
-		const result = runBounded(() => decodeWith(NativeCodecs, codec, context), mostMs(format));
+		const result = runBounded(() => decodeWith(NativeCodecs, codec, context), mostDecodeMs(format));
 		return {
 			bytes: result.getDecodedBuffer() ?? new Uint8Array(0),
 			planar: result.getPlanarConfiguration() === 1,
@@ -54,10 +47,6 @@ export async function decodeFrame(
 		loading = undefined;
 		throw error;
 	}
-}
-
-function mostMs(format: PixelFormat): number {
-	return dicomLimits.maxDecodeMs + Math.ceil(frameValues(format) / dicomLimits.decodedValuesPerMs);
 }
 
 function decodeWith(
