@@ -44,7 +44,11 @@ export function classifierLogits(g: GraphBuilder, outputs: ReadonlyMap<string, V
 	const last = g.producer(output);
 	let logits = output;
 	if (last !== undefined && squashing.has(last.type)) {
-		notes.push(`${last.type} at the end is left away: training and decisions start from the scores in front of it`);
+		const labels =
+			last.type === "Sigmoid" && classes > 1 ? ". Labels independent of each other need the loss for them" : "";
+		notes.push(
+			`${last.type} at the end is left away: training and decisions start from the scores in front of it${labels}`,
+		);
 		logits = last.inputs[0] as Value;
 	}
 	if (classes > 1) return { logits, notes };

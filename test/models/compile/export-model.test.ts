@@ -17,6 +17,7 @@ import { ArtifactError, elementCount, seededRandom, type Tensor, tensor } from "
 import { decodeArtifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test, { type ExecutionContext } from "ava";
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-web";
 import { areasDefinition } from "../../helpers/areas.js";
 import { relativeError } from "../../helpers/golden.js";
 import { projectFolder } from "../../helpers/run-cli.js";
@@ -105,6 +106,14 @@ withShared("export gives back what was imported, and the export can be cut again
 		const expected = (await original.run({ input: x })).output as Tensor;
 		t.true(relativeError((await joined.run({ x })).logits as Tensor, expected) < 1e-5);
 	}
+	// Another program that runs ONNX files: WebAssembly without psgl's runtime port.
+	const elsewhere = await InferenceSession.create(exported, { executionProviders: ["wasm"] });
+	const [x] = inputs([1, 28, 28]) as [Tensor<"float32">, Tensor];
+	const feeds = { x: new OrtTensor("float32", x.data, x.dims) };
+	const { logits } = await elsewhere.run(feeds);
+	const got = tensor("float32", logits?.dims ?? [], logits?.data as Float32Array);
+	t.true(relativeError(got, (await original.run({ input: x })).output as Tensor) < 1e-5);
+	await elsewhere.release();
 	const model = readForeignModel(exported);
 	t.is(model.parameters.size, 10, "weights are initialisers that can be trained again");
 	t.true(model.parameters.has("client.c1.weight"));
