@@ -6,7 +6,7 @@ import test from "ava";
 import { Child } from "../helpers/child.js";
 import { startCloud } from "../helpers/cloud.js";
 import { EventReader } from "../helpers/event-reader.js";
-import { smallDataset, smallModel } from "../helpers/small-model.js";
+import { smallDataset, smallFleetData, smallModel } from "../helpers/small-model.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
 
 /** Lets a test hold a device between two events. */
@@ -57,14 +57,9 @@ test("broker and aggregator killed in mid-round: devices wait, and training goes
 	const checkpoint = join(folder, "checkpoint");
 	await using before = new Child("cloud-process.js", ["0", checkpoint, settings]);
 	const { url } = await before.next<{ url: string }>("listening");
-	const data = {
-		name: "small",
-		synthetic: true,
-		train: smallDataset(48),
-		validation: smallDataset(12, 2),
-		test: smallDataset(2, 3),
-	};
-	const fleet = new EventReader<FleetEvent>(runFleet({ url, devices: 3, data, seed: 5, runtime: nodeRuntime }));
+	const fleet = new EventReader<FleetEvent>(
+		runFleet({ url, devices: 3, data: smallFleetData, seed: 5, runtime: nodeRuntime }),
+	);
 	for (;;) {
 		const { event } = await fleet.next("device");
 		if (event.type === "step" && event.epoch === 2) break;

@@ -11,22 +11,15 @@ import { startCloud } from "../helpers/cloud.js";
 import { EventReader } from "../helpers/event-reader.js";
 import { MosquittoBroker } from "../helpers/mosquitto-broker.js";
 import { withPrograms } from "../helpers/outside-program.js";
-import { smallDataset, smallModel } from "../helpers/small-model.js";
+import { smallFleetData, smallModel } from "../helpers/small-model.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
 
 const withMosquitto = withPrograms("mosquitto");
 
-const data = {
-	name: "small",
-	synthetic: true,
-	train: smallDataset(48),
-	validation: smallDataset(12, 2),
-	test: smallDataset(2, 3),
-};
 const settings = { rounds: 2, minDevices: 3, batchSize: 4 };
 const fleetOn = (url: string) =>
 	new EventReader<FleetEvent>(
-		runFleet({ url, devices: 3, data, seed: 5, runtime: nodeRuntime, answerTimeoutMs: 2000 }),
+		runFleet({ url, devices: 3, data: smallFleetData, seed: 5, runtime: nodeRuntime, answerTimeoutMs: 2000 }),
 	);
 
 withMosquitto(

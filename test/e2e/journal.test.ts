@@ -16,16 +16,9 @@ import test, { type ExecutionContext } from "ava";
 import { Child } from "../helpers/child.js";
 import { type Cloud, startCloud } from "../helpers/cloud.js";
 import { EventReader } from "../helpers/event-reader.js";
-import { type Labels, smallDataset, smallModel } from "../helpers/small-model.js";
+import { replayedRun } from "../helpers/replayed-run.js";
+import { type Labels, smallFleetData, smallModel } from "../helpers/small-model.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
-
-const data = {
-	name: "small",
-	synthetic: true,
-	train: smallDataset(48),
-	validation: smallDataset(12, 2),
-	test: smallDataset(2, 3),
-};
 
 interface Result {
 	readonly rounds: number;
@@ -50,7 +43,9 @@ async function train(
 		new Child("cloud-process.js", [port, checkpoint, JSON.stringify(settings), journal, labels]);
 	let cloud = start("0");
 	const { url } = await cloud.next<{ url: string }>("listening");
-	const fleet = new EventReader<FleetEvent>(runFleet({ url, devices: 3, data, seed: 5, runtime: nodeRuntime }));
+	const fleet = new EventReader<FleetEvent>(
+		runFleet({ url, devices: 3, data: smallFleetData, seed: 5, runtime: nodeRuntime }),
+	);
 	for (let kill = 0; kill < kills; kill++) {
 		for (let steps = 3 + random.integer(6); steps > 0; ) {
 			const { event } = await fleet.next("device");
@@ -91,10 +86,7 @@ async function replay(folder: string, settings: AggregatorSettings, labels: Labe
 		checkpointFile,
 		replayOnly: true,
 	});
-	const events = new EventReader<AggregatorEvent>(aggregator.events());
-	const { artifact: trained } = await aggregator.result;
-	const rounds = events.events.filter((event) => event.type === "replayed");
-	return { digest: await sha256(trained), rounds, written: log.end - end };
+	return { ...(await replayedRun(aggregator)), written: log.end - end };
 }
 
 for (const [strategy, labels, window] of [
@@ -128,7 +120,7 @@ test("a cloud that comes back between rounds waits for the devices it had: the n
 		await using cloud = await startCloud(joint, { rounds, minDevices: 3, batchSize: 4 }, { journal });
 		const events = new EventReader<AggregatorEvent>(cloud.aggregator.events());
 		const fleet = new EventReader<FleetEvent>(
-			runFleet({ url: cloud.url, devices: 3, data, seed: 5, runtime: nodeRuntime }),
+			runFleet({ url: cloud.url, devices: 3, data: smallFleetData, seed: 5, runtime: nodeRuntime }),
 		);
 		await fleet.done;
 		await cloud.aggregator.result;
@@ -150,7 +142,7 @@ async function trainHere(
 	const { joint } = await smallModel();
 	await using cloud = await startCloud(joint, settings, { journal, checkpointFile });
 	const told = during(cloud);
-	const fleet = runFleet({ url: cloud.url, devices: 3, data, seed: 5, runtime: nodeRuntime });
+	const fleet = runFleet({ url: cloud.url, devices: 3, data: smallFleetData, seed: 5, runtime: nodeRuntime });
 	await new EventReader<FleetEvent>(fleet).done;
 	await told;
 	return sha256((await cloud.aggregator.result).artifact);

@@ -8,7 +8,7 @@ import test from "ava";
 import { areaShape, areas, areasDefinition } from "../helpers/areas.js";
 import { startCloud } from "../helpers/cloud.js";
 import { EndToEndTrainer } from "../helpers/end-to-end-trainer.js";
-import { largestDifference } from "../helpers/largest-difference.js";
+import { exactSettings, sameVectors, stepsOf } from "../helpers/exact-run.js";
 import { ScriptedDevice, scriptedBatch } from "../helpers/scripted-device.js";
 import { smallDataset } from "../helpers/small-model.js";
 
@@ -19,22 +19,11 @@ const exact = {
 	batchSize,
 	seed,
 	learningRate,
-	schedule: { kind: "constant", warmUpRounds: 0 },
-	weightAveraging: false,
-	smashedDtype: "float32",
-	gradientDtype: "float32",
+	...exactSettings,
 } as const;
 
 const compile = (mode: "none" | "paper" | "robust") =>
 	compileArtifact(areasDefinition(mode), { name: "areas", random: seededRandom(1) });
-
-/** The samples of each step of the only device. */
-function* steps(id: string, samples: number, rounds: number): Generator<Uint32Array> {
-	for (let round = 1; round <= rounds; round++) {
-		const order = seededRandom(seed).fork(id).fork(`epoch ${round}`).permutation(samples);
-		for (let from = 0; from < samples; from += batchSize) yield order.subarray(from, from + batchSize);
-	}
-}
 
 test("several labels a sample: training over MQTT gives the weights of ordinary end-to-end training", async (t) => {
 	const id = "only-device";
@@ -53,20 +42,12 @@ test("several labels a sample: training over MQTT gives the weights of ordinary 
 
 	const reference = await EndToEndTrainer.create(areasDefinition("none"), joint);
 	const losses: number[] = [];
-	for (const indices of steps(id, data.length, 4)) losses.push(await reference.step(data, indices, learningRate));
+	for (const { indices } of stepsOf({ id, seed, samples: data.length, rounds: 4, batchSize })) {
+		losses.push(await reference.step(data, indices, learningRate));
+	}
 	for (const [i, loss] of losses.entries()) t.true(Math.abs(loss - (splitLosses[i] ?? 0)) <= 1e-4, `step ${i}`);
 	t.true((losses.at(-1) ?? 1) < 0.7 * (losses[0] ?? 0), "something was learned");
-	for (const [name, vector] of [
-		["client/params", reference.state.client],
-		["client/stats", reference.state.clientStats],
-		["server/params", reference.state.server],
-		["server/stats", reference.state.serverStats],
-	] as const) {
-		const difference = largestDifference(artifactTensor(trained, name), vector);
-		t.log(`${name}: largest difference ${difference}`);
-		t.true(difference <= 1e-5, `${name} differs by ${difference}`);
-		t.true(largestDifference(artifactTensor(joint, name), vector) > 0.01, `${name} has moved`);
-	}
+	sameVectors(t, { before: joint, trained }, reference.vectors(), { within: 1e-5, moved: 0.01 });
 });
 
 test("several labels a sample: map, streams, positive weights and local head do over MQTT what they do in one process", async (t) => {
@@ -83,13 +64,10 @@ test("several labels a sample: map, streams, positive weights and local head do 
 		random: seededRandom(2),
 		classWeights: { dtype: "float32", dims: [3], data: Float32Array.from(weights) },
 	});
-	for (const indices of steps(id, data.length, 2)) await reference.step(data, indices, learningRate);
-	for (const [name, vector] of reference.weights()) {
-		const difference = largestDifference(artifactTensor(trained, name), vector);
-		t.log(`${name}: largest difference ${difference}`);
-		t.true(difference <= 1e-5, `${name} differs by ${difference}`);
-		t.true(largestDifference(artifactTensor(joint, name), vector) > 1e-4, `${name} has moved`);
+	for (const { indices } of stepsOf({ id, seed, samples: data.length, rounds: 2, batchSize })) {
+		await reference.step(data, indices, learningRate);
 	}
+	sameVectors(t, { before: joint, trained }, reference.weights(), { within: 1e-5, moved: 1e-4 });
 });
 
 test("devices learn several labels together, are measured on them, and get the probability of each", async (t) => {

@@ -11,19 +11,11 @@ import { startCloud } from "../helpers/cloud.js";
 import { EventReader } from "../helpers/event-reader.js";
 import { canMount, onOwnFileSystem } from "../helpers/mounted-folder.js";
 import { cliProgram } from "../helpers/run-cli.js";
-import { smallDataset, smallModel } from "../helpers/small-model.js";
+import { smallFleetData, smallModel } from "../helpers/small-model.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
 
 /** `test` where a process may mount; where it may not, the test is listed as skipped. */
 const withMounts = canMount ? test : test.skip;
-
-const data = {
-	name: "small",
-	synthetic: true,
-	train: smallDataset(48),
-	validation: smallDataset(12, 2),
-	test: smallDataset(2, 3),
-};
 
 test("a folder for checkpoints that is gone is told once; training and everyone in it go on", async (t) => {
 	const folder = await temporaryFolder(t);
@@ -35,7 +27,7 @@ test("a folder for checkpoints that is gone is told once; training and everyone 
 		journal: join(folder, "journal"),
 	});
 	const fleet = new EventReader<FleetEvent>(
-		runFleet({ url: cloud.url, devices: 2, data, seed: 5, runtime: nodeRuntime }),
+		runFleet({ url: cloud.url, devices: 2, data: smallFleetData, seed: 5, runtime: nodeRuntime }),
 	);
 	await cloud.events.next("checkpoint-failed");
 	await cloud.events.next("round");
@@ -57,7 +49,7 @@ test("a device whose folder cannot be made ends by name, and the others train", 
 	const { joint } = await smallModel();
 	await using cloud = await startCloud(joint, { rounds: 1, minDevices: 2, batchSize: 4 });
 	await t.throwsAsync(openDeviceStore(join(folder, "file", "below")), { code: "PSGL_STORE_FOLDER" });
-	for await (const _ of runFleet({ url: cloud.url, devices: 2, data, seed: 5, runtime: nodeRuntime }));
+	for await (const _ of runFleet({ url: cloud.url, devices: 2, data: smallFleetData, seed: 5, runtime: nodeRuntime }));
 	t.like(await cloud.aggregator.result, { rounds: 1, counts: { lost: 0, doubled: 0 } });
 });
 

@@ -1,12 +1,4 @@
-import {
-	Aggregator,
-	type AggregatorEvent,
-	type AggregatorSettings,
-	artifactDigest,
-	partitionOf,
-	RunStore,
-	StoreExchange,
-} from "@psgl/cloud";
+import { Aggregator, type AggregatorSettings, artifactDigest, partitionOf, RunStore, StoreExchange } from "@psgl/cloud";
 import { type FleetEvent, runFleet } from "@psgl/firmware-sim";
 import { sha256 } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
@@ -16,18 +8,11 @@ import { startCloud } from "../helpers/cloud.js";
 import { EventReader } from "../helpers/event-reader.js";
 import { NatsServers } from "../helpers/nats-servers.js";
 import { withPrograms } from "../helpers/outside-program.js";
-import { smallDataset, smallModel } from "../helpers/small-model.js";
+import { replayedRun } from "../helpers/replayed-run.js";
+import { smallFleetData, smallModel } from "../helpers/small-model.js";
 import type { StoreProcessOptions } from "../helpers/store-process.js";
 
 const withNats = withPrograms("nats-server");
-
-const data = {
-	name: "small",
-	synthetic: true,
-	train: smallDataset(48),
-	validation: smallDataset(12, 2),
-	test: smallDataset(2, 3),
-};
 
 const settings = { rounds: 3, minDevices: 3, batchSize: 4 } satisfies AggregatorSettings;
 
@@ -48,7 +33,9 @@ const start = (options: StoreProcessOptions) =>
 	new Child("store-process.js", [JSON.stringify({ ...hasty, ...options })]);
 
 const fleetOn = (url: string) =>
-	new EventReader<FleetEvent>(runFleet({ url, devices: 3, data, seed: 5, runtime: nodeRuntime, answerTimeoutMs }));
+	new EventReader<FleetEvent>(
+		runFleet({ url, devices: 3, data: smallFleetData, seed: 5, runtime: nodeRuntime, answerTimeoutMs }),
+	);
 
 /** The same run in one process, on a log in memory. */
 async function reference(): Promise<string> {
@@ -81,15 +68,13 @@ async function replay(t: ExecutionContext, servers: readonly string[], partition
 		exchange,
 		replayOnly: true,
 	});
-	const events = new EventReader<AggregatorEvent>(aggregator.events());
-	const { artifact: trained } = await aggregator.result;
-	const rounds = events.events.filter((event) => event.type === "replayed");
+	const { digest, rounds } = await replayedRun(aggregator);
 	t.deepEqual(
 		rounds.map(({ round, identical }) => [round, identical]),
 		[1, 2, 3].map((round) => [round, true]),
 	);
 	t.is(log.end, end, "a replay writes nothing");
-	return { digest: await sha256(trained), weights: rounds.map(({ digest }) => digest) };
+	return { digest, weights: rounds.map((round) => round.digest) };
 }
 
 withNats(
@@ -148,7 +133,7 @@ withNats(
 		await using ingress = start({ role: "ingress", ...options });
 		const { url } = await ingress.next<{ url: string }>("listening");
 		const fleet = new EventReader<FleetEvent>(
-			runFleet({ url, devices, data, seed: 5, runtime: nodeRuntime, answerTimeoutMs }),
+			runFleet({ url, devices, data: smallFleetData, seed: 5, runtime: nodeRuntime, answerTimeoutMs }),
 		);
 		t.deepEqual((await second.next<{ partitions: number[] }>("merged")).partitions, [0, 1]);
 		await first.kill();

@@ -5,7 +5,7 @@ import { artifactTensor, decodeArtifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
 import { startCloud } from "../helpers/cloud.js";
-import { largestDifference } from "../helpers/largest-difference.js";
+import { exactSettings, sameVectors, stepsOf } from "../helpers/exact-run.js";
 import { smallDataset, smallShape } from "../helpers/small-model.js";
 
 const rounds = 3;
@@ -33,11 +33,9 @@ test("loss, accumulation, clipping, frozen parameters and schedule do over MQTT 
 		batchSize,
 		seed,
 		learningRate,
+		...exactSettings,
 		schedule,
 		classWeights,
-		weightAveraging: false,
-		smashedDtype: "float32",
-		gradientDtype: "float32",
 	});
 	await using device = await Device.connect({ url: cloud.url, id, runtime: nodeRuntime, data: { train: data } });
 	for await (const event of device.train()) t.not(event.type, "refused");
@@ -48,18 +46,10 @@ test("loss, accumulation, clipping, frozen parameters and schedule do over MQTT 
 	const random = seededRandom(2);
 	const weights = tensor("float32", [2], Float32Array.from(classWeights));
 	await using reference = await JointTrainer.create(joint, { runtime: nodeRuntime, random, classWeights: weights });
-	for (let round = 1; round <= rounds; round++) {
-		const order = seededRandom(seed).fork(id).fork(`epoch ${round}`).permutation(data.length);
-		const rate = learningRate * learningRateShare(schedule, round, rounds);
-		for (let from = 0; from < order.length; from += batchSize) {
-			await reference.step(data, order.subarray(from, from + batchSize), rate);
-		}
+	for (const { round, indices } of stepsOf({ id, seed, samples: data.length, rounds, batchSize })) {
+		await reference.step(data, indices, learningRate * learningRateShare(schedule, round, rounds));
 	}
-	for (const [name, vector] of reference.weights()) {
-		const difference = largestDifference(artifactTensor(trained, name), vector);
-		t.true(difference <= 1e-6, `${name} differs by ${difference}`);
-		t.true(largestDifference(artifactTensor(joint, name), vector) > 1e-4, `${name} has moved`);
-	}
+	sameVectors(t, { before: joint, trained }, reference.weights(), { within: 1e-6, moved: 1e-4 });
 	for (const entry of trained.manifest.client.params.filter((p) => p.name.startsWith("conv1."))) {
 		const length = entry.shape.reduce((a, b) => a * b, 1);
 		const part = (of: typeof trained) =>

@@ -52,8 +52,15 @@ export class EndToEndTrainer {
 		});
 	}
 
-	get state(): State {
-		return this.#state;
+	/** Weights and running statistics by the names an artifact has for them. */
+	vectors(): ReadonlyMap<string, Tensor> {
+		const { client, clientStats, server, serverStats } = this.#state;
+		return new Map([
+			["client/params", client],
+			["client/stats", clientStats],
+			["server/params", server],
+			["server/stats", serverStats],
+		]);
 	}
 
 	/** One step on the samples at `indices`; returns the loss. */

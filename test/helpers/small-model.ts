@@ -41,3 +41,12 @@ export function smallDataset(count: number, seed = 1): Dataset {
 	);
 	return new Dataset({ shape: smallShape, classes: ["dark", "bright"], labels, samples });
 }
+
+/** What `runFleet` deals to the devices of a small run. */
+export const smallFleetData = {
+	name: "small",
+	synthetic: true,
+	train: smallDataset(48),
+	validation: smallDataset(12, 2),
+	test: smallDataset(2, 3),
+} as const;
