@@ -11,7 +11,7 @@ export const networkSamples: Readonly<Record<string, OperatorSample>> = {
 	AveragePool: sample(
 		"AveragePool",
 		{ X: [2, 2, 5, 6] },
-		{ attributes: window, golden: ["avgpool2", "avgpool3_s2_p1_excl"] },
+		{ attributes: window, golden: ["avgpool2", "avgpool3_s2_p1_excl"], drawn: "average-pool" },
 	),
 	BatchNormalization: {
 		...sample("BatchNormalization", { X: [3, 4, 5], ...vectors, input_mean: [4], input_var: [4] }, normalised),
