@@ -3,7 +3,7 @@ import { type Node, staticShape, type Value } from "../graph/graph.js";
 import { type DeviceProfile, deviceProfiles } from "./device-profiles.js";
 import type { ForeignModel } from "./foreign-model.js";
 import { joinedShape } from "./join-tensors.js";
-import { elementsPerSample, nodeCost, reshaping } from "./node-cost.js";
+import { elementsPerSample, type NodeCost, nodeCost, reshaping } from "./node-cost.js";
 import { dependents, isCuttable, type SplitModel, splitAt } from "./split-model.js";
 
 /** Most tensors of one cut. */
@@ -44,7 +44,7 @@ export interface CutEstimate {
 export function listCuts(model: ForeignModel): readonly CutCandidate[] {
 	const names = new Map<string, string>();
 	for (const [name, value] of model.tensors) if (!names.has(value.name)) names.set(value.name, name);
-	const whole = costs(model, model.nodes).reduce((sum, { forward }) => sum + forward, 0);
+	const costs = costsOf(model);
 	const seen = new Set<string>();
 	const candidates: CutCandidate[] = [];
 	for (const frontier of frontiers(model)) {
@@ -57,7 +57,7 @@ export function listCuts(model: ForeignModel): readonly CutCandidate[] {
 		const split = separating(model, frontier);
 		if (split === undefined) continue;
 		seen.add(key);
-		candidates.push(candidate(split, named, whole));
+		candidates.push(candidate(split, named, costs));
 	}
 	return candidates;
 }
@@ -100,23 +100,30 @@ function root(model: ForeignModel, value: Value): string {
 		: value.name;
 }
 
-/** Costs of nodes that depend on the input; what only depends on weights is small. */
-function costs(model: ForeignModel, nodes: readonly Node[]) {
-	const fromInput = dependents(model.nodes, new Set([model.input.name]));
-	const fromWeights = dependents(model.nodes, model.parameters);
-	return nodes
-		.filter((node) => node.outputs.some((o) => o !== undefined && fromInput.has(o.name)))
-		.map((node) => {
-			const weights = node.inputs.slice(1).filter((v) => v !== undefined && !fromInput.has(v.name));
-			const trained = weights.some((v) => v !== undefined && fromWeights.has(v.name));
-			const output = 4 * node.outputs.slice(0, 1).reduce((sum, v) => sum + elementsPerSample(v?.shape ?? [0]), 0);
-			return { ...nodeCost(node, trained), output: reshaping.has(node.type) ? 0 : output };
-		});
+interface CutCost extends NodeCost {
+	/** Bytes of the activations kept of a sample. */
+	readonly output: number;
 }
 
-function candidate(split: SplitModel, cut: readonly string[], whole: number): CutCandidate {
+/** Costs of the nodes that depend on the input; what only depends on weights is small. */
+function costsOf(model: ForeignModel): ReadonlyMap<Node, CutCost> {
+	const fromInput = dependents(model.nodes, new Set([model.input.name]));
+	const fromWeights = dependents(model.nodes, model.parameters);
+	const costs = new Map<Node, CutCost>();
+	for (const node of model.nodes) {
+		if (!node.outputs.some((o) => o !== undefined && fromInput.has(o.name))) continue;
+		const weights = node.inputs.slice(1).filter((v) => v !== undefined && !fromInput.has(v.name));
+		const trained = weights.some((v) => v !== undefined && fromWeights.has(v.name));
+		const output = 4 * node.outputs.slice(0, 1).reduce((sum, v) => sum + elementsPerSample(v?.shape ?? [0]), 0);
+		costs.set(node, { ...nodeCost(node, trained), output: reshaping.has(node.type) ? 0 : output });
+	}
+	return costs;
+}
+
+function candidate(split: SplitModel, cut: readonly string[], costs: ReadonlyMap<Node, CutCost>): CutCandidate {
 	const { model, client, clientParameters } = split;
-	const own = costs(model, client);
+	const own = client.flatMap((node) => costs.get(node) ?? []);
+	const whole = [...costs.values()].reduce((sum, { forward }) => sum + forward, 0);
 	const total = (part: "forward" | "backward" | "output") => own.reduce((sum, cost) => sum + cost[part], 0);
 	const outputs = own.map(({ output }) => output).sort((a, b) => b - a);
 	const smashedShape = joinedShape(split.cut.map((v) => staticShape(v.shape.slice(1)) as readonly number[]));
@@ -139,7 +146,7 @@ function candidate(split: SplitModel, cut: readonly string[], whole: number): Cu
 }
 
 /** Each node takes as long as the slower of computing and moving its data (Williams et al., CACM 52(4), 2009). */
-function estimate(profile: DeviceProfile, nodes: ReturnType<typeof costs>): CutEstimate {
+function estimate(profile: DeviceProfile, nodes: readonly CutCost[]): CutEstimate {
 	const milliseconds = (flop: number, bytes: number) =>
 		Math.max(flop / (profile.sustainedGflops * 1e6), bytes / (profile.memoryGigabytes * 1e6));
 	const forward = nodes.reduce((sum, n) => sum + milliseconds(n.forward, n.bytes), 0);

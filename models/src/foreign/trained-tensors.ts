@@ -32,11 +32,18 @@ export function trainedTensors(
 			const tensor = constants.get(value.name);
 			if (tensor?.dtype !== "float32" || tensor.dims.length === 0 || trained.has(value.name)) return;
 			const weight = tensor.data as Float32Array;
-			if (weight.some(Number.isNaN)) throw notANumber(value.name, node);
-			if (weight.every(Number.isFinite)) trained.add(value.name);
+			if (allFinite(weight)) trained.add(value.name);
+			else if (weight.some(Number.isNaN)) throw notANumber(value.name, node);
 		});
 	}
 	return trained;
+}
+
+/** Zero times what is finite adds up to zero, times NaN or an infinity to NaN. There may be tens of millions. */
+function allFinite(values: Float32Array): boolean {
+	let sum = 0;
+	for (let i = 0; i < values.length; i++) sum += 0 * (values[i] as number);
+	return sum === 0;
 }
 
 function notANumber(name: string, { name: node, type }: Node): ArtifactError {
