@@ -15,7 +15,7 @@ export { type BatchIdentity, Ledger, type LedgerCounts, type Verdict } from "./a
 export { legsOf, type Share } from "./aggregator/legs.js";
 export { findOutliers, type Outlier, outlierLimits } from "./aggregator/outlier-guard.js";
 export type { MergePlace, PartitionExchange } from "./aggregator/partition-merge.js";
-export { Reservoir } from "./aggregator/reservoir.js";
+export { Reservoir, reservoirFor } from "./aggregator/reservoir.js";
 export {
 	type AveragingMethod,
 	averagingMethods,

@@ -1,6 +1,6 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Aggregator, type AggregatorResult, type AggregatorSettings, startBroker } from "@psgl/cloud";
+import { Aggregator, type AggregatorResult, type AggregatorSettings, cloudLimits, startBroker } from "@psgl/cloud";
 import { Device, type DeviceData } from "@psgl/sdk";
 import { type Artifact, artifactTensor, decodeArtifact } from "@psgl/sdk/artifact";
 import type { Strategy } from "@psgl/sdk/protocol";
@@ -125,7 +125,7 @@ test("training ends early when validation gets no better, with the best round's 
 	t.true(result.rounds < 50);
 });
 
-test("a run goes on from its checkpoint", async (t) => {
+test("checkpointsKept: a run goes on from its checkpoint, and keeps so many", async (t) => {
 	const folder = await temporaryFolder(t);
 	const checkpointFile = join(folder, "run.checkpoint");
 	const { joint } = await smallModel();
@@ -165,6 +165,9 @@ test("a run goes on from its checkpoint", async (t) => {
 	const longer = await train(joint, { rounds: 3 }, { checkpointFile });
 	t.is(longer.rounds, 3);
 	t.is(longer.counts.applied, 8, "only the third round was trained");
+	const most = await train(joint, { rounds: 3 + cloudLimits.checkpointsKept }, { checkpointFile });
+	t.is(most.rounds, 3 + cloudLimits.checkpointsKept);
+	t.is((await readdir(folder)).length, cloudLimits.checkpointsKept, "the newest are kept");
 });
 
 test("a checkpoint that is damaged, or of another model, is refused", async (t) => {

@@ -2,7 +2,7 @@ import { type BrokerEvent, type BrokerOptions, cloudLimits, startBroker, TokenBu
 import test, { type ExecutionContext } from "ava";
 import { ManualClock } from "../helpers/manual-clock.js";
 import { openServer } from "../helpers/open-server.js";
-import { field, packet, publishPacket, RawMqtt, uint16 } from "../helpers/raw-mqtt.js";
+import { field, packet, pingPacket, publishPacket, RawMqtt, uint16 } from "../helpers/raw-mqtt.js";
 
 async function open(t: ExecutionContext, options: BrokerOptions = {}) {
 	const clock = new ManualClock();
@@ -168,4 +168,23 @@ test("connectTimeoutMs: a connection to the port for browsers that does not ask 
 		refusals.map(({ code }) => code),
 		["PSGL_BROKER_WEB_SOCKET", "PSGL_BROKER_WEB_SOCKET"],
 	);
+});
+
+test("packetBurst, packetsPerSecond: a connection that sends more packets ends, and at the rate they pass", async (t) => {
+	const { broker, clock, refused, served } = await open(t);
+	const busy = new RawMqtt(broker.port, t);
+	await busy.open({ id: "busy" });
+	const answered = async (count: number) => {
+		busy.send(...Array.from({ length: count }, () => pingPacket));
+		let answers = 0;
+		while (answers < count && (await busy.next()) !== undefined) answers++;
+		return answers;
+	};
+	// CONNECT was one.
+	t.is(await answered(cloudLimits.packetBurst - 1), cloudLimits.packetBurst - 1);
+	await clock.advance(1000);
+	t.is(await answered(cloudLimits.packetsPerSecond), cloudLimits.packetsPerSecond);
+	t.is(await answered(1), 0);
+	t.deepEqual(refused, ["PSGL_BROKER_FLOOD"]);
+	await served();
 });

@@ -132,6 +132,30 @@ test("a device refuses a broker of another authority", async (t) => {
 	});
 });
 
+test("clocks that are months apart: the device refuses the broker with the reason; hours apart they do", async (t) => {
+	const { ca, broker } = await tlsBroker(t);
+	const kit = await kitOf(ca, broker, "ward-3");
+	const renewAt = async (shiftMs: number) => {
+		const clock = new ManualClock(Date.now() + shiftMs);
+		await (await CertificateAuthority.open(ca.files.folder, { clock })).issueBroker(["127.0.0.1"], 10);
+		await broker.renewTls(await brokerFiles(ca));
+	};
+	for (const [days, message] of [
+		[60, /not yet valid/],
+		[-60, /expired/],
+	] as const) {
+		await renewAt(days * day);
+		await t.throwsAsync(Device.connect({ kit, runtime: nodeRuntime, connectDeadlineMs: 300 }), {
+			code: "PSGL_BROKER_UNREACHABLE",
+			message,
+		});
+	}
+	for (const days of [0.9, -0.9]) {
+		await renewAt(days * day);
+		await connected(connect(t, kit));
+	}
+});
+
 test("a revoked device is disconnected and stays out; the others stay", async (t) => {
 	const { ca, broker, refusal } = await tlsBroker(t);
 	const lost = await kitOf(ca, broker, "ward-3");

@@ -1,7 +1,7 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type FileJournal, type FileJournalOptions, openFileJournal } from "@psgl/cloud";
+import { cloudLimits, type FileJournal, type FileJournalOptions, openFileJournal } from "@psgl/cloud";
 import { ConfigError, DataError } from "@psgl/sdk";
 import test, { type ExecutionContext } from "ava";
 import { Child } from "../helpers/child.js";
@@ -14,7 +14,7 @@ const folders: string[] = [];
 logCompliance(test, "file journal", async () => {
 	const folder = join(await mkdtemp(join(tmpdir(), "psgl-test-")), "journal");
 	folders.push(folder);
-	// One entry a file, so that each can be released by itself.
+	// One entry a file, so that each can be released by itself. The bound is `journalBytes` unless set.
 	return openFileJournal({ folder, run, maxBytes: 100, segmentBytes: 1 });
 });
 
@@ -235,4 +235,30 @@ test("what is released is removed from the disk, file by file", async (t) => {
 		await everything(again),
 		Array.from({ length: 40 - again.start }, (_, i) => entry(again.start + i)),
 	);
+});
+
+test("journalSegmentBytes: an entry that would make a file longer begins the next one", async (t) => {
+	const folder = join(await temporaryFolder(t), "journal");
+	await using journal = await openFileJournal({ folder, run, fsync: "interval" });
+	await journal.append(new Uint8Array(cloudLimits.journalSegmentBytes / 2));
+	t.is((await files(folder)).length, 1);
+	await journal.append(new Uint8Array(cloudLimits.journalSegmentBytes / 2));
+	const sizes = await Promise.all((await files(folder)).map(async (file) => (await stat(file)).size));
+	t.is(sizes.length, 2);
+	t.true(sizes.every((size) => size <= cloudLimits.journalSegmentBytes));
+});
+
+test("journalSyncIntervalMs: with fsync interval what was written is safe after it, without anyone asking", async (t) => {
+	const folder = join(await temporaryFolder(t), "journal");
+	await using journal = await openFileJournal({ folder, run, fsync: "interval" });
+	const [file = ""] = await files(folder);
+	const start = (await stat(file)).size;
+	await journal.append(entry(0));
+	const end = (await stat(file)).size;
+	// A record says how many bytes before it are safe: at its fifth byte.
+	for (let at = end, safe = start; safe < end; at = (await stat(file)).size) {
+		await journal.append(entry(1));
+		safe = (await readFile(file)).readUInt32LE(at + 4);
+		t.true(safe === start || safe >= end);
+	}
 });

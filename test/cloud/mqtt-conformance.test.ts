@@ -2,8 +2,10 @@ import test from "ava";
 import { openServer } from "../helpers/open-server.js";
 import { disconnectPacket, packet, pingPacket, publishPacket, RawMqtt, uint16 } from "../helpers/raw-mqtt.js";
 
-// The cases of the Eclipse Paho interoperability suite for MQTT 3.1.1 (client_test.py), in bytes, with the clauses they
-// are about. Malformed packets: mqtt-malformed.test.ts.
+// The cases of the Eclipse Paho interoperability suite for MQTT 3.1.1, in bytes, with the clauses they are about. Its
+// client_test.py has ten: basic, retained messages, offline queueing, will, overlapping subscriptions, keep alive, redelivery
+// on reconnect, zero-length client id, subscribe failure and dollar topics; each title begins with its case. Of the basic one, a
+// second CONNECT and a wrong protocol name are in mqtt-malformed.test.ts, with every other malformed packet.
 
 const accepted = "20020000";
 const acceptedWithSession = "20020100";

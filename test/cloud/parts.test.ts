@@ -1,5 +1,16 @@
-import { EventBuffer, legsOf, Reservoir, type RosterDevice } from "@psgl/cloud";
+import {
+	cloudLimits,
+	EventBuffer,
+	encodeRecordEntries,
+	legsOf,
+	RecordReader,
+	Reservoir,
+	type RosterDevice,
+	type RunRecord,
+	reservoirFor,
+} from "@psgl/cloud";
 import { seededRandom } from "@psgl/sdk";
+import type { Manifest } from "@psgl/sdk/artifact";
 import test from "ava";
 
 type Event = { readonly type: "step" | "round"; readonly n: number };
@@ -101,4 +112,41 @@ test("legs share a pass out evenly: every batch in one leg, in order, whoever ha
 		["c 5+1"],
 		["a 0+1", "b 2+1", "c 6+1"],
 	]);
+});
+
+test("eventBuffer: of more steps a reader that does not come gets the last ones, and every other event", async (t) => {
+	const events = new EventBuffer<Event>(cloudLimits.eventBuffer, (event) => event.type === "step");
+	const reader = events.read();
+	events.push({ type: "round", n: 0 });
+	for (let n = 1; n <= 2 * cloudLimits.eventBuffer; n++) events.push({ type: "step", n });
+	events.end();
+	const seen: number[] = [];
+	for await (const { n } of reader) seen.push(n);
+	t.is(seen.length, cloudLimits.eventBuffer);
+	t.deepEqual([seen[0], seen[1], seen.at(-1)], [0, cloudLimits.eventBuffer + 2, 2 * cloudLimits.eventBuffer]);
+});
+
+test("reservoirSamples, reservoirBytes: so much smashed data is kept to fit the masked prior, of all devices together", (t) => {
+	const keptOf = (values: number, devices: number) => {
+		const manifest = { recovery: { kind: "masked" }, smashedShape: [values] } as unknown as Manifest;
+		const reservoir = reservoirFor(manifest, devices, seededRandom(1)) as Reservoir;
+		const data = new Float32Array(100 * values);
+		for (let i = 0; i < 30 * devices; i++) {
+			reservoir.add(`device-${i % devices}`, { dtype: "float32", dims: [100, values], data });
+		}
+		return reservoir.samples;
+	};
+	t.is(keptOf(4, 2).length, cloudLimits.reservoirSamples);
+	const large = keptOf(2 ** 16, 1);
+	t.is(large.length * 2 ** 16 * 4, cloudLimits.reservoirBytes);
+});
+
+test("recordPartBytes: a longer record of the run is cut, and whole again with its last part", (t) => {
+	const record = { type: "round", text: "x".repeat(2.5 * cloudLimits.recordPartBytes) } as unknown as RunRecord;
+	const entries = encodeRecordEntries(record);
+	t.is(entries.length, 3);
+	t.true(entries.every(({ length }) => length <= cloudLimits.recordPartBytes + 2));
+	const reader = new RecordReader();
+	const whole = entries.map((entry) => reader.take(entry));
+	t.deepEqual(whole, [undefined, undefined, record]);
 });

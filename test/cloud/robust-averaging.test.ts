@@ -90,8 +90,24 @@ test("the guard names who changed far too much and who went the other way, and n
 	t.deepEqual(findOutliers(before, honest.fill(before)), [], "nobody moved");
 });
 
-test("the guard says nothing of fewer devices than can tell", (t) => {
+test("minDevices: the guard says nothing of fewer devices than can tell", (t) => {
 	const parts = [constant50(1), constant50(1), constant50(900)];
 	t.is(parts.length, outlierLimits.minDevices - 1);
 	t.deepEqual(findOutliers(constant50(0), parts), []);
+});
+
+test("maxNormRatio, minCosine: a change within them stays, one beyond is left out", (t) => {
+	const before = constant50(0);
+	const others = Array.from({ length: 5 }, () => constant50(1));
+	const judged = (one: ClientWeights) => findOutliers(before, [...others, one]).length;
+	t.is(judged(constant50(outlierLimits.maxNormRatio)), 0);
+	t.is(judged(constant50(outlierLimits.maxNormRatio + 0.01)), 1);
+	// As long as the others' change; `against` of its values point the other way, so that its cosine is 1 - 2 against / 60.
+	const turned = (against: number): ClientWeights => ({
+		...constant50(1),
+		params: filled(50, (i) => (i < against ? -1 : 1)),
+	});
+	t.is(outlierLimits.minCosine, 0);
+	t.is(judged(turned(30)), 0);
+	t.is(judged(turned(31)), 1);
 });

@@ -47,7 +47,7 @@ test("batches that are too large, too small, turned round, random or all zeros a
 	}
 });
 
-test("among fewer than four devices nobody is left out", (t) => {
+test("minDevices: among fewer devices nobody is left out", (t) => {
 	const guard = new SmashedGuard();
 	const few = step(changed(honest(9), (value) => -value)).slice(-(smashedGuardLimits.minDevices - 1));
 	t.deepEqual(guard.judge(few), []);
@@ -87,4 +87,76 @@ test("the same batches in the same order give the same decisions", (t) => {
 		});
 	};
 	t.deepEqual(run(), run());
+});
+
+const flat = (value: (i: number) => number, length = size) =>
+	tensor(
+		"float32",
+		[1, length],
+		Float32Array.from({ length }, (_, i) => value(i)),
+	);
+const judgedAmong = (others: readonly Tensor<"float32">[], one: Tensor<"float32">) =>
+	new SmashedGuard().judge([...others, one].map((smashed, i) => ({ device: `device-${i}`, smashed }))).length;
+const same = Array.from({ length: 5 }, () => flat(() => 1));
+
+test("maxNormRatio: a batch up to so many times as large or small stays, one beyond is left out", (t) => {
+	const { maxNormRatio } = smashedGuardLimits;
+	for (const [factor, outliers] of [
+		[maxNormRatio - 0.01, 0],
+		[maxNormRatio + 0.01, 1],
+		[1 / (maxNormRatio - 0.01), 0],
+		[1 / (maxNormRatio + 0.01), 1],
+	] as const) {
+		t.is(
+			judgedAmong(
+				same,
+				flat(() => factor),
+			),
+			outliers,
+			String(factor),
+		);
+	}
+});
+
+test("maxCosineLoss: a batch that points up to so far elsewhere stays, one beyond is left out", (t) => {
+	// Runs of values of -1 among 1: a share s of them gives the cosine 1 - 2 s to the others.
+	const turned = (share: number) => flat((i) => (i < share * size ? -1 : 1));
+	t.is(judgedAmong(same, turned(smashedGuardLimits.maxCosineLoss / 2 - 0.01)), 0);
+	t.is(judgedAmong(same, turned(smashedGuardLimits.maxCosineLoss / 2 + 0.01)), 1);
+});
+
+test("maxSpreads: where honest devices differ much, a batch as many spreads away stays, and one beyond is left out", (t) => {
+	// Logarithms of the sizes -2, -1, 0, 1, 2 and x >= 2: their median is 0.5, and deviations from it have the median 1.5.
+	const others = [-2, -1, 0, 1, 2].map((logSize) => flat(() => Math.exp(logSize)));
+	const far = 0.5 + smashedGuardLimits.maxSpreads * 1.4826 * 1.5;
+	t.is(
+		judgedAmong(
+			others,
+			flat(() => Math.exp(far - 0.1)),
+		),
+		0,
+	);
+	t.is(
+		judgedAmong(
+			others,
+			flat(() => Math.exp(far + 0.1)),
+		),
+		1,
+	);
+});
+
+test("summaryLength: a batch of more values is summarised by the means of runs of neighbours, whatever lies within one", (t) => {
+	const { summaryLength } = smashedGuardLimits;
+	const long = 2 * summaryLength;
+	const others = Array.from({ length: 5 }, () => flat(() => 1, long));
+	// Within each run 3 and -1, whose mean is the others' value; of one value a run, half would be negative.
+	const zigzag = (length: number) => flat((i) => (i % 2 === 0 ? 1.5 : -0.5), length);
+	t.is(judgedAmong(others, zigzag(long)), 0);
+	t.is(
+		judgedAmong(
+			Array.from({ length: 5 }, () => flat(() => 0.9, summaryLength)),
+			zigzag(summaryLength),
+		),
+		1,
+	);
 });

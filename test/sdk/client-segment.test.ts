@@ -16,7 +16,7 @@ async function segmentWithStep() {
 	return { segment: new ClientSegment(observed, half, "digest"), feeds, runs };
 }
 
-test("batches over the room for activations compute them again, with the same result", async (t) => {
+test("maxActivationBytes: batches over the room for activations compute them again, with the same result", async (t) => {
 	const { segment, feeds, runs } = await segmentWithStep();
 	await using _ = segment;
 	const passes: ForwardPass[] = [];

@@ -52,10 +52,10 @@ test("pauses between two batches while it is too hot, says so in its status, and
 	device.infer(smallDataset(1).batch(Uint32Array.of(0)).x).catch(() => undefined);
 	t.is((await aggregator.expect("infer")).seq, 0);
 	// Cooler than the limit, but not by enough.
-	state.celsius = 68;
+	state.celsius = 71 - budgetLimits.coolDownCelsius;
 	await clock.advance(budgetLimits.pauseCheckMs);
 	t.is(aggregator.pending, 0);
-	state.celsius = 67;
+	state.celsius = 70 - budgetLimits.coolDownCelsius;
 	await clock.advance(budgetLimits.pauseCheckMs);
 	await events.next("resumed");
 	t.is((await aggregator.expect("batch")).seq, 1);

@@ -117,7 +117,11 @@ for (const samples of [figureLimits.leastFigureSamples - 1, figureLimits.leastFi
 		const { accuracy, loss, ...rest } = await aggregator.expect("figures");
 		t.like(rest, { epoch: 1, model: 0, samples });
 		if (samples < figureLimits.leastFigureSamples) t.deepEqual([accuracy, loss], [undefined, undefined]);
-		else for (const value of [accuracy, loss]) t.is(Math.round((value ?? -1) * 100) / 100, value ?? -2);
+		else
+			for (const value of [accuracy, loss]) {
+				const steps = (value ?? -1) * figureLimits.figureSteps;
+				t.true(value !== undefined && Math.abs(steps - Math.round(steps)) < 1e-9);
+			}
 		await aggregator.send({ type: "received", device: id, of: "figures", epoch: 1, seq: 0 });
 		t.is((await run.events.next("validated")).samples, samples);
 	});

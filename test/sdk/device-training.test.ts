@@ -156,7 +156,7 @@ const damaged: readonly (readonly [string, string, (gradient: Uint8Array) => Uin
 ];
 
 for (const [name, code, damage, changes] of damaged) {
-	test(`refuses a gradient ${name}, asks again, and gives up after five`, async (t) => {
+	test(`maxFaults: refuses a gradient ${name}, asks again, and gives up after five`, async (t) => {
 		await using run = await start();
 		const { aggregator, events } = run;
 		await aggregator.expect("resume");
@@ -343,3 +343,24 @@ function weightsOf(name: string, factor: number): Float32Array {
 	const random = seededRandom(3);
 	return artifactTensor(model.joint, name).data.map((value) => value * factor + 0.001 * random.uniform());
 }
+
+test("smallestBatch: a last batch of one picture is left out, of two it is trained with", async (t) => {
+	for (const [samples, sizes] of [
+		[9, [4, 4]],
+		[10, [4, 4, 2]],
+	] as const) {
+		await using run = await start({}, { data: { train: smallDataset(samples) } });
+		const { aggregator } = run;
+		await aggregator.expect("resume");
+		await aggregator.send(trainRound(id));
+		for (const size of sizes) {
+			const batch = await aggregator.expect("batch");
+			t.is(batch.tensors.labels.dims[0], size);
+			await aggregator.send(gradientFor(batch));
+		}
+		t.is(
+			(await aggregator.expect("weights")).samples,
+			sizes.reduce((sum, size) => sum + size, 0),
+		);
+	}
+});

@@ -161,7 +161,7 @@ test("a sender cannot hold more than its share of incomplete messages", async (t
 	t.truthy(next.map((chunk) => reader.accept(chunk)).at(-1));
 });
 
-test("incomplete messages are bounded by their bytes as well", (t) => {
+test("maxPartialBytes: incomplete messages are bounded by their bytes as well", (t) => {
 	const { reader } = assembler({ limits: { maxMessageBytes: 2 ** 26, maxBodyBytes: protocolLimits.maxBodyBytes } });
 	const first = (epoch: number) => splitIntoChunks(weights(epoch, 12_000_000), 2 ** 25)[0] as Uint8Array;
 	reader.accept(first(1));

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "@psgl/sdk";
-import { type Dataset, type LoadEvent, loadData } from "@psgl/sdk/sources";
+import { type Dataset, heldOutCap, heldOutFraction, type LoadEvent, loadData } from "@psgl/sdk/sources";
 import test, { type ExecutionContext } from "ava";
 import { sharedPath, withShared } from "../helpers/shared.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
@@ -104,7 +104,7 @@ test("reading is reported array by array", async (t) => {
 	t.deepEqual(events.at(-1), { type: "progress", done: 6, total: 6 });
 });
 
-test("a set without a test part takes it off train and warns", async (t) => {
+test("heldOutFraction, heldOutCap: a set without a test part takes it off train and warns", async (t) => {
 	const events: LoadEvent[] = [];
 	const set = await load(t, part("train", 100), "set.npz", (event) => events.push(event));
 	t.deepEqual([set.train.length, set.validation.length, set.test.length], [74, 12, 14]);
@@ -115,6 +115,8 @@ test("a set without a test part takes it off train and warns", async (t) => {
 	]);
 	t.like(events.at(-1), { type: "warning", code: "PSGL_DATA_NO_TEST" });
 	t.is(set.notes?.length, 2);
+	const many = await load(t, part("train", 2 * Math.ceil(heldOutCap / heldOutFraction / 2) + 1000), "many.npz");
+	t.is(many.test.length, heldOutCap);
 });
 
 test("the seed decides what is taken off train", async (t) => {

@@ -97,7 +97,7 @@ const headers: readonly (readonly [string, string, string])[] = [
 	["r 1 nothing\nr.dat 16 200", "PSGL_SIGNAL_HEADER", "no rate"],
 	["", "PSGL_SIGNAL_HEADER", "nothing"],
 	[`r ${signalLimits.maxSignals + 1} 360 10`, "PSGL_SIGNAL_LIMIT", "too many signals"],
-	["r 1 360 999999999\nr.dat 16 200", "PSGL_SIGNAL_LIMIT", "too many values"],
+	[`r 1 360 ${signalLimits.maxRecordValues + 1}\nr.dat 16 200`, "PSGL_SIGNAL_LIMIT", "too many values"],
 ];
 for (const [header, code, what] of headers) {
 	test(`a WFDB header with ${what} is refused with ${code}`, async (t) => {

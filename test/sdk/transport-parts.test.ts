@@ -3,7 +3,7 @@ import { MemoryHub } from "@psgl/sdk/transport/memory";
 import test from "ava";
 import { ManualClock } from "../helpers/manual-clock.js";
 
-test("delays between attempts are uniform below a bound that doubles from 0.25 s to 30 s", async (t) => {
+test("backOffBaseMs, backOffCapMs: delays between attempts are uniform below a bound that doubles from 0.25 s to 30 s", async (t) => {
 	const hub = new MemoryHub();
 	hub.available = false;
 	const clock = new ManualClock();
@@ -40,7 +40,7 @@ test("the error of a missed deadline names the last failure", async (t) => {
 	t.is(clock.sleeping, 0);
 });
 
-test("what waits to be sent is bounded", async (t) => {
+test("maxSendQueueBytes: what waits to be sent is bounded", async (t) => {
 	const hub = new MemoryHub();
 	const transport = hub.transport({ clientId: "a", clock: new ManualClock(), random: seededRandom(1) });
 	const large = new Uint8Array(64 * 1024 * 1024);

@@ -1,10 +1,12 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { startBroker } from "@psgl/cloud";
+import { Aggregator, openFileJournal, startBroker } from "@psgl/cloud";
 import { decodeArtifact } from "@psgl/sdk/artifact";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { openDeviceStore } from "@psgl/sdk/store";
 import test from "ava";
 import { type CliResult, runCli } from "../../helpers/run-cli.js";
+import { smallModel } from "../../helpers/small-model.js";
 import { temporaryFolder } from "../../helpers/temporary-folder.js";
 import { pngBytes } from "../../helpers/write-png.js";
 
@@ -135,6 +137,40 @@ test.serial("cloud does not overwrite a run that was stopped", async (t) => {
 	t.is(damaged.exitCode, 3);
 	t.regex(damaged.stderr, /PSGL_CHECKPOINT_DAMAGED/);
 });
+
+test.serial(
+	"a journal of another run and a checkpoint of another model are each named once, and left as they are",
+	async (t) => {
+		const folder = await temporaryFolder(t);
+		const artifact = await compiled(folder);
+		const cases = [
+			["PSGL_JOURNAL_OTHER_RUN", 2, join(folder, "other-run")],
+			["PSGL_CHECKPOINT_MODEL", 4, join(folder, "other-model")],
+		] as const;
+		const journal = await openFileJournal({ folder: join(cases[0][2], "journal"), run: "b".repeat(64) });
+		await journal.close();
+		await mkdir(cases[1][2]);
+		const checkpoint = join(cases[1][2], "training.checkpoint");
+		await using broker = await startBroker({ port: 0 });
+		const { joint } = await smallModel();
+		await using aggregator = await Aggregator.start({
+			artifact: joint,
+			runtime: nodeRuntime,
+			broker,
+			settings: { rounds: 0 },
+		});
+		await aggregator.checkpoint(checkpoint);
+		const before = await readFile(checkpoint);
+		for (const [code, exit, state] of cases) {
+			const { exitCode, stderr } = await runCli(
+				`cloud --artifact ${artifact} --state ${state} --port 0 --resume`.split(" "),
+			);
+			t.is(exitCode, exit, stderr);
+			t.deepEqual(stderr.match(/PSGL_[A-Z_]+/g), [code]);
+		}
+		t.deepEqual(await readFile(checkpoint), before);
+	},
+);
 
 test.serial("cloud refuses a client half", async (t) => {
 	const folder = await temporaryFolder(t);

@@ -2,10 +2,11 @@ import { once } from "node:events";
 import { truncate, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { cloudLimits as limits } from "@psgl/cloud";
+import { cloudLimits as limits, RoundFile } from "@psgl/cloud";
 import test from "ava";
 import { auditSample } from "../../helpers/audit-sample.js";
 import { operationsCloud } from "../../helpers/operations-cloud.js";
+import { temporaryFolder } from "../../helpers/temporary-folder.js";
 
 test("eventStreams: one reader of events more is refused by name, and the others read on", async (t) => {
 	const { url, operator, start } = await operationsCloud(t);
@@ -55,4 +56,53 @@ test("auditFileBytes, passwordLongest: a longer audit is not shown, a longer pas
 	const answer = await client.post("/session", { name: "ann", password: "a".repeat(limits.passwordLongest + 1) });
 	t.is(answer.status, 400);
 	t.regex(JSON.stringify(answer.body), /password/);
+});
+
+const round = {
+	at: "2026-01-01T00:00:00.000Z",
+	losses: {},
+	localLoss: null,
+	validation: {},
+	best: false,
+	learningRate: 0.001,
+	model: 1,
+	samples: 48,
+	steps: 8,
+	seconds: 1.5,
+	devicesTrained: 3,
+	bytesUp: 10,
+	bytesDown: 20,
+};
+
+test("roundsShown, stepsShown, trailEntriesShown: the page shows the last ones", async (t) => {
+	const folder = await temporaryFolder(t);
+	const rounds = Array.from({ length: limits.roundsShown + 1 }, (_, i) => JSON.stringify({ round: i + 1, ...round }));
+	await writeFile(join(folder, "rounds.ndjson"), rounds.join("\n"));
+	const { operations, trail, operator, start } = await operationsCloud(t, { folder });
+	await start();
+	const client = await operator();
+	const shown = (await client.get("/run/rounds")).body.rounds as { round: number }[];
+	t.deepEqual([shown.length, shown[0]?.round], [limits.roundsShown, 2]);
+	const most = 2 * limits.stepsShown - 1;
+	for (let step = 1; step <= most; step++) {
+		operations.aggregator({ type: "step", round: 1, step, devices: ["a"], losses: [1, 1, 1] });
+	}
+	const steps = (await client.get("/run/steps")).body.steps as { step: number }[];
+	t.deepEqual([steps.length, steps.at(-1)?.step], [limits.stepsShown, most]);
+	for (let i = 0; i <= limits.trailEntriesShown; i++) trail.append("checkpoint-asked", { round: i });
+	const entries = (await client.get(`/trail?last=${limits.trailEntriesShown}`)).body.entries as unknown[];
+	t.is(entries.length, limits.trailEntriesShown);
+	t.is((await client.get(`/trail?last=${limits.trailEntriesShown + 1}`)).status, 400);
+});
+
+test("roundFileBytes: of a longer file of rounds its end is read", async (t) => {
+	const file = join(await temporaryFolder(t), "rounds.ndjson");
+	const [first, last] = [1, 2].map((number) => JSON.stringify({ round: number, ...round })) as [string, string];
+	const roundsIn = async (bytes: number) => {
+		const filling = bytes - first.length - last.length - 2;
+		await writeFile(file, `${first}\n${" ".repeat(filling)}\n${last}`);
+		return (await new RoundFile(file).read()).map((each) => each.round);
+	};
+	t.deepEqual(await roundsIn(limits.roundFileBytes), [1, 2]);
+	t.deepEqual(await roundsIn(limits.roundFileBytes + 1), [2]);
 });

@@ -1,6 +1,6 @@
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createFileLeases, openFolderBlobStore } from "@psgl/cloud";
+import { cloudLimits, createFileLeases, openFolderBlobStore } from "@psgl/cloud";
 import { ConfigError, DataError, type PsglError } from "@psgl/sdk";
 import test, { type ExecutionContext } from "ava";
 import { Child } from "../../helpers/child.js";
@@ -58,7 +58,7 @@ test("a file lease that is stolen is noticed, and the thief's is left alone", as
 		const lease = await leases.acquire("one");
 		await steal();
 		const lost = new Promise((resolve) => lease.lost.addEventListener("abort", resolve));
-		await clock.advance(2000);
+		await clock.advance(cloudLimits.leaseRenewMs);
 		await lost;
 		t.is((lease.lost.reason as PsglError).code, "PSGL_LEASE_LOST");
 		await lease.release();
@@ -77,4 +77,20 @@ test("a file lease that a killed process left behind is taken over, with a large
 	await holder.kill();
 	await using lease = await next;
 	t.true(lease.epoch > epoch);
+});
+
+test("leasePollMs: who stands by for a file lease looks again after it, and not before", async (t) => {
+	const folder = await temporaryFolder(t);
+	const clock = new ManualClock();
+	await using leases = createFileLeases({ folder, clock });
+	const held = await leases.acquire("one");
+	const next = leases.acquire("one", { wait: true });
+	// The holder looks at its lock, and this one waits.
+	while (clock.sleeping < 2) await clock.advance(0);
+	await held.release();
+	await clock.advance(cloudLimits.leasePollMs - 1);
+	t.is(clock.sleeping, 1);
+	await clock.advance(1);
+	await using lease = await next;
+	t.true(lease.epoch > held.epoch);
 });

@@ -1,4 +1,4 @@
-import { auditAttackNames, clientHalf, compileArtifact, runAudit } from "@psgl/models";
+import { auditAttackNames, auditLimits, clientHalf, compileArtifact, runAudit } from "@psgl/models";
 import { seededRandom, type Tensor } from "@psgl/sdk";
 import { type Artifact, decodeArtifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
@@ -124,8 +124,11 @@ test("an attacker who has the victims, too few samples, another shape and a half
 	const data = drawnSplits();
 	const shared = { ...data, train: data.test };
 	await t.throwsAsync(runAudit(joint, data, { ...options, attackerData: shared }), { code: "PSGL_AUDIT_OVERLAP" });
-	const few = { ...data, test: data.test.subset([0, 1, 2]) };
+	const first = (count: number) => Array.from({ length: count }, (_, i) => i);
+	const few = { ...data, test: data.test.subset(first(auditLimits.minAuditVictims - 1)) };
 	await t.throwsAsync(runAudit(joint, few, options), { code: "PSGL_AUDIT_SAMPLES" });
+	const ignorant = { ...data, train: data.train.subset(first(auditLimits.minAuditAttackerSamples - 1)) };
+	await t.throwsAsync(runAudit(joint, ignorant, options), { code: "PSGL_AUDIT_SAMPLES" });
 	const { data: phantoms } = await trainedModel("none", { epochs: 0 });
 	await t.throwsAsync(runAudit(joint, phantoms, options), { code: "PSGL_INPUT_SHAPE" });
 	const onlyServer = new Map([...joint.graphs].filter(([name]) => name.startsWith("server/")));

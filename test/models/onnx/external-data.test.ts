@@ -1,6 +1,6 @@
 import { symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { externalDataFolder, GraphBuilder, importModel } from "@psgl/models";
+import { externalDataFolder, GraphBuilder, importModel, onnxLimits } from "@psgl/models";
 import { ArtifactError, LimitError, type Tensor } from "@psgl/sdk";
 import test from "ava";
 import { onnxFile } from "../../helpers/onnx-file.js";
@@ -65,12 +65,16 @@ for (const [name, entries] of Object.entries(refused)) {
 	});
 }
 
-test("a tensor that claims to be huge is refused before memory is set aside", async (t) => {
+test("maxTensorBytes: a tensor that claims to be huge is refused before memory is set aside", async (t) => {
 	const folder = await temporaryFolder(t);
 	const error = t.throws(() => readWeight(folder, { location: "weights.bin" }, [1 << 20, 1 << 20]), {
 		instanceOf: LimitError,
 	});
 	t.is(error?.code, "PSGL_ONNX_TENSOR_TOO_LARGE");
+	const most = onnxLimits.maxTensorBytes / 4;
+	const sized = (count: number) => t.throws(() => readWeight(folder, { location: "weights.bin" }, [count]));
+	t.like(sized(most + 1), { code: "PSGL_ONNX_TENSOR_TOO_LARGE" });
+	t.like(sized(most), { code: "PSGL_ONNX_EXTERNAL_DATA" }, "no such file");
 	const nonsense = t.throws(() => readWeight(folder, { location: "weights.bin" }, [-3]), { instanceOf: ArtifactError });
 	t.is(nonsense?.code, "PSGL_ONNX_CORRUPT");
 });

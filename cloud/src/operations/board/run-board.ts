@@ -92,7 +92,7 @@ export class RunBoard implements RunView {
 
 	/** The last steps, in order. */
 	get steps(): readonly StepFigures[] {
-		return this.#steps;
+		return this.#steps.slice(-limits.stepsShown);
 	}
 
 	/** Rounds that a process before this one finished. */
