@@ -2,7 +2,7 @@ import { int, ints } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { isBetterAsProduct, kernelGradientByProduct } from "./convolution-product.js";
-import { padForWindow, padSpatial, pixelsOfPadded, pixelsUnderKernel, type Window } from "./window.js";
+import { padChannelsLast, padSpatial, pixelsOfPadded, pixelsUnderKernel, type Window } from "./window.js";
 
 /** With fewer channels a row of pixels does not fill the registers of a matrix product. */
 const fewChannels = 12;
@@ -29,7 +29,7 @@ function byOffset(g: GraphBuilder, image: Value, values: Value, window: Window):
 	const channels = image.shape[1] as number;
 	const filters = values.shape[1] as number;
 	const spatial = window.image.map((_, i) => i);
-	const padded = transpose(g, padForWindow(g, image, window), [0, ...spatial.map((i) => i + 2), 1]);
+	const padded = padChannelsLast(g, transpose(g, image, [0, ...spatial.map((i) => i + 2), 1]), window);
 	const rows = reshape(g, transpose(g, values, [1, 0, ...spatial.map((i) => i + 2)]), [filters, -1]);
 	const products = pixelsOfPadded(g, padded, window, 1).map((pixels) =>
 		g.add("Gemm", [rows, reshape(g, pixels, [-1, channels])]),

@@ -132,6 +132,13 @@ export function padForWindow(g: GraphBuilder, image: Value, window: Window, outs
 	return padSpatial(g, image, window.padsBegin, trailingPads(window), outside);
 }
 
+/** The same of an image [B,...spatial,C]: with the channels last a Pad copies whole rows of pixels. */
+export function padChannelsLast(g: GraphBuilder, image: Value, window: Window): Value {
+	const [begin, end] = [window.padsBegin, trailingPads(window)];
+	if (begin.every((p) => p === 0) && end.every((p) => p === 0)) return image;
+	return g.add("Pad", [image, g.ints([0, ...begin, 0, 0, ...end, 0]), g.scalar(0)]);
+}
+
 /** As `pixelsUnderKernel`, of an image that is padded already and whose spatial axes begin at `firstAxis`. */
 export function pixelsOfPadded(g: GraphBuilder, padded: Value, window: Window, firstAxis: number): readonly Value[] {
 	const axes = window.image.map((_, i) => i + firstAxis);
