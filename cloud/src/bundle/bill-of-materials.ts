@@ -22,8 +22,9 @@ export function billOfMaterials(version: string, packages: readonly InstalledPac
 	return `${JSON.stringify(bom, null, "\t")}\n`;
 }
 
-/** Package URL of npm; the scope's @ is escaped (purl-spec, types/npm). */
-const packageUrl = ({ name, version }: InstalledPackage): string => `pkg:npm/${name.replace("@", "%40")}@${version}`;
+/** Package URL of npm, whose scopes' @ is escaped (purl-spec, types/npm); Node.js comes from elsewhere. */
+const packageUrl = ({ name, version }: InstalledPackage): string =>
+	name === "node" ? `pkg:generic/node@${version}` : `pkg:npm/${name.replace("@", "%40")}@${version}`;
 
 const licenceChoice = (licence: string) =>
 	/ (AND|OR|WITH) /.test(licence) ? { expression: licence } : { license: { id: licence } };

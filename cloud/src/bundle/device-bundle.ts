@@ -8,8 +8,9 @@ import type { Artifact } from "@psgl/sdk/artifact";
 import { create } from "tar";
 import { billOfMaterials } from "./bill-of-materials.js";
 import { writeDeviceScript } from "./device-script.js";
-import { installedSums, installScript, startScript, systemdUnit } from "./install-files.js";
+import { installedSums, installScript, nodeFile, startScript, systemdUnit } from "./install-files.js";
 import { licenceTexts } from "./licence-texts.js";
+import type { NodeProgram } from "./node-program.js";
 import { isWorthPacking, packFile } from "./pack-file.js";
 import { copyPlatformPackages } from "./platform-packages.js";
 import type { Target } from "./target.js";
@@ -22,6 +23,8 @@ export interface BundleOptions {
 	readonly sharp?: boolean | undefined;
 	/** Folder into which packages of the target's platform were installed, where that is not this machine's. */
 	readonly packages?: string | undefined;
+	/** A Node.js program for the target, for devices that have none. */
+	readonly node?: NodeProgram | undefined;
 	/** Packs in seconds instead of minutes, and larger: for trying. */
 	readonly quick?: boolean | undefined;
 	/** How much of the long files is packed, bytes. */
@@ -29,7 +32,7 @@ export interface BundleOptions {
 	readonly signal?: AbortSignal | undefined;
 }
 
-const executable = ["psgl", "install.sh"];
+const executable = ["psgl", "install.sh", nodeFile];
 
 /**
  * Packs what runs on a device, for one platform, and the client half of an artifact: a gzipped tar archive with one folder
@@ -37,7 +40,7 @@ const executable = ["psgl", "install.sh"];
  * @throws ConfigError `PSGL_BUNDLE_PACKAGE` when a package of the target's platform is not installed.
  */
 export async function deviceBundle(artifact: Artifact, options: BundleOptions): Promise<Uint8Array> {
-	const { target, version, sharp = false, packages, signal } = options;
+	const { target, version, sharp = false, packages, node, quick = false, signal } = options;
 	const staging = await mkdtemp(join(tmpdir(), "psgl-bundle-"));
 	try {
 		const folder = join(staging, "psgl-device");
@@ -47,7 +50,7 @@ export async function deviceBundle(artifact: Artifact, options: BundleOptions): 
 		signal?.throwIfAborted();
 		const joined = await writeDeviceScript(join(folder, "lib", "app"), { sharp });
 		signal?.throwIfAborted();
-		const parts = [...native, ...joined];
+		const parts = [...native, ...joined, ...(node === undefined ? [] : [node.part])];
 		const files: Readonly<Record<string, string | Uint8Array>> = {
 			// The program reads its version from here.
 			"package.json": `${JSON.stringify({ name: "psgl-device", version, private: true, type: "module" })}\n`,
@@ -58,11 +61,12 @@ export async function deviceBundle(artifact: Artifact, options: BundleOptions): 
 			psgl: startScript,
 			"install.sh": installScript(target),
 		};
+		if (node !== undefined) await writeFile(join(folder, nodeFile), node.bytes);
 		for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
 		await writeFile(join(folder, installedSums), await checksums(folder));
 		await packFiles(folder, options);
 		await writeFile(join(folder, "SHA256SUMS"), await checksums(folder));
-		return await pack(staging, folder);
+		return await pack(staging, folder, quick ? 1 : 9);
 	} finally {
 		await rm(staging, { recursive: true, force: true });
 	}
@@ -101,11 +105,11 @@ async function checksums(folder: string): Promise<string> {
 }
 
 /** Names in order, one time, one owner, two modes, and a gzip header that names no system. */
-async function pack(staging: string, folder: string): Promise<Uint8Array> {
+async function pack(staging: string, folder: string, level: number): Promise<Uint8Array> {
 	const paths = await filesBelow(folder);
 	for (const path of paths) await chmod(join(folder, path), executable.includes(path) ? 0o755 : 0o644);
 	const archive = create(
-		{ cwd: staging, portable: true, mtime: new Date("2000-01-01T12:00:00Z"), gzip: { level: 9, portable: true } },
+		{ cwd: staging, portable: true, mtime: new Date("2000-01-01T12:00:00Z"), gzip: { level, portable: true } },
 		paths.map((path) => `psgl-device/${path}`),
 	);
 	return new Uint8Array(await archive.concat());

@@ -3,10 +3,15 @@ import type { Target } from "./target.js";
 /** Digests of the files as they are once installed. */
 export const installedSums = "SHA256SUMS.installed";
 
-/** Starts the device's program with the Node.js of the machine, its young objects in 1 MiB a half: they are few, and idle memory counts. */
+/** Where a bundle has its own Node.js, if it has: not packed by Brotli, as it unpacks what is. */
+export const nodeFile = "lib/node";
+
+/** Starts the device's program with the bundle's Node.js or the machine's, its young objects in 1 MiB a half: they are few, and idle memory counts. */
 export const startScript = `#!/bin/sh
 here=$(dirname "$(readlink -f "$0")")
-exec "\${PSGL_NODE:-node}" --max-semi-space-size=1 "$here/lib/app/main.js" "$@"
+node=node
+[ ! -x "$here/${nodeFile}" ] || node=$here/${nodeFile}
+exec "\${PSGL_NODE:-$node}" --max-semi-space-size=1 "$here/lib/app/main.js" "$@"
 `;
 
 /** Checks the files and the machine, and puts the files where the unit looks for them. */
@@ -18,15 +23,18 @@ to=\${1:-/opt/psgl}
 to=$(readlink -m "$to")
 cd "$here"
 sha256sum --check --quiet --strict SHA256SUMS
-"\${PSGL_NODE:-node}" -e 'const [major, minor] = process.versions.node.split(".").map(Number);
+node=node
+[ ! -x ${nodeFile} ] || node=$here/${nodeFile}
+node=\${PSGL_NODE:-$node}
+"$node" -e 'const [major, minor] = process.versions.node.split(".").map(Number);
 process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)' ||
 	{ echo "psgl needs Node.js 20.19 or later as node, or in PSGL_NODE" >&2; exit 1; }
-found=$("\${PSGL_NODE:-node}" -p 'process.platform + "-" + process.arch')
+found=$("$node" -p 'process.platform + "-" + process.arch')
 [ "$found" = ${target} ] || { echo "this bundle is for ${target}, Node.js here is for $found" >&2; exit 1; }
 rm -rf "$to.new"
 mkdir -p "$to.new"
 cp -R . "$to.new/"
-"\${PSGL_NODE:-node}" "$to.new/lib/app/unpack.js" "$to.new"
+"$node" "$to.new/lib/app/unpack.js" "$to.new"
 (cd "$to.new" && sha256sum --check --quiet --strict ${installedSums})
 rm -rf "$to.old"
 [ ! -e "$to" ] || mv "$to" "$to.old"

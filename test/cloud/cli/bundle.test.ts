@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decodeArtifact } from "@psgl/sdk/artifact";
@@ -7,6 +7,7 @@ import test, { type ExecutionContext } from "ava";
 import { trainThreeBatches } from "../../helpers/bundled-device.js";
 import { runCli } from "../../helpers/run-cli.js";
 import { runProgram } from "../../helpers/run-program.js";
+import { smallModel } from "../../helpers/small-model.js";
 import { temporaryFolder } from "../../helpers/temporary-folder.js";
 import { pngBytes } from "../../helpers/write-png.js";
 
@@ -59,7 +60,8 @@ test.serial(
 			checks
 				.filter(({ status }) => status !== "ok")
 				.map(({ name }) => name)
-				.filter((name) => name !== "memory"),
+				// As this machine has them.
+				.filter((name) => name !== "memory" && name !== "clock"),
 			["sharp"],
 		);
 		t.true(checks.some(({ name }) => name === "training step"));
@@ -164,4 +166,30 @@ test.serial("what a bundle lacks, on the device or here, is said with what to do
 	t.regex(stderr, /PSGL_BUNDLE_PACKAGE: @koromix\/koffi-linux-arm64/);
 	t.regex(stderr, /npm install .* --cpu arm64 .* koffi@\d/);
 	await t.throwsAsync(stat(join(folder, "arm.tgz")), { code: "ENOENT" });
+});
+
+test.serial("a bundle with Node.js needs none on the device, and says which one it has", async (t) => {
+	const folder = await temporaryFolder(t);
+	const artifact = join(folder, "joint.psgl");
+	await writeFile(artifact, (await smallModel()).jointBytes);
+	const bundle = ["bundle", artifact, "--target", "linux-x64", "--quick", "-o", join(folder, "device.tgz")];
+	const { exitCode, stderr } = await runCli([...bundle, "--with-node", process.execPath]);
+	t.is(exitCode, 0, stderr);
+	await runProgram("tar", ["xzf", "device.tgz"], { cwd: folder, env });
+	// A machine with the programs that install.sh names, and no other.
+	const bin = join(folder, "bin");
+	await mkdir(bin);
+	for (const name of ["sh", "dirname", "readlink", "sha256sum", "rm", "mkdir", "cp", "mv", "cat"]) {
+		const { stdout } = await runProgram("sh", ["-c", `command -v ${name}`], { cwd: folder, env });
+		await symlink(stdout.trim(), join(bin, name));
+	}
+	const bare = { cwd: folder, env: { PATH: bin } };
+	await runProgram(join(bin, "sh"), ["psgl-device/install.sh", "opt"], bare);
+	const { stdout } = await runProgram(join(folder, "opt", "psgl"), ["doctor", "--json", "--port", "0"], bare);
+	t.like(JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? ""), { ok: true });
+	const bom = await readFile(join(folder, "opt", "sbom.cdx.json"), "utf8");
+	t.true(bom.includes(`pkg:generic/node@${process.versions.node}`));
+
+	const other = await runCli([...bundle.with(3, "linux-arm64"), "--with-node", process.execPath]);
+	t.regex(other.stderr, /PSGL_BUNDLE_NODE/);
 });

@@ -12,6 +12,11 @@ export const bundleVerb = defineVerb({
 		artifact: option("FILE", "artifact, of which the client half goes in", z.string().min(1)),
 		target: option("PLATFORM", "platform of the device", z.enum(targets)),
 		withSharp: toggle("with what decodes pictures (PNG, JPEG, TIFF, WebP)"),
+		withNode: option(
+			"FILE",
+			"with this Node.js program, built for the device's platform: for devices that have none",
+			z.string().min(1).optional(),
+		),
 		packages: option(
 			"DIR",
 			"folder into which packages of the target's platform were installed, where that is not this machine's",
