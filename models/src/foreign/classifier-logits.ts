@@ -45,7 +45,9 @@ export function classifierLogits(g: GraphBuilder, outputs: ReadonlyMap<string, V
 	let logits = output;
 	if (last !== undefined && squashing.has(last.type)) {
 		const labels =
-			last.type === "Sigmoid" && classes > 1 ? ". Labels independent of each other need the loss for them" : "";
+			last.type === "Sigmoid" && classes > 1
+				? ". Labels that apply independently of each other need the loss binary-cross-entropy"
+				: "";
 		notes.push(
 			`${last.type} at the end is left away: training and decisions start from the scores in front of it${labels}`,
 		);

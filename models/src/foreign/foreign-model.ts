@@ -8,6 +8,7 @@ import type { ExternalData } from "../onnx/external-data.js";
 import { importModel } from "../onnx/import-model.js";
 import { checkElementTypes } from "./check-element-types.js";
 import { classifierLogits, openBatch } from "./classifier-logits.js";
+import { fusedNormalisation } from "./fused-normalisation.js";
 import { trainedTensors } from "./trained-tensors.js";
 
 /** A classifier of an ONNX file, its tensors by the names they have there. */
@@ -103,6 +104,7 @@ export function readForeignModel(bytes: Uint8Array, { inputShape, external }: Fo
 		if (value !== undefined && tensor !== undefined) constants.set(value.name, tensor);
 	}
 	checkElementTypes(g.nodes, input, constants, initialisers);
+	const parameters = trainedTensors(g.nodes, constants, initialisers);
 	return {
 		nodes: g.nodes,
 		input,
@@ -112,8 +114,8 @@ export function readForeignModel(bytes: Uint8Array, { inputShape, external }: Fo
 		tensors,
 		constants,
 		dropouts,
-		parameters: trainedTensors(g.nodes, constants, initialisers),
-		notes: [...notes, ...classifier.notes],
+		parameters,
+		notes: [...notes, ...classifier.notes, ...fusedNormalisation(parameters)],
 	};
 }
 

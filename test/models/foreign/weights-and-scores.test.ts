@@ -32,6 +32,27 @@ test("a mask with infinities is not trained", (t) => {
 	t.deepEqual([...readForeignModel(withSecond([-1, 0])).parameters].sort(), ["scale", "second"]);
 });
 
+test("weights of convolutions that the exporter computed are told with what keeps the normalisations", (t) => {
+	const convolved = (weight: string) =>
+		readForeignModel(
+			onnxFile({
+				...file,
+				inputs: { x: ["N", 1, 1, 2] },
+				floats: { kernel: [2], second: [0.5, -1] },
+				nodes: [
+					{ type: "Constant", inputs: [], outputs: ["form"], attributes: { value: { tensor: [1, 1, 1, 1] } } },
+					{ type: "Identity", inputs: ["kernel"], outputs: [weight] },
+					{ type: "Reshape", inputs: [weight, "form"], outputs: ["weight"] },
+					{ type: "Conv", inputs: ["x", "weight"], outputs: ["picture"] },
+					{ type: "Flatten", inputs: ["picture"], outputs: ["flat"] },
+					{ type: "Add", inputs: ["flat", "second"], outputs: ["y"] },
+				],
+			}),
+		).notes;
+	t.regex(convolved("onnx::Conv_29").join(), /onnx::Conv_29[\s\S]*TrainingMode\.TRAINING/);
+	t.deepEqual(convolved("stem.weight"), []);
+});
+
 for (const squashed of [false, true]) {
 	test(`a single score${squashed ? " behind a sigmoid" : ""} is that of the second of two classes`, async (t) => {
 		const nodes: OnnxFile["nodes"] = [
