@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { compileArtifact, presetDefinition, zooNetwork } from "@psgl/models";
 import { seededRandom } from "@psgl/sdk";
@@ -71,6 +71,42 @@ withPrograms("storescu")(
 		t.notRegex(stdout + stderr, /Doe|P-77|1\.2\.3\./);
 	},
 );
+
+test("a device trains on DICOM files that come into a folder; what is no image is set aside, and no name is told", async (t) => {
+	const folder = await temporaryFolder(t);
+	const incoming = join(folder, "incoming");
+	await mkdir(incoming);
+	const labels = join(folder, "readings.csv");
+	const lines = ["id,label"];
+	for (let i = 0; i < 12; i++) {
+		const pixels = words(Array.from({ length: 16 }, (_, p) => (i % 2 === 0 ? 100 : 1000) + p));
+		const elements = [
+			[0x00080018, "UI", `1.2.3.${i}.1`],
+			[0x00100020, "LO", `P-77${i}`],
+		] as const;
+		await writeFile(join(incoming, `scan-${i}.dcm`), dicomBytes({ pixels, elements }));
+		lines.push(`${i % 3 === 0 ? `scan-${i}.dcm` : `1.2.3.${i}.1`},${i % 2 === 0 ? "dark" : "bright"}`);
+	}
+	await writeFile(join(incoming, "Doe-report.txt"), "no image");
+	const definition = presetDefinition("none", zooNetwork("lenet"), [1, 16, 16], ["dark", "bright"]);
+	const artifact = await compileArtifact(definition, { name: "watched", random: seededRandom(1) });
+	await using cloud = await startCloud(artifact, { rounds: 1, batchSize: 4 });
+	const device = ["device", "--url", cloud.url, "--id", "ward-3", "--image-size", "16", "--json"];
+	let written: Promise<unknown> | undefined;
+	const { exitCode, stdout, stderr, events } = await runCli(
+		[...device, "--watch", incoming, "--labels", labels, "--collect", "12"],
+		{
+			onEvent: (event) => {
+				// The readings come after the images have.
+				if (event["code"] === "PSGL_DICOM_CORRUPT") written ??= writeFile(labels, lines.join("\n"));
+			},
+		},
+	);
+	await written;
+	t.is(exitCode, 0, stderr);
+	t.true((events.at(-1)?.["steps"] as number) >= 2, stdout);
+	t.notRegex(stdout + stderr, /Doe|P-77|1\.2\.3\.|scan-/);
+});
 
 test("--dicom-port needs labels, and no --data beside it", async (t) => {
 	for (const args of [["--data", "x.npz", "--labels", "y.csv"], []]) {

@@ -1,7 +1,8 @@
+import { basename } from "node:path";
 import { ConfigError, DataError, type Device, PsglError, systemClock, type Tensor } from "@psgl/sdk";
 import { completeSplits, type DataSplits, Dataset } from "@psgl/sdk/sources";
-import { type DicomImage, DicomReceiver } from "@psgl/sdk/sources/dicom";
-import { type LabelledSample, PendingLabels, readLabels } from "@psgl/sdk/sources/live";
+import { type DicomImage, DicomReceiver, readDicom } from "@psgl/sdk/sources/dicom";
+import { type LabelledSample, PendingLabels, readLabels, watchFolder } from "@psgl/sdk/sources/live";
 import type { modalityOptions } from "./modality-options.js";
 import { modelClasses } from "./model-classes.js";
 import type { OptionValues } from "./options/option.js";
@@ -20,10 +21,10 @@ type CollectOptions = OptionValues<typeof modalityOptions> &
 	OptionValues<typeof pictureOptions> & { readonly imageSize: number; readonly seed: number };
 
 /**
- * Receives images until `collect` of them have a label that is a class of the aggregator's model, first frames only, and makes a data set of them; each patient is in one part. Nothing of
+ * Receives images, or takes them as they come into a folder, until `collect` of them have a label that is a class of the aggregator's model, first frames only, and makes a data set of them; each patient is in one part. Nothing of
  * them is written to disk, and events tell numbers and error codes only.
  * @throws ConfigError `PSGL_OPTION_CONFLICT`, `PSGL_DICOM_TITLE`; ConnectionError `PSGL_DICOM_LISTEN`; DataError of `readLabels` for anything but
- * a file that is not there yet, `PSGL_DATA_CLASSES`, `PSGL_DATA_EMPTY`; as `modelClasses`
+ * a file that is not there yet, and of a watched folder that cannot be read; `PSGL_DATA_CLASSES`, `PSGL_DATA_EMPTY`; as `modelClasses`
  */
 export async function collectImages(
 	options: CollectOptions,
@@ -31,10 +32,19 @@ export async function collectImages(
 	{ output, signal }: VerbContext,
 ): Promise<DataSplits> {
 	const picture = pictureOf(options);
-	const { dicomPort: port = 0, dicomHost: host, dicomTitle: title, dicomCaller, labels, collect, imageSize } = options;
+	const {
+		dicomPort: port,
+		dicomHost: host,
+		dicomTitle: title,
+		dicomCaller,
+		watch,
+		labels,
+		collect,
+		imageSize,
+	} = options;
 	if (labels === undefined) {
 		throw new ConfigError("PSGL_OPTION_CONFLICT", {
-			what: "--dicom-port needs labels to train on",
+			what: "images that come one by one need labels to train on",
 			expected: "--labels FILE",
 		});
 	}
@@ -54,18 +64,23 @@ export async function collectImages(
 		);
 	};
 	const refused = ({ code, what }: PsglError) => output.event("warning", { code, message: what }, what);
-	const onImage = async (image: DicomImage) => {
+	const onImage = async (image: DicomImage, name?: string) => {
 		const x = await image.sample({ size: imageSize, channels: 1, ...picture });
 		const sample = { x, patient: image.patient };
-		const keys = image.labelKeys();
+		const keys = [...image.labelKeys(), ...(name === undefined ? [] : [name])];
 		const label = keys.map((key) => known.get(key)).find((value) => value !== undefined && classes.includes(value));
 		if (label !== undefined) take({ sample, label });
 		else pending.sample(keys, sample);
 	};
 	const callers = dicomCaller === undefined ? [] : [dicomCaller];
-	await using receiver = await DicomReceiver.start({ port, host, title, callers, onImage, onRefused: refused });
-	output.event("receiving", { host, port: receiver.port }, `Receiving DICOM images on ${host}:${receiver.port}`);
+	const receiving = { port: port ?? 0, host, title, callers, onImage: (image: DicomImage) => onImage(image) };
+	await using receiver =
+		port === undefined ? undefined : await DicomReceiver.start({ ...receiving, onRefused: refused });
+	if (receiver !== undefined)
+		output.event("receiving", { host, port: receiver.port }, `Receiving DICOM images on ${host}:${receiver.port}`);
+	using watcher = watch === undefined ? undefined : watchImages(watch, { onImage, onRefused: refused, signal });
 	while (collected.length < collect) {
+		watcher?.requireSound();
 		const read = await readLabels(labels, { signal }).catch((error: unknown) => {
 			if (error instanceof PsglError && error.code === "PSGL_DATA_NOT_FOUND") return new Map<string, string>();
 			throw error;
@@ -81,6 +96,44 @@ export async function collectImages(
 		if (collected.length < collect) await systemClock.sleep(labelsIntervalMs, signal);
 	}
 	return splitsOf(collected, classes, imageSize, options.seed);
+}
+
+/** Reads the files of a folder as they come; one that is no DICOM image is refused, and the next one is looked at. */
+function watchImages(
+	folder: string,
+	{
+		onImage,
+		onRefused,
+		signal,
+	}: {
+		readonly onImage: (image: DicomImage, name: string) => Promise<void>;
+		readonly onRefused: (error: PsglError) => void;
+		readonly signal: AbortSignal;
+	},
+): Disposable & { requireSound(): void } {
+	const stop = new AbortController();
+	let failure: unknown;
+	const watching = async () => {
+		for await (const path of watchFolder(folder, { signal: AbortSignal.any([signal, stop.signal]) })) {
+			try {
+				await onImage(await readDicom(path), basename(path));
+			} catch (error) {
+				if (!(error instanceof PsglError)) throw error;
+				// A file's name may be a patient's.
+				const what = "a file of the watched folder cannot be used";
+				onRefused(new DataError(error.code, { what, remedy: "See the error's code in docs/troubleshooting.md" }));
+			}
+		}
+	};
+	watching().catch((error: unknown) => {
+		failure = error;
+	});
+	return {
+		requireSound() {
+			if (failure !== undefined) throw failure;
+		},
+		[Symbol.dispose]: () => stop.abort(),
+	};
 }
 
 function splitsOf(

@@ -3,7 +3,7 @@ import { option } from "./options/option.js";
 
 const title = z.string().regex(/^[\x21-\x5b\x5d-\x7e]{1,16}$/, "1 to 16 printable characters without spaces");
 
-/** Images that come from a modality instead of from `--data`. */
+/** Images that come one by one, from a modality or into a folder, instead of from `--data`. */
 export const modalityOptions = {
 	dicomPort: option(
 		"PORT",
@@ -17,10 +17,15 @@ export const modalityOptions = {
 	),
 	dicomTitle: option("TITLE", "application entity title that modalities have to call (default: any)", title.optional()),
 	dicomCaller: option("TITLE", "title of the one modality that may call (default: any)", title.optional()),
-	labels: option(
-		"FILE",
-		"labels of received images: lines id,label, the id being that of image or study or the accession number; read again as it grows",
+	watch: option(
+		"DIR",
+		"take the DICOM files that come into this folder and below, in place of --data, and train when enough have a label",
 		z.string().min(1).optional(),
 	),
-	collect: option("N", "images with a label to receive before training", z.int().min(10).max(1_000_000).default(200)),
+	labels: option(
+		"FILE",
+		"labels of images that come one by one: lines id,label, the id being that of image or study, the accession number or, with --watch, the file's name; read again as it grows",
+		z.string().min(1).optional(),
+	),
+	collect: option("N", "images with a label to have before training", z.int().min(10).max(1_000_000).default(200)),
 } as const;

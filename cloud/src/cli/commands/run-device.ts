@@ -38,7 +38,7 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 			expected: `a share from 1/${shares} to ${shares}/${shares}`,
 		});
 	}
-	const received = options.dicomPort !== undefined;
+	const received = options.dicomPort !== undefined || options.watch !== undefined;
 	if (received && options.data !== undefined) throw twoSources();
 	const address = await readAddress(options);
 	const id = address.kit?.id ?? address.id ?? "";
@@ -75,7 +75,7 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 function twoSources(): ConfigError {
 	return new ConfigError("PSGL_OPTION_CONFLICT", {
 		what: "there has to be one source of samples",
-		got: "--data and --dicom-port",
+		got: "--data, and --dicom-port or --watch",
 		expected: "one of them",
 	});
 }
