@@ -71,7 +71,7 @@ export const cloudLimits = {
 	shareIdleMs: 10_000,
 	/** Milliseconds a partition waits for the others' copies before it merges without them, and between looks for them. */
 	mergeTimeoutMs: 60_000,
-	mergePollMs: 100,
+	mergePollMs: 500,
 	/** Milliseconds one attempt of that waits for an answer. */
 	storeAnswerMs: 2_500,
 	/** Milliseconds between two notices of who owns a partition. */

@@ -47,6 +47,29 @@ export function followShares(link: NatsLink, run: string, onShare: (share: numbe
 	return follow(link, shareSubject(run), (_, text) => onShare(Number(text)));
 }
 
+/** Says that a partition has offered a copy. Who does not hear it looks from time to time. */
+export function announceOffer(link: NatsLink, run: string): void {
+	if (!link.isClosed) link.connection.publish(offerSubject(run));
+}
+
+/** Offers of partitions from now on. */
+export function followOffers(
+	link: NatsLink,
+	run: string,
+): Disposable & { next(clock: Clock, signal: AbortSignal): Promise<void> } {
+	let heard = new AbortController();
+	const following = follow(link, offerSubject(run), () => heard.abort());
+	return {
+		/** Resolves when there was one since the last call, or after a while. */
+		async next(clock, signal) {
+			const stop = AbortSignal.any([heard.signal, signal]);
+			await clock.sleep(cloudLimits.mergePollMs, stop).catch(() => undefined);
+			heard = new AbortController();
+		},
+		[Symbol.dispose]: () => following[Symbol.dispose](),
+	};
+}
+
 async function repeat(
 	link: NatsLink,
 	subject: string,
@@ -77,6 +100,10 @@ function follow(link: NatsLink, subject: string, onNotice: (subject: string, tex
 
 function ownerSubject(run: string, partition: number | "*"): string {
 	return `psgl.${run}.owner.${partition}`;
+}
+
+function offerSubject(run: string): string {
+	return `psgl.${run}.offered`;
 }
 
 function shareSubject(run: string): string {

@@ -9,6 +9,7 @@ import { openJetStreamBlobStore } from "../store/jetstream-blob-store.js";
 import { openJetStreamLeases } from "../store/jetstream-leases.js";
 import { openJetStreamLog } from "../store/jetstream-log.js";
 import { NatsLink } from "../store/nats-link.js";
+import { openStream } from "../store/stream.js";
 
 export interface RunStoreOptions {
 	/** Addresses of NATS servers: `nats://…`, `tls://…`. */
@@ -51,14 +52,17 @@ export class RunStore implements AsyncDisposable {
 	/**
 	 * Connects with a run's store.
 	 * @throws ConnectionError `PSGL_STORE_UNREACHABLE`, `PSGL_STORE_TIMEOUT`; ConfigError `PSGL_STORE_VERSION`,
-	 * `PSGL_STORE_CONFIG`, `PSGL_STORE_REFUSED`, `PSGL_STORE_NAME`.
+	 * `PSGL_STORE_CONFIG`, `PSGL_STORE_REFUSED`, `PSGL_STORE_NAME`, `PSGL_JOURNAL_OTHER_RUN` when another run has the name.
 	 */
 	static async open(options: RunStoreOptions): Promise<RunStore> {
 		const { servers, name = "psgl", leaseMs, tlsFolder, signal } = options;
-		if (!/^[a-z0-9-]{1,32}$/.test(name)) throw badName(name);
+		// Another run's subjects would be those of this run's log: `ward-p0` has notices where `ward` has partition 0.
+		if (!/^[a-z0-9-]{1,32}$/.test(name) || /-p\d+$/.test(name)) throw badName(name);
 		const link = await NatsLink.open({ servers, client: `psgl ${name}`, tlsFolder, signal });
 		try {
 			const common = { link, name, replicas: replicasOf(options), signal };
+			// Before anything else is made: a name that is another run's, or has other partitions, stays as it is.
+			await openStream(link, streamOf(options, 0));
 			return new RunStore(options, link, {
 				leases: await openJetStreamLeases({ ...common, leaseMs }),
 				blobs: await openJetStreamBlobStore(common),
@@ -75,14 +79,10 @@ export class RunStore implements AsyncDisposable {
 	 * @throws ConfigError `PSGL_STORE_CONFIG`, `PSGL_STORE_REFUSED`, `PSGL_JOURNAL_OTHER_RUN`; ConnectionError `PSGL_STORE_TIMEOUT`.
 	 */
 	openLog(partition: number, epoch?: number): Promise<Log> {
-		const { artifact, signal } = this.#options;
 		return openJetStreamLog({
+			...streamOf(this.#options, partition),
 			link: this.link,
-			name: `${this.name}-p${partition}`,
-			run: `${artifact} partition ${partition} of ${this.partitions}`,
-			replicas: this.#replicas,
 			claim: epoch === undefined ? undefined : encodeRecord({ type: "owner", epoch }),
-			signal,
 		});
 	}
 
@@ -102,6 +102,13 @@ export class RunStore implements AsyncDisposable {
 	}
 }
 
+/** The stream of a partition's log. */
+function streamOf(options: RunStoreOptions, partition: number) {
+	const { name = "psgl", artifact, partitions = 1, signal } = options;
+	const run = `${artifact} partition ${partition} of ${partitions}`;
+	return { name: `${name}-p${partition}`, run, replicas: replicasOf(options), signal };
+}
+
 function replicasOf({ replicas, servers }: RunStoreOptions): number {
 	return replicas ?? (servers.length >= 3 ? 3 : 1);
 }
@@ -110,6 +117,6 @@ function badName(name: string): ConfigError {
 	return new ConfigError("PSGL_STORE_NAME", {
 		what: "this cannot name a run in the store",
 		got: JSON.stringify(name.slice(0, 100)),
-		expected: "1 to 32 small letters, digits and -",
+		expected: "1 to 32 small letters, digits and -, which do not end in -p and a number",
 	});
 }

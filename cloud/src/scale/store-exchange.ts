@@ -6,6 +6,7 @@ import type { MergePart } from "../aggregator/run-record.js";
 import { cloudLimits } from "../limits.js";
 import { persist } from "../store/persist.js";
 import { blobMissing } from "../store/store-errors.js";
+import { announceOffer, followOffers } from "./notices.js";
 import type { RunStore } from "./run-store.js";
 
 export interface StoreExchangeOptions {
@@ -65,6 +66,7 @@ export class StoreExchange implements PartitionExchange {
 		const { sha256 } = await store.blobs.put(name, copy, { epoch, signal });
 		const own = { partition, order, weight, copy: name, sha256 };
 		await this.#offer(own);
+		using offers = followOffers(store.link, store.name);
 		const parts = new Map<number, Offer>([[partition, own]]);
 		const deadline = clock.now() + cloudLimits.mergeTimeoutMs;
 		for (;;) {
@@ -76,7 +78,7 @@ export class StoreExchange implements PartitionExchange {
 				for (const other of awaited) this.#absent.add(other);
 				break;
 			}
-			await clock.sleep(cloudLimits.mergePollMs, signal).catch(() => undefined);
+			await offers.next(clock, signal);
 		}
 		await this.#forget(place.round);
 		return [...parts.values()]
@@ -102,12 +104,13 @@ export class StoreExchange implements PartitionExchange {
 		const { store } = this.#options;
 		const others = Array.from({ length: store.partitions }, (_, i) => i).filter((i) => !parts.has(i));
 		const missing: number[] = [];
-		for (const other of others) {
+		const look = async (other: number) => {
 			const offers = await this.#offersOf(other, signal);
 			const offer = offers.find((each) => each.order >= order);
 			if (offer !== undefined) parts.set(other, offer);
 			else missing.push(other);
-		}
+		};
+		await Promise.all(others.map(look));
 		return missing;
 	}
 
@@ -122,7 +125,9 @@ export class StoreExchange implements PartitionExchange {
 		const before = (await this.#offersOf(offer.partition)).filter(({ order }) => order < offer.order);
 		const offers = JSON.stringify([...before, offer].slice(-offersKept));
 		const put = () => this.#keys.put(`p${offer.partition}`, offers);
-		await persist(this.#options.store.link, put, { what: "offer a partition's copy" });
+		const { link, name } = this.#options.store;
+		await persist(link, put, { what: "offer a partition's copy" });
+		announceOffer(link, name);
 	}
 
 	/** Copies that no checkpoint which is kept needs, here or in a partition that is a round behind. */

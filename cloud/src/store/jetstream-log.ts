@@ -36,7 +36,7 @@ export interface JetStreamLogOptions {
 export async function openJetStreamLog(options: JetStreamLogOptions): Promise<Log> {
 	const { link, name, run, replicas = 1, claim, signal } = options;
 	const subject = `psgl.${name}`;
-	const info = await openStream(link, { name, subjects: [`${subject}.>`], replicas, run, signal });
+	const info = await openStream(link, { name, replicas, run, signal });
 	const log = new JetStreamLog(options, info, subject);
 	if (claim !== undefined) await log.claim(claim);
 	return log;

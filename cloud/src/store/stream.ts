@@ -7,8 +7,8 @@ import { persist } from "./persist.js";
 import { storeConfig, storeRefused } from "./store-errors.js";
 
 export interface StreamOptions {
+	/** Its subjects begin with it. */
 	readonly name: string;
-	readonly subjects: readonly string[];
 	readonly replicas: number;
 	/** What the log is about: SHA-256 (hex) of the artifact, and the partitions. */
 	readonly run: string;
@@ -20,11 +20,11 @@ export interface StreamOptions {
  * @throws ConfigError `PSGL_STORE_CONFIG`, `PSGL_STORE_REFUSED`, `PSGL_JOURNAL_OTHER_RUN`; ConnectionError `PSGL_STORE_TIMEOUT`.
  */
 export async function openStream(link: NatsLink, options: StreamOptions): Promise<StreamInfo> {
-	const { name, subjects, replicas, run, signal } = options;
+	const { name, replicas, run, signal } = options;
 	const { streams } = link.manager;
 	const config = {
 		name,
-		subjects: [...subjects],
+		subjects: [`psgl.${name}.>`],
 		// Tells which run it is of: servers before 2.10 know no metadata.
 		description: run,
 		retention: RetentionPolicy.Limits,

@@ -1,7 +1,15 @@
 import { createServer } from "node:net";
 import { Kvm } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
-import { type Log, NatsLink, openJetStreamBlobStore, openJetStreamLeases, openJetStreamLog } from "@psgl/cloud";
+import {
+	type Log,
+	NatsLink,
+	openJetStreamBlobStore,
+	openJetStreamLeases,
+	openJetStreamLog,
+	RunStore,
+	type RunStoreOptions,
+} from "@psgl/cloud";
 import { ConfigError, ConnectionError, DataError, LimitError, type PsglError, systemClock } from "@psgl/sdk";
 import test, { type ExecutionContext } from "ava";
 import { Child } from "../../helpers/child.js";
@@ -163,6 +171,50 @@ withNats("a stream of another run, or made with another configuration, is refuse
 	await new Kvm(link.jetStream).create("t-leases", { ttl: 777_000 });
 	t.is(await codeOf(t, openJetStreamLeases({ link, name: "t" }), ConfigError), "PSGL_STORE_CONFIG");
 });
+
+withNats(
+	"two clouds with one name: another model, other partitions or another lease is refused before anything is made; the same run stands by, and takes over",
+	async (t) => {
+		const { servers, link } = await setUp(t);
+		const open = (more: Partial<RunStoreOptions> = {}) =>
+			RunStore.open({ servers: servers.urls, name: "ward", artifact: "a", leaseMs: 1000, ...more });
+		await using first = await open();
+		await using log = await first.openLog(0, 1);
+		const lease = await first.leases.acquire("partition-0");
+		const state = async () => {
+			const streams = await link.manager.streams.list().next();
+			return streams.map(({ config, state: { last_seq } }) => [config.name, config.description, last_seq]);
+		};
+		const before = await state();
+		for (const other of [{ artifact: "b" }, { partitions: 3 }]) {
+			t.is(await codeOf(t, open(other), ConfigError), "PSGL_JOURNAL_OTHER_RUN");
+		}
+		t.is(await codeOf(t, open({ name: "ward-p0" }), ConfigError), "PSGL_STORE_NAME");
+		const isLease = ([name]: unknown[]) => name === "KV_ward-leases";
+		const others = (all: unknown[][]) => all.filter((each) => !isLease(each));
+		t.deepEqual(others(await state()), others(before), "nothing was made, nothing was written");
+		t.is(await codeOf(t, open({ leaseMs: 9000 }), ConfigError), "PSGL_STORE_CONFIG");
+		await using second = await open();
+		t.is(await codeOf(t, second.leases.acquire("partition-0"), ConfigError), "PSGL_LEASE_HELD");
+		t.is(await log.append(numbered(1), { asOwner: true }), 1, "the first goes on");
+		const next = second.leases.acquire("partition-0", { wait: true });
+		await lease.release();
+		t.true((await next).epoch > lease.epoch);
+
+		const racing = await Promise.allSettled([
+			open({ name: "new", artifact: "c" }),
+			open({ name: "new", artifact: "d" }),
+		]);
+		const winners = racing.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+		const losers = racing.flatMap((each) => (each.status === "rejected" ? [each.reason.code] : []));
+		t.deepEqual(
+			[winners.length, losers],
+			[1, ["PSGL_JOURNAL_OTHER_RUN"]],
+			"of two that begin at a time one has the name",
+		);
+		await winners[0]?.close();
+	},
+);
 
 withNats(
 	"a full store refuses an entry with the code that makes the broker turn the device away, and takes it later",
