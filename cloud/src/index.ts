@@ -88,6 +88,7 @@ export { RolloutFolder } from "./rollout/rollout-folder.js";
 export { isInGroup } from "./rollout/rollout-group.js";
 export { rolloutLimits } from "./rollout/rollout-limits.js";
 export type { RolloutCause, RolloutStatus } from "./rollout/rollout-status.js";
+export { type ExternalIngressOptions, startExternalIngress } from "./scale/external-ingress.js";
 export { type Ingress, type IngressOptions, startIngress } from "./scale/ingress.js";
 export { mergeRounds } from "./scale/merge-rounds.js";
 export type { OwnPartitionOptions } from "./scale/own-partition.js";

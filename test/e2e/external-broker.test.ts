@@ -1,6 +1,15 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { Aggregator, artifactDigest, connectExternalBroker, createMemoryLog, openFileJournal } from "@psgl/cloud";
+import {
+	Aggregator,
+	artifactDigest,
+	connectExternalBroker,
+	createMemoryLog,
+	openFileJournal,
+	ownPartitions,
+	RunStore,
+	startExternalIngress,
+} from "@psgl/cloud";
 import { type FleetEvent, runFleet } from "@psgl/firmware-sim";
 import { ConnectionError } from "@psgl/sdk";
 import { sha256 } from "@psgl/sdk/artifact";
@@ -10,6 +19,7 @@ import mqtt from "mqtt";
 import { startCloud } from "../helpers/cloud.js";
 import { EventReader } from "../helpers/event-reader.js";
 import { MosquittoBroker } from "../helpers/mosquitto-broker.js";
+import { NatsServers } from "../helpers/nats-servers.js";
 import { withPrograms } from "../helpers/outside-program.js";
 import { smallFleetData, smallModel } from "../helpers/small-model.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
@@ -92,6 +102,35 @@ withMosquitto(
 		await Promise.all(readers);
 		t.deepEqual(all.sort(), [...Array.from({ length: 40 }, (_, i) => `${i}`), "last"].sort());
 		t.deepEqual(refused, ["PSGL_EXTERNAL_MESSAGE"]);
+	},
+);
+
+withPrograms("mosquitto", "nats-server")(
+	"two clients of a Mosquitto take its devices' messages to a run on NATS; one that ends changes nothing",
+	async (t) => {
+		const { joint: artifact } = await smallModel();
+		const { url } = await MosquittoBroker.start(t);
+		await using servers = await NatsServers.start();
+		const stop = new AbortController();
+		await using store = await RunStore.open({ servers: servers.urls, artifact: await artifactDigest(artifact) });
+		const owned = new Promise<Aggregator>((resolve) => {
+			const aggregator = () => ({ artifact, runtime: nodeRuntime, settings });
+			const onOwned = (_: number, started: Aggregator) => resolve(started);
+			void ownPartitions({ store, aggregator, onOwned, signal: stop.signal });
+		});
+		const { result: trained } = await owned;
+		const first = await startExternalIngress({ store, url, clientId: "ingress-1" });
+		await using _second = await startExternalIngress({ store, url, clientId: "ingress-2" });
+		const fleet = fleetOn(url);
+		for (let left = 8; left > 0; ) if ((await fleet.next("device")).event.type === "step") left--;
+		await first[Symbol.asyncDispose]();
+		const again = await startExternalIngress({ store, url, clientId: "ingress-1" });
+		const result = await trained;
+		await fleet.done;
+		await again[Symbol.asyncDispose]();
+		stop.abort();
+		t.like(fleet.events.at(-1), { type: "finished", devices: 3, failed: 0 });
+		t.like(result, { rounds: 2, reason: "finished", counts: { lost: 0, doubled: 0 } });
 	},
 );
 

@@ -52,7 +52,7 @@ export async function externalBrokerConnection({
 	...own
 }: OptionValues<typeof externalBrokerOptions> & OwnBrokerValues): Promise<Connection | undefined> {
 	if (url === undefined) return undefined;
-	for (const name of ["store", "port", "webSocketPort", "webSocketOrigins"] as const) {
+	for (const name of ["port", "webSocketPort", "webSocketOrigins"] as const) {
 		if (own[name] !== undefined) throw conflict(name);
 	}
 	const password =
@@ -83,7 +83,7 @@ async function readText(file: string): Promise<string> {
 
 function conflict(name: string): ConfigError {
 	return new ConfigError("PSGL_OPTION_CONFLICT", {
-		what: "an external broker takes the place of psgl's own, in a cloud that is one process",
+		what: "an external broker takes the place of psgl's own",
 		got: `--broker with --${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
 		remedy: "Leave one of the two away",
 	});

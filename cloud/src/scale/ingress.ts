@@ -1,8 +1,7 @@
 import { type Broker, type BrokerEvent, type BrokerOptions, startBroker } from "../broker/broker.js";
-import { cloudLimits } from "../limits.js";
-import { decodeEntry } from "../log/entry.js";
-import type { LogAppendOptions, LogInlet } from "../log/log.js";
+import type { LogInlet } from "../log/log.js";
 import { followOwners } from "./notices.js";
+import { PartitionedInlet } from "./partitioned-inlet.js";
 import { partitionOf } from "./partitions.js";
 import type { RunStore } from "./run-store.js";
 import { StoreDelivery } from "./store-downlink.js";
@@ -27,8 +26,7 @@ export async function startIngress({ store, onOwner, onEvent, ...options }: Ingr
 	const broker = await startBroker({
 		...options,
 		log: inlet,
-		// An entry of the log is the device's message with its topic.
-		maxMessageBytes: cloudLimits.storeEntryBytes - cloudLimits.packetOverheadBytes,
+		maxMessageBytes: inlet.maxMessageBytes,
 		onEvent: (event: BrokerEvent) => {
 			if (event.type === "connected") {
 				connected.add(event.client);
@@ -57,31 +55,4 @@ export async function startIngress({ store, onOwner, onEvent, ...options }: Ingr
 		await broker.close();
 	};
 	return { broker, close, [Symbol.asyncDispose]: close };
-}
-
-/** Takes each device's entries to the log of its partition. */
-class PartitionedInlet implements LogInlet {
-	readonly #logs: readonly LogInlet[];
-
-	private constructor(logs: readonly LogInlet[]) {
-		this.#logs = logs;
-	}
-
-	static async open(store: RunStore): Promise<PartitionedInlet> {
-		const partitions = Array.from({ length: store.partitions }, (_, i) => i);
-		return new PartitionedInlet(await Promise.all(partitions.map((partition) => store.openLog(partition))));
-	}
-
-	async append(entry: Uint8Array, options?: LogAppendOptions): Promise<number> {
-		const { device } = decodeEntry(entry);
-		return (this.#logs[partitionOf(device, this.#logs.length)] as LogInlet).append(entry, options);
-	}
-
-	async close(): Promise<void> {
-		await Promise.all(this.#logs.map((log) => log.close()));
-	}
-
-	async [Symbol.asyncDispose](): Promise<void> {
-		await this.close();
-	}
 }

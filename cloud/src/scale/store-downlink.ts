@@ -1,4 +1,4 @@
-import type { Subscription } from "@nats-io/transport-node";
+import type { Msg, Subscription } from "@nats-io/transport-node";
 import { systemClock } from "@psgl/sdk";
 import type { Broker } from "../broker/broker.js";
 import { cloudLimits } from "../limits.js";
@@ -74,12 +74,7 @@ export class StoreDelivery {
 		this.disconnected(device);
 		const subscription = this.#link.connection.subscribe(downSubject(this.#run, device), {
 			callback: (error, message) => {
-				if (error !== null) return;
-				const { data } = message;
-				this.#broker.send(device, data).then(
-					(taken) => message.respond(taken ? delivered : notThere),
-					() => message.respond(notThere),
-				);
+				if (error === null) passOn(this.#broker, device, message);
 			},
 		});
 		this.#devices.set(device, subscription);
@@ -95,6 +90,29 @@ export class StoreDelivery {
 		for (const device of [...this.#devices.keys()]) this.disconnected(device);
 		this.#arrivals.unsubscribe();
 	}
+}
+
+/** As `StoreDelivery`, where every process reaches every device: each message is taken by one of them, until disposed. */
+export function sharedDelivery(link: NatsLink, run: string, broker: Pick<Broker, "send">): Disposable {
+	const subscription = link.connection.subscribe(downSubject(run, "*"), {
+		queue: "ingress",
+		callback: (error, message) => {
+			if (error === null) passOn(broker, message.subject.split(".").at(-1) as string, message);
+		},
+	});
+	return {
+		[Symbol.dispose]: () => {
+			if (!link.isClosed) subscription.unsubscribe();
+		},
+	};
+}
+
+/** Hands a message on, and says whether it was taken. */
+function passOn(broker: Pick<Broker, "send">, device: string, message: Msg): void {
+	broker.send(device, message.data).then(
+		(taken) => message.respond(taken ? delivered : notThere),
+		() => message.respond(notThere),
+	);
 }
 
 function downSubject(run: string, device: string): string {

@@ -7,6 +7,7 @@ import type { BrokerOptions } from "../../broker/broker.js";
 import { writeOutput } from "../../files/write-output.js";
 import type { OperationsPage } from "../../operations/operations-page.js";
 import { aborted } from "../../scale/aborted.js";
+import { type ExternalIngressOptions, startExternalIngress } from "../../scale/external-ingress.js";
 import { type Ingress, startIngress } from "../../scale/ingress.js";
 import { ownPartitions } from "../../scale/own-partitions.js";
 import type { RunStore } from "../../scale/run-store.js";
@@ -35,6 +36,8 @@ export interface StoreCloudParts {
 	readonly store: RunStore;
 	/** How the ingress listens. */
 	readonly broker: Omit<BrokerOptions, "log" | "maxMessageBytes">;
+	/** Somebody else's broker in its place; undefined without one. */
+	readonly external: Omit<ExternalIngressOptions, "store" | "onOwner"> | undefined;
 	/** The ingress listens. What is returned ends with it. */
 	readonly onIngress: (ingress: Ingress) => Disposable | undefined;
 	/** What this process is there for works. */
@@ -48,18 +51,19 @@ export interface StoreCloudParts {
 
 /** Takes the roles of a cloud whose run lies on NATS, until training is over or it is stopped. */
 export async function runCloudOnStore(options: StoreCloudValues, parts: StoreCloudParts): Promise<number> {
-	const { store, broker, output, signal, onIngress, onReady, page } = parts;
+	const { store, broker, output, signal, onIngress, onReady, page, external } = parts;
 	const { role, exitWhenTrained } = options;
 	await using view = page && (await StoreView.open(store, (event) => page.tell(event)));
 	if (view !== undefined) page?.show(view);
-	await using ingress =
-		role === "aggregator" || role === "web"
-			? undefined
-			: await startIngress({
-					...broker,
-					store,
-					onOwner: (partition, epoch) => output.event("owner", { partition, epoch }),
-				});
+	const onOwner = (partition: number, epoch: number) => output.event("owner", { partition, epoch });
+	const isIngress = role === "ingress" || role === "all";
+	await using _external =
+		isIngress && external ? await startExternalIngress({ ...external, store, onOwner }) : undefined;
+	if (_external !== undefined) {
+		const { url } = external as ExternalIngressOptions;
+		output.event("external-broker", { url }, `Connected with the broker at ${url}`);
+	}
+	await using ingress = isIngress && !external ? await startIngress({ ...broker, store, onOwner }) : undefined;
 	using _following = ingress && onIngress(ingress);
 	// An aggregator that stands by is ready to take over.
 	onReady();

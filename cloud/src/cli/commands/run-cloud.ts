@@ -123,6 +123,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		operations.aggregator(event);
 		lines?.aggregator(event);
 	};
+	const connection = await externalBrokerConnection(options);
 	await using store = await openRunStore(options, artifact, signal);
 	if (store !== undefined) {
 		const onIngress = ({ broker }: Ingress) => {
@@ -134,6 +135,7 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 			artifact,
 			store,
 			broker: brokerOptions,
+			external: connection && { ...connection, onRefused: refusedBy(connection.url, brokerOptions.onEvent) },
 			onIngress,
 			onReady,
 			page: operations.page,
@@ -143,7 +145,6 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		});
 	}
 	if (options.role !== "all") throw roleNeedsStore(options.role);
-	const connection = await externalBrokerConnection(options);
 	// Requests for decisions change nothing: a device asks again.
 	const log = options.rounds === 0 ? createMemoryLog() : await openJournal(files, artifact, options, output);
 	await using broker =
