@@ -69,11 +69,13 @@ class PartitionsOwner {
 	 */
 	heardOf(share: number): void {
 		if (share > 0) return;
-		const { shareIdleMs = cloudLimits.shareIdleMs } = this.#options;
+		const { store, shareIdleMs = cloudLimits.shareIdleMs } = this.#options;
 		const now = performance.now();
 		if (now - this.#idleHeardAt > 4 * cloudLimits.ownerNoticeMs) this.#idleSince = now;
 		this.#idleHeardAt = now;
 		if (this.share < 2 || now - this.#idleSince < shareIdleMs) return;
+		// A partition that has only just got over an outage is not made to stand still once more.
+		if (store.link.calmMs < shareIdleMs) return;
 		this.#idleSince = now;
 		[...this.#owned.values()].at(-1)?.abort();
 	}
@@ -121,7 +123,7 @@ class PartitionsOwner {
 	}
 
 	async #standBy(): Promise<void> {
-		const pauseMs = cloudLimits.leasePollMs * (1 + 2 * this.share);
+		const pauseMs = cloudLimits.leasePollMs * (1 + this.share);
 		await systemClock.sleep(pauseMs, this.#stop).catch(() => undefined);
 	}
 }

@@ -42,8 +42,9 @@ interface Found {
 	readonly revision: number;
 }
 
-/** Reads of a blob before it counts as damaged. */
+/** Reads of a blob before it counts as damaged, and the longest pause between two in milliseconds. */
 const readAttempts = 4;
+const readPauseMs = 2_000;
 
 const nothing: Index = { bytes: 0, sha256: "", epoch: 0, fence: 0, objects: null };
 
@@ -88,9 +89,11 @@ class JetStreamBlobStore implements BlobStore {
 
 	async get(name: string, { signal }: BlobOptions = {}): Promise<Uint8Array | undefined> {
 		let fault: unknown;
-		// An object that was cut short because a server died while it came, or that was replaced, is looked for again.
-		for (let attempt = 0; attempt < readAttempts; attempt++) {
-			if (attempt > 0) await systemClock.sleep(attempt * cloudLimits.leasePollMs, signal);
+		const { link } = this.#options;
+		// An object that was cut short because a server died while it came, or that was replaced, is looked for again; after an outage for longer:
+		// servers that all came back answer before they have done everything in their own log again.
+		for (let attempt = 0; attempt < readAttempts || link.calmMs < cloudLimits.storeStartMs; attempt++) {
+			if (attempt > 0) await systemClock.sleep(Math.min(attempt * cloudLimits.leasePollMs, readPauseMs), signal);
 			const found = await this.#find(name, signal);
 			if (found === undefined || found.entry.objects === null) return undefined;
 			try {

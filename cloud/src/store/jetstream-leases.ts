@@ -32,6 +32,8 @@ export async function openJetStreamLeases(options: JetStreamLeasesOptions): Prom
 class JetStreamLeases extends HeldLeases {
 	readonly #options: JetStreamLeasesOptions;
 	readonly #keys: KV;
+	/** When a look last took so long that nobody can have renewed a lease meanwhile. */
+	#outageAt = Number.NEGATIVE_INFINITY;
 
 	constructor(options: JetStreamLeasesOptions, keys: KV) {
 		super();
@@ -51,8 +53,9 @@ class JetStreamLeases extends HeldLeases {
 				await clock.sleep(cloudLimits.leasePollMs, signal);
 				continue;
 			}
-			// Nobody gave it back, it expired: a holder that the store's servers kept from renewing it has the first go.
-			if (entry === undefined) await clock.sleep(leaseMs / 4, signal);
+			// Nobody gave it back, it expired: a holder that the store's servers kept from renewing it has the first go, for longer where they just
+			// elected a leader.
+			if (entry === undefined) await clock.sleep(this.#hadOutage ? leaseMs : leaseMs / 4, signal);
 			try {
 				const create = () => this.#keys.create(name, holder);
 				const epoch = await persist(link, create, { signal, clock, what: `take the lease ${name}` });
@@ -90,14 +93,22 @@ class JetStreamLeases extends HeldLeases {
 			pauseMs = leaseMs / 4;
 			try {
 				await link.ready(over);
-				state.revision = await this.#keys.update(name, holder, state.revision);
+				state.revision = await link.call(() =>
+					this.#keys.update(name, holder, state.revision, cloudLimits.storeCallMs),
+				);
 			} catch (error) {
 				if (over.aborted) return;
+				// Others wait for it to expire: the next attempt comes at once.
+				pauseMs = cloudLimits.storeRetryMs;
 				if (isWrongSequence(error)) await this.#lookAgain(lease, holder, state).catch(() => undefined);
 				else if (!isPassing(error)) lease.lose((error as Error).message);
-				else pauseMs = cloudLimits.storeRetryMs;
 			}
 		}
+	}
+
+	get #hadOutage(): boolean {
+		const { leaseMs = cloudLimits.leaseMs } = this.#options;
+		return performance.now() - this.#outageAt < 2 * leaseMs;
 	}
 
 	/** The key is not as it was left: an attempt of ours was taken, it expired, or another holds the lease. */
@@ -112,8 +123,10 @@ class JetStreamLeases extends HeldLeases {
 	/** Undefined when the key expired or was never there; without a holder when the last one gave it back. */
 	async #look(name: string, signal: AbortSignal | undefined) {
 		const { link, clock } = this.#options;
+		const began = performance.now();
 		const look = () => this.#keys.get(name);
 		const entry = await persist(link, look, { signal, clock, what: `look at the lease ${name}` });
+		if (performance.now() - began > cloudLimits.storeCallMs) this.#outageAt = performance.now();
 		if (entry === null) return undefined;
 		return { holder: entry.operation === "PUT" ? entry.string() : undefined, revision: entry.revision };
 	}

@@ -35,6 +35,7 @@ export class NatsLink implements AsyncDisposable {
 	/** Calls under way on the connection of now. */
 	readonly #calls = new Set<(error: Error) => void>();
 	#up = true;
+	#troubledAt = Number.NEGATIVE_INFINITY;
 	#closed = false;
 
 	private constructor(connection: NatsConnection, manager: JetStreamManager) {
@@ -79,6 +80,16 @@ export class NatsLink implements AsyncDisposable {
 		return this.#closed;
 	}
 
+	/** Milliseconds since a call got no answer, or a connection broke. */
+	get calmMs(): number {
+		return performance.now() - this.#troubledAt;
+	}
+
+	/** A call got no answer. */
+	troubled(): void {
+		this.#troubledAt = performance.now();
+	}
+
 	/** Resolves when there is a connection: what is sent without one would wait in memory. */
 	async ready(signal?: AbortSignal): Promise<void> {
 		while (!this.#up && !this.#closed) await this.#waiters.change(signal);
@@ -114,6 +125,7 @@ export class NatsLink implements AsyncDisposable {
 		for await (const { type } of this.connection.status()) {
 			if (type === "disconnect") {
 				this.#up = false;
+				this.troubled();
 				for (const onBreak of this.#calls) onBreak(new errors.ConnectionError("the connection broke"));
 				this.#calls.clear();
 			}

@@ -30,6 +30,7 @@ export async function persist<T>(link: NatsLink, call: () => Promise<T>, options
 			signal?.throwIfAborted();
 			if (late?.aborted || performance.now() > deadline) throw storeTimeout(what, timeoutMs, error);
 			if (link.isClosed || !isPassing(error)) throw error;
+			link.troubled();
 		}
 		await clock.sleep(cloudLimits.storeRetryMs, stop).catch(() => undefined);
 	}
