@@ -16,18 +16,10 @@ import { EventReader } from "../helpers/event-reader.js";
 import { NatsServers } from "../helpers/nats-servers.js";
 import { goodPassword } from "../helpers/operations-cloud.js";
 import { withPrograms } from "../helpers/outside-program.js";
-import { smallDataset, smallModel } from "../helpers/small-model.js";
+import { smallFleetData, smallModel } from "../helpers/small-model.js";
 import type { StoreProcessOptions } from "../helpers/store-process.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
 import { openWatchedPage, requireAccessible } from "../helpers/watched-page.js";
-
-const data = {
-	name: "small",
-	synthetic: true,
-	train: smallDataset(48),
-	validation: smallDataset(12, 2),
-	test: smallDataset(2, 3),
-};
 
 withPrograms("nats-server", "chromium")(
 	"a process of its own shows a run on NATS: live, over a killed server and without an owner; an order reaches every partition's owner or says why not",
@@ -64,7 +56,7 @@ withPrograms("nats-server", "chromium")(
 		await page.getByRole("button", { name: "Set password and log in" }).click();
 		await page.getByText("Waiting for devices").waitFor();
 		const fleet = new EventReader<FleetEvent>(
-			runFleet({ url, devices: 3, data, seed: 5, runtime: nodeRuntime, answerTimeoutMs: 1000 }),
+			runFleet({ url, devices: 3, data: smallFleetData, seed: 5, runtime: nodeRuntime, answerTimeoutMs: 1000 }),
 		);
 		await page.getByText("Training", { exact: true }).waitFor();
 		await page.getByRole("img", { name: /Loss of the last steps by stream, 1 line/ }).waitFor();
