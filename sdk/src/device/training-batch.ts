@@ -80,7 +80,9 @@ export async function* prepareBatch(
 	using permit = await records.ledger.admit(disclosuresOf(manifest, model.welcome.smashedDtype, digests, whole.y));
 	yield* leftOutEvent(permit, round.progress.round);
 	if (permit.admitted.length < fewestSamples) return "left-out";
-	return await forward(training, round, next, pick(next.samples, permit.admitted), permit);
+	const isWhole = permit.admitted.length === next.samples.length;
+	const drawn = isWhole ? whole : undefined;
+	return await forward(training, round, next, pick(next.samples, permit.admitted), permit, drawn);
 }
 
 function pick(batch: Uint32Array, positions: readonly number[]): Uint32Array {
@@ -93,11 +95,11 @@ async function forward(
 	{ seq, place, ahead }: NextBatch,
 	indices: Uint32Array,
 	origin: KeptRelease | OutboxEntry,
+	{ x, y } = data.batch(indices),
 ): Promise<TrainingBatch> {
 	const { welcome, segment, state, perturbations } = model;
 	const { manifest } = segment.artifact;
 	const { clock, id } = training;
-	const { x, y } = data.batch(indices);
 	const inputs = {
 		x,
 		budget: scalar(welcome.mapBudget),
