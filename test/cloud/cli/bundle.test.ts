@@ -1,27 +1,39 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decodeArtifact } from "@psgl/sdk/artifact";
 import test, { type ExecutionContext } from "ava";
 import { trainThreeBatches } from "../../helpers/bundled-device.js";
 import { runCli } from "../../helpers/run-cli.js";
 import { runProgram } from "../../helpers/run-program.js";
-import { smallModel } from "../../helpers/small-model.js";
 import { temporaryFolder } from "../../helpers/temporary-folder.js";
 import { pngBytes } from "../../helpers/write-png.js";
 
 const env = { PATH: process.env.PATH, PSGL_NODE: process.execPath };
 
-/** Compiles a joint artifact of [1,16,16], packs it for x64 and installs it. */
-async function packed(t: ExecutionContext) {
-	const folder = await temporaryFolder(t);
+/** What all tests of the file look at: a joint artifact of [1,16,16], and a bundle of it for x64. */
+let made: { readonly artifact: string; readonly archive: string };
+
+test.before(async (t) => {
+	t.timeout(300_000);
+	const folder = await mkdtemp(join(tmpdir(), "psgl-test-"));
 	const artifact = join(folder, "joint.psgl");
 	const compiled = await runCli(`compile --zoo lenet --input 1x16x16 --classes left,right -o ${artifact}`.split(" "));
 	t.is(compiled.exitCode, 0, compiled.stderr);
 	const archive = join(folder, "device.tgz");
+	made = { artifact, archive };
 	const { exitCode, stderr } = await runCli(["bundle", artifact, "--target", "linux-x64", "--quick", "-o", archive]);
 	t.is(exitCode, 0, stderr);
+});
+
+test.after.always(() => rm(dirname(made.archive), { recursive: true, force: true }));
+
+/** Installs the bundle. */
+async function packed(t: ExecutionContext) {
+	const folder = await temporaryFolder(t);
+	const { artifact, archive } = made;
 	await runProgram("tar", ["xzf", archive, "-C", folder]);
 	const unpacked = join(folder, "psgl-device");
 	const device = join(folder, "opt");
@@ -170,9 +182,7 @@ test.serial("what a bundle lacks, on the device or here, is said with what to do
 
 test.serial("a bundle with Node.js needs none on the device, and says which one it has", async (t) => {
 	const folder = await temporaryFolder(t);
-	const artifact = join(folder, "joint.psgl");
-	await writeFile(artifact, (await smallModel()).jointBytes);
-	const bundle = ["bundle", artifact, "--target", "linux-x64", "--quick", "-o", join(folder, "device.tgz")];
+	const bundle = ["bundle", made.artifact, "--target", "linux-x64", "--quick", "-o", join(folder, "device.tgz")];
 	const { exitCode, stderr } = await runCli([...bundle, "--with-node", process.execPath]);
 	t.is(exitCode, 0, stderr);
 	await runProgram("tar", ["xzf", "device.tgz"], { cwd: folder, env });
