@@ -200,6 +200,7 @@ models = [
     ("gru_op13", 13, lambda: Recurrent(nn.GRU), signal, 4),
     ("gru_bidirectional_op17", 17, lambda: Recurrent(nn.GRU, bidirectional=True), signal, 4),
     ("rnn_op15", 15, lambda: Recurrent(nn.RNN), signal, 4),
+    ("rnn_relu_op13", 13, lambda: Recurrent(nn.RNN, nonlinearity="relu", bidirectional=True), signal, 4),
     ("lstm_151_steps_op17", 17, lambda: Recurrent(nn.LSTM), long_signal, 4),
     ("gru_bidirectional_151_steps_op14", 14, lambda: Recurrent(nn.GRU, bidirectional=True), long_signal, 4),
     ("einsum_attention_op12", 12, EinsumAttention, picture, 3),

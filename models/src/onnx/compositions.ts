@@ -82,7 +82,10 @@ export const compositions: Readonly<Record<string, Composition>> = {
 		},
 	},
 	LSTM: { limits: recurrentLimits, compose: (g, node) => readRecurrent(g, node, lstmCell) },
-	RNN: { limits: recurrentLimits, compose: (g, node) => readRecurrent(g, node, rnnCell) },
+	RNN: {
+		limits: "sequences of one known length, activations Tanh or Relu",
+		compose: (g, node) => readRecurrent(g, node, rnnCell),
+	},
 	Mean: {
 		compose: (g, node) => [g.add("Mul", [sumOf(g, node), g.scalar(1 / node.inputs.length)])],
 	},

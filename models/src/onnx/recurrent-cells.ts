@@ -13,7 +13,7 @@ const split = (g: GraphBuilder, value: Value, sizes: readonly number[]) =>
 export const lstmCell: Cell = {
 	gates: 4,
 	states: 2,
-	activations: ["Sigmoid", "Tanh", "Tanh"],
+	activations: [["Sigmoid", "Tanh", "Tanh"]],
 	addsRecurrentBias: () => true,
 	step(g, _node, { projected, state, weight }) {
 		const [h, c] = state as readonly [Value, Value];
@@ -40,7 +40,7 @@ const linearBeforeReset = (node: ReadNode) => numberAttribute(node.attributes, "
 export const gruCell: Cell = {
 	gates: 3,
 	states: 1,
-	activations: ["Sigmoid", "Tanh"],
+	activations: [["Sigmoid", "Tanh"]],
 	addsRecurrentBias: (node) => !linearBeforeReset(node),
 	step(g, node, { projected, state, weight, bias }) {
 		const [h] = state;
@@ -69,13 +69,15 @@ export const gruCell: Cell = {
 	},
 };
 
-/** `h' = tanh(x W + h R + b)` (ONNX RNN). */
+/** `h' = tanh(x W + h R + b)`, or Relu in the place of tanh (ONNX RNN). */
 export const rnnCell: Cell = {
 	gates: 1,
 	states: 1,
-	activations: ["Tanh"],
+	activations: [["Tanh"], ["Relu"]],
 	addsRecurrentBias: () => true,
-	step: (g, _node, { projected, state: [h], weight }) => [
-		g.add("Tanh", [g.add("Add", [projected, g.add("MatMul", [h, weight])])]),
-	],
+	step(g, { attributes }, { projected, state: [h], weight }) {
+		const named = attributes.activations?.type === "strings" ? attributes.activations.value[0] : undefined;
+		const activation = named?.toLowerCase() === "relu" ? "Relu" : "Tanh";
+		return [g.add(activation, [g.add("Add", [projected, g.add("MatMul", [h, weight])])])];
+	},
 };

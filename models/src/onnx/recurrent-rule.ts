@@ -12,8 +12,8 @@ export interface Cell {
 	readonly gates: number;
 	/** States, the hidden one first. */
 	readonly states: number;
-	/** Activations the node has to have for one direction, as ONNX gives them by default. */
-	readonly activations: readonly string[];
+	/** Activations a node may have for one direction: first those that ONNX gives it by default. */
+	readonly activations: readonly (readonly string[])[];
 	/** Whether the biases of the recurrent product are added to the projected input (all but some of GRU's are). */
 	readonly addsRecurrentBias: (node: ReadNode) => boolean;
 	/** Adds one time step to `g`; the state after it. */
@@ -95,8 +95,8 @@ function isZero(g: GraphBuilder, state: Value): boolean {
 function refuseWhatIsMissing(g: GraphBuilder, node: ReadNode, cell: Cell, length: number, directions: number): void {
 	const { attributes, inputs } = node;
 	const lengths = inputs[4] && g.constantOf(inputs[4]);
-	const given = attributes.activations?.type === "strings" ? attributes.activations.value : undefined;
-	const expected = Array.from({ length: directions }, () => cell.activations).flat();
+	const given = attributes.activations?.type === "strings" ? attributes.activations.value.join() : undefined;
+	const accepted = cell.activations.map((names) => Array.from({ length: directions }, () => names).join());
 	const missing = [
 		...(inputs[4] !== undefined && !(lengths && Array.from(lengths.data, Number).every((n) => n === length))
 			? ["sequence lengths (packed sequences)"]
@@ -105,15 +105,15 @@ function refuseWhatIsMissing(g: GraphBuilder, node: ReadNode, cell: Cell, length
 		...(attributes.clip !== undefined ? ["clipping"] : []),
 		...(numberAttribute(attributes, "input_forget", 0) === 1 ? ["coupled input and forget gates"] : []),
 		...(numberAttribute(attributes, "layout", 0) === 1 ? ["the batch as first axis (layout 1)"] : []),
-		...(given !== undefined && given.join().toLowerCase() !== expected.join().toLowerCase()
-			? [`activations ${given.join()}`]
+		...(given !== undefined && !accepted.some((names) => names.toLowerCase() === given.toLowerCase())
+			? [`activations ${given}`]
 			: []),
 	];
 	if (missing.length === 0) return;
 	throw new ArtifactError("PSGL_RECURRENT", {
 		what: `node ${node.name} (${node.type}) asks for what psgl does not have`,
 		got: missing.join("; "),
-		expected: `${cell.activations.join(", ")} over sequences of one length`,
+		expected: `${cell.activations.map((names) => names.join(", ")).join(" or ")} over sequences of one length`,
 		remedy: "Export torch.nn.LSTM, GRU or RNN called with a padded tensor",
 	});
 }

@@ -25,6 +25,7 @@ const models = [
 	"normalisations_op17",
 	"picks_op13",
 	"rnn_op15",
+	"rnn_relu_op13",
 	"shuffled_op17",
 	"transformer_encoder_op14",
 	"unet_op11",
