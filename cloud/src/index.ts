@@ -75,6 +75,7 @@ export { Operations, type OperationsOptions } from "./operations/operations.js";
 export { OperationsLog, type OperationsLogOptions } from "./operations/operations-log.js";
 export { OperationsPage, type OperationsPageOptions } from "./operations/operations-page.js";
 export type { ServerCertificate } from "./operations/operations-server.js";
+export { exportTraces, type TraceExportOptions } from "./operations/trace-export.js";
 export {
 	type AuthorityOptions,
 	CertificateAuthority,
@@ -96,6 +97,7 @@ export { type OwnPartitionsOptions, ownPartitions } from "./scale/own-partitions
 export { giveOrder, type PartitionOrder } from "./scale/partition-orders.js";
 export { partitionOf } from "./scale/partitions.js";
 export { RunStore, type RunStoreOptions } from "./scale/run-store.js";
+export { StoreDownlink } from "./scale/store-downlink.js";
 export { StoreExchange, type StoreExchangeOptions } from "./scale/store-exchange.js";
 export { StoreView } from "./scale/store-view.js";
 export { type JetStreamBlobStoreOptions, openJetStreamBlobStore } from "./store/jetstream-blob-store.js";

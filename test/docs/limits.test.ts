@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cloudLimits, outlierLimits, rolloutLimits, smashedGuardLimits } from "@psgl/cloud";
 import { minimumSamplesPerDevice, scenarioLimits } from "@psgl/firmware-sim";
@@ -50,3 +50,19 @@ for (const [group, values] of Object.entries(limits)) {
 		}
 	});
 }
+
+test("a test names every limit of docs/limits.md: the one that hits it", async (t) => {
+	const text = await readFile(join(projectFolder, "docs/limits.md"), "utf8");
+	const tables = text.split(/\n(?=\| (?:limit|setting) \|)/).filter((table) => table.startsWith("| limit"));
+	const names = tables.flatMap((table) => [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name as string));
+	t.true(names.length > 150);
+	const folder = join(projectFolder, "test");
+	const files = await readdir(folder, { recursive: true });
+	const others = files.filter((file) => file.endsWith(".ts") && !file.endsWith(join("docs", "limits.test.ts")));
+	const tests = (await Promise.all(others.map((file) => readFile(join(folder, file), "utf8")))).join("\n");
+	const named = new Set(tests.match(/\w+/g));
+	t.deepEqual(
+		names.filter((name) => !named.has(name)),
+		[],
+	);
+});

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type JetStreamClient, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { connect, errors, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
+import { type Clock, systemClock } from "@psgl/sdk";
 import { cloudLimits } from "../limits.js";
 import { logClosed } from "../log/log-errors.js";
 import { Waiters } from "../log/waiters.js";
@@ -14,6 +15,7 @@ export interface NatsLinkOptions {
 	readonly client: string;
 	/** Folder with `ca.pem`, `cert.pem` and `key.pem`: TLS, and who this is. */
 	readonly tlsFolder?: string | undefined;
+	readonly clock?: Clock | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
 
@@ -49,7 +51,7 @@ export class NatsLink implements AsyncDisposable {
 	 * Connects, and checks the server's version.
 	 * @throws ConnectionError `PSGL_STORE_UNREACHABLE`, `PSGL_STORE_TIMEOUT`; ConfigError `PSGL_STORE_VERSION`.
 	 */
-	static async open({ servers, client, tlsFolder, signal }: NatsLinkOptions): Promise<NatsLink> {
+	static async open({ servers, client, tlsFolder, clock = systemClock, signal }: NatsLinkOptions): Promise<NatsLink> {
 		let connection: NatsConnection;
 		try {
 			const tls = tlsFolder === undefined ? undefined : await tlsOptions(tlsFolder);
@@ -68,7 +70,7 @@ export class NatsLink implements AsyncDisposable {
 		try {
 			signal?.throwIfAborted();
 			requireFeatures(connection.info?.version ?? "none");
-			return new NatsLink(connection, await openManager(connection, signal));
+			return new NatsLink(connection, await openManager(connection, clock, signal));
 		} catch (error) {
 			await connection.close();
 			throw error;
@@ -137,16 +139,23 @@ export class NatsLink implements AsyncDisposable {
 }
 
 /** Waits for JetStream's leader, which a cluster that just started has to elect. */
-async function openManager(connection: NatsConnection, signal: AbortSignal | undefined): Promise<JetStreamManager> {
-	const deadline = performance.now() + cloudLimits.storeStartMs;
+async function openManager(
+	connection: NatsConnection,
+	clock: Clock,
+	signal: AbortSignal | undefined,
+): Promise<JetStreamManager> {
+	const deadline = clock.now() + cloudLimits.storeStartMs;
 	for (;;) {
 		try {
 			return await jetstreamManager(connection, { timeout: cloudLimits.storeCallMs });
 		} catch (error) {
 			signal?.throwIfAborted();
-			if (performance.now() < deadline) continue;
-			throw storeTimeout("JetStream is off, or has no leader", cloudLimits.storeStartMs, error);
+			if (clock.now() >= deadline) {
+				throw storeTimeout("JetStream is off, or has no leader", cloudLimits.storeStartMs, error);
+			}
 		}
+		// A server whose JetStream is off says so at once.
+		await clock.sleep(cloudLimits.storeRetryMs, signal);
 	}
 }
 

@@ -3,6 +3,8 @@ import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { trace } from "@opentelemetry/api";
+import { cloudLimits, exportTraces } from "@psgl/cloud";
 import { runFleet } from "@psgl/firmware-sim";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test, { type ExecutionContext } from "ava";
@@ -132,4 +134,35 @@ test("a collector that is not there is told of once, and training goes on; what 
 	const wrong = await runCli(["cloud", "--artifact", "small.psgl", "--otlp-endpoint", "collector:4318"]);
 	t.is(wrong.exitCode, 2);
 	t.regex(wrong.stderr, /otlp-endpoint/);
+});
+
+test("tracesWaiting, traceExportMs: so many spans wait, further ones are dropped, and a collector that says nothing is waited for no longer", async (t) => {
+	let mute = false;
+	let spans = 0;
+	const collector = createServer(async (incoming, answer) => {
+		const parts: Buffer[] = [];
+		for await (const part of incoming) parts.push(part as Buffer);
+		if (mute) return;
+		for (const { scopeSpans } of request.parse(JSON.parse(Buffer.concat(parts).toString("utf8"))).resourceSpans) {
+			spans += scopeSpans.reduce((sum, scope) => sum + scope.spans.length, 0);
+		}
+		answer.setHeader("Content-Type", "application/json").end("{}");
+	}).listen(0, "127.0.0.1");
+	t.teardown(() => {
+		collector.closeAllConnections();
+		collector.close();
+	});
+	await once(collector, "listening");
+	const endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
+	const errors: unknown[] = [];
+	const exported = async (count: number) => {
+		await using _ = await exportTraces({ endpoint, version: "1.2.3", onError: (error) => errors.push(error) });
+		for (let i = 0; i < count; i++) trace.getTracer("test").startSpan("span").end();
+	};
+	await exported(2 * cloudLimits.tracesWaiting);
+	t.is(spans, cloudLimits.tracesWaiting + 512, "those that wait, and a batch of OpenTelemetry under way");
+	t.deepEqual(errors, []);
+	mute = true;
+	await exported(1);
+	t.true(errors.length > 0);
 });

@@ -1,7 +1,9 @@
-import { createServer } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { Kvm } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
 import {
+	cloudLimits,
+	giveOrder,
 	type Log,
 	NatsLink,
 	openJetStreamBlobStore,
@@ -9,10 +11,13 @@ import {
 	openJetStreamLog,
 	RunStore,
 	type RunStoreOptions,
+	StoreDownlink,
+	StoreExchange,
 } from "@psgl/cloud";
 import { ConfigError, ConnectionError, DataError, LimitError, type PsglError, systemClock } from "@psgl/sdk";
 import test, { type ExecutionContext } from "ava";
 import { Child } from "../../helpers/child.js";
+import { ManualClock } from "../../helpers/manual-clock.js";
 import { NatsServers } from "../../helpers/nats-servers.js";
 import { withPrograms } from "../../helpers/outside-program.js";
 
@@ -72,6 +77,74 @@ test("a store that nobody answers for, or that is too old, is refused with a cod
 	t.is(await codeOf(t, open(gone, "/no/such/folder"), ConnectionError), "PSGL_STORE_UNREACHABLE");
 	const error = await t.throwsAsync(open(await url(old)), { instanceOf: ConfigError });
 	t.like(error, { code: "PSGL_STORE_VERSION", got: "version 2.8.4", expected: "2.9.0 or later" });
+});
+
+test("storeConnectMs, storeCallMs, storeStartMs: servers that take a connection and say nothing, or have no JetStream, are given up", async (t) => {
+	const url = async (onData: (socket: Socket) => void) => {
+		const server = createServer((socket) => {
+			socket.on("error", () => undefined);
+			onData(socket);
+		});
+		await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+		t.teardown(() => server.close());
+		return `nats://127.0.0.1:${(server.address() as AddressInfo).port}`;
+	};
+	const mute = await url((socket) => socket.resume());
+	const connecting = codeOf(t, NatsLink.open({ servers: [mute], client: "test" }), ConnectionError);
+	const deaf = await url((socket) => {
+		socket.write(`INFO {"server_id":"x","version":"2.10.0","max_payload":1048576,"proto":1,"jetstream":true}\r\n`);
+		socket.on("data", (data) => data.includes("PING") && socket.write("PONG\r\n"));
+	});
+	const clock = new ManualClock();
+	let code: string | undefined;
+	const opening = codeOf(t, NatsLink.open({ servers: [deaf], client: "test", clock }), ConnectionError);
+	void opening.then((found) => {
+		code = found;
+	});
+	// The first call goes unanswered for its own time; then the clock moves.
+	while (clock.sleeping === 0) await clock.advance(0);
+	t.is(code, undefined);
+	await clock.advance(cloudLimits.storeStartMs);
+	t.is(await opening, "PSGL_STORE_TIMEOUT");
+	t.is(await connecting, "PSGL_STORE_UNREACHABLE");
+});
+
+withNats("storeSendMs, storeAnswerMs: a message that an ingress neither takes nor refuses is given up", async (t) => {
+	const { link } = await setUp(t);
+	const asked: number[] = [];
+	link.connection.subscribe("psgl.run.down.ward-3", { callback: () => void asked.push(1) });
+	const downlink = new StoreDownlink(link, "run", new AbortController().signal);
+	t.false(await downlink.send("ward-3", Uint8Array.of(1)));
+	t.is(asked.length, cloudLimits.storeSendMs / cloudLimits.storeAnswerMs, "asked again meanwhile");
+	t.false(await downlink.send("nobody", Uint8Array.of(1)));
+});
+
+withNats("orderMs: an order that a partition's owner does not follow in time is given up by name", async (t) => {
+	const { link } = await setUp(t);
+	link.connection.subscribe("psgl.run.orders.0", { callback: () => undefined });
+	const order = { run: "run", partition: 0, order: "checkpoint" } as const;
+	const error = await t.throwsAsync<PsglError>(giveOrder(link, order), { code: "PSGL_API_CONFLICT" });
+	t.regex(error?.message ?? "", /did not answer in time/);
+});
+
+withNats("mergeTimeoutMs: a partition merges without another that does not come", async (t) => {
+	await using servers = await NatsServers.start();
+	await using store = await RunStore.open({ servers: servers.urls, artifact: "a".repeat(64), partitions: 2 });
+	const clock = new ManualClock();
+	const exchange = (await StoreExchange.open({ store, partition: 0, clock })) as StoreExchange;
+	const place = { round: 1, leg: 0, last: false };
+	const merging = exchange.exchange(place, 10, Uint8Array.of(1, 2, 3), new AbortController().signal);
+	let merged = false;
+	void merging.then(() => {
+		merged = true;
+	});
+	while (!merged) await clock.advance(cloudLimits.mergePollMs);
+	t.true(clock.now() >= cloudLimits.mergeTimeoutMs);
+	const parts = await merging;
+	t.deepEqual(
+		parts.map(({ partition }) => partition),
+		[0],
+	);
 });
 
 withNats(
@@ -286,7 +359,7 @@ withNats("a lease outlives its server being away for longer than it lasts, and a
 });
 
 withNats(
-	"a blob with a missing object, other bytes, or a store that does not answer is refused with its code",
+	"blobShardBytes and blobTimeoutMs, set lower: a blob with a missing object, other bytes, or a store that does not answer is refused with its code",
 	async (t) => {
 		const { servers, link } = await setUp(t);
 		await using blobs = await openJetStreamBlobStore({ link, name: "t", shardBytes: 1000, timeoutMs: 4000 });
