@@ -11,6 +11,7 @@ import { openKeys, openObjects } from "./buckets.js";
 import { isStoreFull, isWrongSequence } from "./nats-faults.js";
 import type { NatsLink } from "./nats-link.js";
 import { persist } from "./persist.js";
+import { removeObject } from "./remove-object.js";
 import { blobDamaged, blobFenced, blobMissing, storeTimeout } from "./store-errors.js";
 
 export interface JetStreamBlobStoreOptions {
@@ -221,7 +222,10 @@ class JetStreamBlobStore implements BlobStore {
 
 	/** What stays of a blob nobody can find does no harm. */
 	async #removeObjects({ objects }: Index): Promise<void> {
-		for (const object of objects ?? []) await this.#objects.delete(object).catch(() => undefined);
+		const { link, name } = this.#options;
+		for (const object of objects ?? []) {
+			await removeObject(link, { bucket: `${name}-blobs`, objects: this.#objects, object }).catch(() => undefined);
+		}
 	}
 
 	/** A call that may hang when servers die in the middle of an object ends in time all the same. */

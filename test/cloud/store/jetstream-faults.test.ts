@@ -358,6 +358,21 @@ withNats("a lease outlives its server being away for longer than it lasts, and a
 	t.like(lease.lost.reason, { code: "PSGL_LEASE_LOST" });
 });
 
+withNats("blobs that nobody removed outlive the end of all servers, whatever was replaced before", async (t) => {
+	await using servers = await NatsServers.start(3);
+	await using link = await NatsLink.open({ servers: servers.urls, client: "test" });
+	await using blobs = await openJetStreamBlobStore({ link, name: "t", replicas: 3 });
+	const bytes = new Uint8Array(150_000).fill(7);
+	await blobs.put("stays", bytes);
+	for (let i = 0; i < 3; i++) await blobs.put("changes", new Uint8Array(1000).fill(i));
+	const objects = await new Objm(link.jetStream).open("t-blobs");
+	t.is((await objects.list()).length, 2, "nothing is left of what was replaced");
+	await servers.killAll();
+	await Promise.all(servers.urls.map((_, i) => servers.run(i)));
+	t.deepEqual(await blobs.get("stays"), bytes);
+	t.deepEqual(await blobs.get("changes"), new Uint8Array(1000).fill(2));
+});
+
 withNats(
 	"blobShardBytes and blobTimeoutMs, set lower: a blob with a missing object, other bytes, or a store that does not answer is refused with its code",
 	async (t) => {
