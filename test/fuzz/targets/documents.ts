@@ -84,6 +84,9 @@ export async function trailTarget(): Promise<FuzzTarget> {
 	const texts = await wholeTrail(join(scratch.folder, "whole"));
 	const folder = join(scratch.folder, "case");
 	await mkdir(folder);
+	const files = filesOf(folder);
+	/** Files that hold something else than `texts` does: the others are not written again. */
+	const changed = new Set(files.keys());
 	return {
 		seeds: [0, texts.length].flatMap((first) =>
 			texts.map((text, role) => Buffer.concat([Buffer.of(first + role), text])),
@@ -93,16 +96,19 @@ export async function trailTarget(): Promise<FuzzTarget> {
 			changeLine,
 		],
 		async read(bytes) {
-			clear(folder);
 			const first = bytes[0] ?? 0;
 			const role = first % texts.length;
-			for (const [i, file] of filesOf(folder).entries()) {
-				writeFileSync(file, i === role ? bytes.subarray(1) : (texts[i] ?? ""));
-			}
+			if (changed.size > 1) clear(folder);
+			for (const i of changed) writeFileSync(files[i] as string, texts[i] ?? "");
+			changed.clear();
+			writeFileSync(files[role] as string, bytes.subarray(1));
+			changed.add(role);
 			if (first % (2 * texts.length) < texts.length) {
 				await verifyTrail(folder);
 				return;
 			}
+			// Whoever goes on with a trail may write any of its files, and leave others beside them.
+			for (const i of files.keys()) changed.add(i);
 			await using trail = await AuditTrail.open(folder, new ManualClock());
 			trail.append("more");
 		},
