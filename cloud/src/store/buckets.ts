@@ -5,6 +5,7 @@ import { cloudLimits } from "../limits.js";
 import type { NatsLink } from "./nats-link.js";
 import { persist } from "./persist.js";
 import { storeConfig, storeRefused } from "./store-errors.js";
+import { withoutPurge } from "./without-purge.js";
 
 export interface BucketOptions {
 	readonly name: string;
@@ -40,7 +41,12 @@ export async function openKeys(link: NatsLink, options: BucketOptions, ttl = 0):
 export async function openObjects(link: NatsLink, options: BucketOptions): Promise<ObjectStore> {
 	const { name, replicas } = options;
 	const what = `the objects of ${name}`;
-	const objects = await opened(link, what, () => new Objm(link.jetStream).create(name, { replicas }), options);
+	const objects = await opened(
+		link,
+		what,
+		() => new Objm(withoutPurge(link.jetStream)).create(name, { replicas }),
+		options,
+	);
 	const status = await opened(link, what, () => objects.status(), options);
 	requireSame(what, { replicas: status.replicas, ttl: status.ttl }, { replicas, ttl: 0 });
 	return objects;
