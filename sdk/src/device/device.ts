@@ -1,5 +1,5 @@
 import type { Manifest } from "../artifact/index.js";
-import { ArtifactError, ConfigError, ConnectionError } from "../errors.js";
+import { ArtifactError, ConfigError, ConnectionError, PsglError } from "../errors.js";
 import { DatasetDigests } from "../ledger/record-digest.js";
 import type { WaitOptions } from "../ports/transport.js";
 import type { DisclosureTotals, PauseReason } from "../protocol/index.js";
@@ -18,6 +18,9 @@ import { ShownLabels } from "./shown-labels.js";
 import { isSource, type Source } from "./source.js";
 import { tellStoragePauses } from "./storage-pauses.js";
 import { trainingLoop } from "./training-loop.js";
+
+/** How a write ends that waits when the device is closed. */
+const storeEnds: readonly string[] = ["PSGL_STORE_WRITE", "PSGL_STORE_CLOSED"];
 
 export interface TrainOptions {
 	/** Stops training after the running step; the iterator rejects with the signal's reason. */
@@ -156,8 +159,8 @@ export class Device implements AsyncDisposable {
 			}
 		} catch (error) {
 			const { enrolment } = reception;
-			// A write that waited for its storage says that alone.
-			if (this.#closed) enrolment.requireSound();
+			// A write that waited for its storage to the end tells of that alone.
+			if (this.#closed && error instanceof PsglError && storeEnds.includes(error.code)) enrolment.requireSound();
 			if (enrolment.onTrial && error instanceof ArtifactError) await enrolment.rollBack(error);
 			throw error;
 		} finally {
