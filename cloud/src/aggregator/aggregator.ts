@@ -56,9 +56,6 @@ export class Aggregator implements AsyncDisposable {
 	readonly #reading: Promise<void>;
 	#decisions: DecisionWeights;
 	#trained: TrainedWeights | undefined;
-	#checkpointFailed = false;
-	/** Position in the log from which a restart with the state after the last finished round reads on. */
-	#place: number;
 	#samples = 0;
 	#startedAt: number | undefined;
 	#reject: (error: unknown) => void = () => undefined;
@@ -70,8 +67,8 @@ export class Aggregator implements AsyncDisposable {
 		this.settings = parts.settings;
 		this.#clock = options.clock ?? systemClock;
 		const { keepLog = false } = options;
-		this.#place = parts.place;
-		this.#checkpoints = new CheckpointKeeper({ log: broker.log, run: parts.run, keepLog });
+		const { run, place } = parts;
+		this.#checkpoints = new CheckpointKeeper({ log: broker.log, run, store: checkpointsOf(options), place, keepLog });
 		this.#context = createContext(options, {
 			settings: parts.settings,
 			clock: this.#clock,
@@ -176,8 +173,7 @@ export class Aggregator implements AsyncDisposable {
 	async checkpoint(to: string | CheckpointStore): Promise<void> {
 		const { state } = this.#training;
 		const store = typeof to === "string" ? fileCheckpoints(to) : to;
-		// Not the log's end of now: what the round under way has written down must be read again.
-		await this.#checkpoints.write(store, state, this.#place);
+		await this.#checkpoints.write(store, state);
 		this.#emit({ type: "checkpoint", file: store.name, round: state.round });
 	}
 
@@ -235,27 +231,11 @@ export class Aggregator implements AsyncDisposable {
 		const { model, server } = deployedWeights(state);
 		this.#decisions = { model, server, prior: this.#decisions.prior };
 		if (!this.#context.history.isLive) return;
-		const { end } = this.#options.broker.log;
-		this.#place = end;
-		const checkpoints = checkpointsOf(this.#options);
-		if (checkpoints === undefined) return;
-		try {
-			await this.checkpoint(checkpoints);
-		} catch (error) {
-			this.#uncheckpointed(state.round, error);
-			return;
-		}
-		this.#checkpointFailed = false;
-		this.#checkpoints.wrote(end);
-	}
-
-	/** The log has all that a checkpoint would have shortened, and is kept until one can be written. */
-	#uncheckpointed(round: number, error: unknown): void {
-		if (!(error instanceof DataError) || error.code !== "PSGL_CHECKPOINT_WRITE") throw error;
-		if (!this.#checkpointFailed) {
-			this.#emit({ type: "checkpoint-failed", round, code: error.code, reason: error.message });
-		}
-		this.#checkpointFailed = true;
+		const { round } = state;
+		const outcome = await this.#checkpoints.finished(state);
+		if (outcome === "none") return;
+		if (!(outcome instanceof DataError)) this.#emit({ type: "checkpoint", file: outcome.file, round });
+		else this.#emit({ type: "checkpoint-failed", round, code: outcome.code, reason: outcome.message });
 	}
 
 	#emit(event: AggregatorEvent): void {

@@ -1,47 +1,20 @@
 import { setImmediate } from "node:timers/promises";
-import { ArtifactError, ShapeError } from "../errors.js";
+import { ShapeError } from "../errors.js";
 import type { Provider } from "../ports/provider.js";
-import type { Runtime, Session, SessionOptions, Tensors } from "../ports/runtime.js";
+import type { Runtime, Session, Tensors } from "../ports/runtime.js";
 import { vectorPart } from "../ports/vector-part.js";
 import { elementCount, type Tensor, zeros } from "../tensor.js";
 import { blockProbe } from "./block-probe.js";
 import { withBlockedConvolutions } from "./blocked-convolutions.js";
+import { createSession, memory, ort } from "./create-session.js";
 import { IdleMemory } from "./idle-memory.js";
-import { handleFrom, NativeSession, type Signature } from "./native-session.js";
-import { type Handle, loadOrtLibrary } from "./ort-library.js";
-import { appendProvider, builtProviders } from "./provider.js";
+import { NativeSession, type Signature } from "./native-session.js";
+import type { Handle } from "./ort-library.js";
+import { builtProviders } from "./provider.js";
 import { ResultCollector } from "./result-collector.js";
 
 export type { Provider } from "../ports/provider.js";
 
-/** Values of enums in onnxruntime_c_api.h. */
-const onlyErrors = 3;
-const extendedOptimisations = 2;
-/** One thread has nobody to wait for. */
-const noSpinning = { "session.intra_op.allow_spinning": "0" };
-/**
- * How the threads of a run wait for the next operator: a moment awake, since to wake a sleeping one takes longer than many operators
- * do; no longer and not beyond the run, so that the cores are free for other sessions and programs (docs/performance.md).
- */
-const briefSpinning = {
-	"session.intra_op.allow_spinning": "1",
-	"session.intra_op.spin_duration_us": "300",
-	"session.force_spinning_stop": "1",
-};
-const deviceAllocator = 0;
-const arenaAllocator = 1;
-const defaultMemory = 0;
-
-const ort = loadOrtLibrary();
-/** Lives as long as the process. */
-const environment = handleFrom((out) => ort.createEnv(onlyErrors, "psgl", out));
-const memory = handleFrom((out) => ort.createCpuMemoryInfo(deviceAllocator, defaultMemory, out));
-// One arena for all graphs, which seldom run at the same time: each of their own would keep the most that it ever took.
-ort.createAndRegisterAllocator(
-	environment,
-	handleFrom((out) => ort.createCpuMemoryInfo(arenaAllocator, defaultMemory, out)),
-	null,
-);
 const collector = new ResultCollector();
 /** Channels of a block of this processor's kernels, 0 where there are none; measured when the first graph is loaded. */
 let processorBlock: Promise<number> | undefined;
@@ -52,6 +25,7 @@ export const nodeRuntime: Runtime = {
 	version: `onnxruntime-node ${ort.version}`,
 	async load(model, options = {}) {
 		await setImmediate();
+		idle.used();
 		const session = createSession(await forProcessor(model), options);
 		return new NodeSession(new NativeSession(ort, memory, session, options.aside === true));
 	},
@@ -82,6 +56,7 @@ export function nodeRuntimeOn({ provider, onFallback }: ProviderOptions): Runtim
 			await setImmediate();
 			if (current !== "cpu") {
 				try {
+					idle.used();
 					const session = createSession(model, options, current);
 					return new NodeSession(new NativeSession(ort, memory, session, options.aside === true));
 				} catch (error) {
@@ -119,37 +94,6 @@ async function measureBlock(): Promise<number> {
 		return blocked?.dims[1] ?? 0;
 	} finally {
 		session.close();
-	}
-}
-
-function createSession(
-	model: Uint8Array,
-	{ threads = 1, profilePrefix }: SessionOptions,
-	provider: Provider = "cpu",
-): Handle {
-	idle.used();
-	const options = handleFrom((out) => ort.createSessionOptions(out));
-	try {
-		ort.setGraphOptimizationLevel(options, extendedOptimisations);
-		ort.setIntraOpNumThreads(options, threads);
-		ort.setLogSeverityLevel(options, onlyErrors);
-		if (profilePrefix !== undefined) ort.enableProfiling(options, profilePrefix);
-		// Planning one block for all values of a run costs 5 MiB on a small device and saves no time.
-		ort.disableMemPattern(options);
-		ort.addSessionConfigEntry(options, "session.use_env_allocators", "1");
-		for (const [key, value] of Object.entries(threads > 1 ? briefSpinning : noSpinning))
-			ort.addSessionConfigEntry(options, key, value);
-		appendProvider(ort, options, provider);
-		return handleFrom((out) => ort.createSessionFromArray(environment, model, model.byteLength, options, out));
-	} catch (cause) {
-		throw new ArtifactError("PSGL_RUNTIME_LOAD", {
-			what: "ONNX Runtime cannot load a graph",
-			got: `${model.byteLength} bytes: ${(cause as Error).message}`,
-			remedy: "Compile the artifact again with this version of psgl",
-			cause,
-		});
-	} finally {
-		ort.releaseSessionOptions(options);
 	}
 }
 
