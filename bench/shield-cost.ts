@@ -5,11 +5,11 @@
  *   node build/bench/shield-cost.js [--input 1x28x28] [--classes 2] [--model lenet] [--turns 30]
  */
 import { parseArgs } from "node:util";
-import { compileArtifact, type PrivacyMode, presetDefinition, zooNetwork } from "@psgl/models";
-import { elementCount, labelTensor, type Session, scalar, seededRandom, type Tensors, tensor, zeros } from "@psgl/sdk";
-import { type Artifact, artifactGraph, artifactTensor, optimiserStateLength } from "@psgl/sdk/artifact";
+import { ClientWork, compileArtifact, type PrivacyMode, presetDefinition, zooNetwork } from "@psgl/models";
+import { elementCount, seededRandom } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
-import { paired, type Timed, timed } from "./paired.js";
+import { Dataset } from "@psgl/sdk/sources";
+import { paired, timed } from "./paired.js";
 
 const { values: options } = parseArgs({
 	options: {
@@ -24,69 +24,35 @@ const batchSize = 32;
 const shape = options.input.split("x").map(Number);
 const classes = Array.from({ length: Number(options.classes) }, (_, k) => `class ${k}`);
 
-function feedsOf(artifact: Artifact, count: number): Tensors {
-	const { manifest } = artifact;
-	const random = seededRandom(count);
-	const x = Float32Array.from({ length: count * elementCount(shape) }, () => random.uniform());
-	return {
-		x: tensor("float32", [count, ...shape], x),
-		y: labelTensor(Int32Array.from({ length: count }, (_, n) => n % classes.length)),
-		params: artifactTensor(artifact, "client/params"),
-		stats: artifactTensor(artifact, "client/stats"),
-		head: artifactTensor(artifact, "client/head"),
-		slots: zeros("float32", [optimiserStateLength(manifest, "client")]),
-		headSlots: zeros("float32", [optimiserStateLength(manifest, "head")]),
-		cutGradient: zeros("float32", [count, ...manifest.smashedShape]),
-		step: scalar(1),
-		learningRate: scalar(1e-3),
-		headLearningRate: scalar(1e-3),
-		shieldWeight: scalar(1),
-		robustBudget: scalar(manifest.robustBudget),
-		dropoutSeed: { dtype: "int64", dims: [], data: BigInt64Array.of(1n) },
-	};
+/** Noise: times do not depend on what a picture shows. */
+function noise(): Dataset {
+	const random = seededRandom(1);
+	const samples = Float32Array.from({ length: batchSize * elementCount(shape) }, () => random.uniform());
+	const labels = Int32Array.from({ length: batchSize }, (_, n) => n % classes.length);
+	return new Dataset({ shape, classes, labels, samples });
 }
 
-interface Costed {
-	readonly artifact: Artifact;
-	/** A training step on a batch, and the release of one record. */
-	readonly step: Timed;
-	readonly record: Timed;
-}
-
-async function costed(mode: PrivacyMode): Promise<Costed> {
+async function workOf(mode: PrivacyMode): Promise<ClientWork> {
 	const definition = presetDefinition(mode, zooNetwork(options.model), shape, classes);
 	const artifact = await compileArtifact(definition, { name: mode, random: seededRandom(1) });
-	const load = (names: readonly string[]) =>
-		Promise.all(names.map((name) => nodeRuntime.load(artifactGraph(artifact, name), { threads: 1 })));
-	const coded = definition.code !== null;
-	const [batch, one] = [feedsOf(artifact, batchSize), feedsOf(artifact, 1)];
-	const run = async (sessions: readonly Session[], feeds: Tensors) => {
-		let pass: Tensors = {};
-		for (const session of sessions) pass = await session.run({ ...feeds, ...pass });
-	};
-	const step = await load(coded ? ["client/local"] : ["client/forward", "client/train"]);
-	const record = await load([coded ? "client/code" : "client/infer"]);
-	return { artifact, step: timed(() => run(step, batch)), record: timed(() => run(record, one)) };
-}
-
-function memory({ manifest }: Artifact): number {
-	const values = manifest.client.paramCount + manifest.client.statCount + manifest.head.paramCount;
-	const slots = optimiserStateLength(manifest, "client") + optimiserStateLength(manifest, "head");
-	return (4 * (values + slots)) / 2 ** 20;
-}
-
-function sent({ manifest }: Artifact): string {
-	const { code, smashedShape } = manifest;
-	if (code !== null) return `${code.numbers * code.bits} bits, once`;
-	return `${2 * elementCount(smashedShape)} B as float16, each epoch`;
+	return ClientWork.load(artifact, noise(), { runtime: nodeRuntime, batchSize });
 }
 
 async function main(): Promise<void> {
-	const [plain, shield] = [await costed("none"), await costed("shield")];
+	await using plain = await workOf("none");
+	await using shield = await workOf("shield");
 	const turns = { turns: Number(options.turns), runsPerTurn: 5 };
-	const step = await paired(shield.step, plain.step, turns);
-	const record = await paired(shield.record, plain.record, turns);
-	const [before, after] = [memory(plain.artifact), memory(shield.artifact)];
+	const step = await paired(
+		timed(() => shield.step()),
+		timed(() => plain.step()),
+		turns,
+	);
+	const record = await paired(
+		timed(() => shield.record()),
+		timed(() => plain.record()),
+		turns,
+	);
+	const [before, after] = [plain, shield].map((work) => (work.memoryBytes / 2 ** 20).toFixed(2));
 	process.stdout.write(`${options.model} [${shape}], batch ${batchSize}, 1 thread, load ${record.load.toFixed(1)}\n\n`);
 	process.stdout.write("| | without | shield | processor time, ratio |\n|---|---|---|---|\n");
 	for (const [name, { ours, reference, processorRatio }] of Object.entries({
@@ -97,8 +63,10 @@ async function main(): Promise<void> {
 			`| ${name}, ms | ${reference.toFixed(2)} | ${ours.toFixed(2)} | ${processorRatio.toFixed(2)} |\n`,
 		);
 	}
-	process.stdout.write(`| weights and optimiser, MiB | ${before.toFixed(2)} | ${after.toFixed(2)} | |\n`);
-	process.stdout.write(`| up per record | ${sent(plain.artifact)} | ${sent(shield.artifact)} | |\n`);
+	process.stdout.write(`| weights and optimiser, MiB | ${before} | ${after} | |\n`);
+	process.stdout.write(
+		`| up per record | ${plain.recordBytes("float16")} B as float16, each epoch | ${8 * shield.recordBytes("float16")} bits, once | |\n`,
+	);
 }
 
 await main();

@@ -104,6 +104,7 @@ export {
 } from "./compile/presets.js";
 export { privacyName } from "./compile/privacy-name.js";
 export { equalClassWeights } from "./compile/server-streams.js";
+export { ClientWork, type ClientWorkOptions } from "./evaluation/client-work.js";
 export { type DecisionMetrics, decisionMetrics, metricsOn } from "./evaluation/decision-metrics.js";
 export { type DeployedMetricsOptions, deployedMetrics, type RowMetrics } from "./evaluation/deployed-metrics.js";
 export { DeployedSystem, type DeviceOutput } from "./evaluation/deployed-system.js";

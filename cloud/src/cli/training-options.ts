@@ -10,7 +10,7 @@ import { scheduleFrom, scheduleOptions } from "./schedule-options.js";
 
 /** Samples of a server step: enough for stable statistics, few enough for many steps a round. */
 const samplesPerServerStep = 64;
-const defaultBatchSize = 16;
+export const defaultBatchSize = 16;
 
 /** The option for the samples of a batch; `preset` says what it is when left out. */
 export function batchSizeOption(preset: string) {

@@ -14,6 +14,8 @@ const attacks = <T extends z.ZodType>(value: T) =>
 const positive = z.number().positive();
 const leak = z.strictObject({ leak: z.number().max(1.1), leakBeyondLabel: z.number().max(1.1) });
 
+const cost = z.strictObject({ stepMs: positive, recordMs: positive, memoryBytes: positive, recordBytes: positive });
+
 /** The last line of `psgl demo --json`, as the documentation promises it. */
 const result = z.strictObject({
 	type: z.literal("result"),
@@ -39,6 +41,7 @@ const result = z.strictObject({
 	bytesDownPerSample: z.number().positive(),
 	leak: z.strictObject({ robust: leak, paper: leak, shield: leak }),
 	bitsPerRecord: z.strictObject({ robust: positive, vanilla: positive, paper: positive, shield: positive }),
+	deviceCost: z.strictObject({ robust: cost, vanilla: cost }),
 	lost: z.literal(0),
 	doubled: z.literal(0),
 	wallSeconds: z.number().positive(),

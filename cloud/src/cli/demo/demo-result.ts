@@ -7,6 +7,7 @@ import {
 	type TransitLoss,
 } from "@psgl/models";
 import type { DataSplits, Dataset } from "@psgl/sdk/sources";
+import type { DeviceCost } from "./device-cost.js";
 import type { Evaluation } from "./evaluate-system.js";
 import type { LeakMeasurement, ModeLeak } from "./measure-leak.js";
 import { type SeveralLabels, severalLabels } from "./several-labels.js";
@@ -45,6 +46,8 @@ export interface DemoResult {
 	readonly leak: Readonly<Record<string, Leak>> | null;
 	/** Bits that training releases of one record at most, label included, by privacy mode. */
 	readonly bitsPerRecord: Readonly<Record<string, number>>;
+	/** What the system, by its privacy mode, and `vanilla` ask of a device; times are those of this machine. */
+	readonly deviceCost: Readonly<Record<string, DeviceCost>>;
 	readonly lost: number;
 	readonly doubled: number;
 	readonly wallSeconds: number;
@@ -72,6 +75,7 @@ export function demoResult(
 	psgl: Trained,
 	vanilla: Trained,
 	leak: LeakMeasurement | undefined,
+	deviceCost: Readonly<Record<string, DeviceCost>>,
 	wallSeconds: number,
 ): DemoResult {
 	const { deployed, withoutMap, attacked } = psgl.evaluation;
@@ -107,6 +111,7 @@ export function demoResult(
 			[settings.privacy]: psgl.run.bitsPerRecord,
 			vanilla: vanilla.run.bitsPerRecord,
 		},
+		deviceCost,
 		lost: counts.lost + other.lost,
 		doubled: counts.doubled + other.doubled,
 		wallSeconds,

@@ -12,10 +12,11 @@ import { learningSettings } from "../learning-options.js";
 import { defaultNetwork, definitionFrom, type settingOptions } from "../model-options.js";
 import type { OptionValues } from "../options/option.js";
 import { openStateFolder } from "../state-files.js";
-import { aggregatorSettings, type trainingOptions } from "../training-options.js";
+import { aggregatorSettings, defaultBatchSize, type trainingOptions } from "../training-options.js";
 import type { VerbContext } from "../verb.js";
 import { type DemoResult, demoResult, type Trained } from "./demo-result.js";
 import { printDemoTable } from "./demo-table.js";
+import { deviceCost, printDeviceCost } from "./device-cost.js";
 import { evaluateSystem } from "./evaluate-system.js";
 import { printLeak } from "./leak-table.js";
 import { lossForData } from "./loss-for-data.js";
@@ -76,18 +77,20 @@ export async function runDemo(given: DemoValues, context: VerbContext): Promise<
 	const vanilla = await evaluate("vanilla", vanillaRun, measure, context);
 
 	const mode = psglRun.artifact.manifest.privacy as string;
+	const wire = options.wire ?? defaultWire;
+	const { batchSize = defaultBatchSize } = options;
+	const costOptions = { runtime: nodeRuntime, batchSize, wire, signal: context.signal };
 	const trained = { mode, artifact: psglRun.artifact, bitsPerRecord: psglRun.bitsPerRecord };
 	const leak =
 		attackSamples === 0
 			? undefined
-			: await measureLeak(
-					trained,
-					vanillaRun.artifact,
-					{ ...options, ...common, network, wire: options.wire ?? defaultWire },
-					context,
-				);
+			: await measureLeak(trained, vanillaRun.artifact, { ...options, ...common, network, wire }, context);
+	const costs = {
+		[mode]: await deviceCost(psglRun.artifact, splits.train, costOptions),
+		vanilla: await deviceCost(vanillaRun.artifact, splits.train, costOptions),
+	};
 	const wallSeconds = (systemClock.now() - started) / 1000;
-	const result = demoResult(splits, { ...options, privacy: mode }, psgl, vanilla, leak, wallSeconds);
+	const result = demoResult(splits, { ...options, privacy: mode }, psgl, vanilla, leak, costs, wallSeconds);
 	await writeOutput(files.model, psgl.run.result.artifact);
 	await writeOutput(files.vanilla, vanilla.run.result.artifact);
 	await writeOutput(
@@ -96,6 +99,7 @@ export async function runDemo(given: DemoValues, context: VerbContext): Promise<
 	);
 	printDemoTable(output, splits, psgl, vanilla, result);
 	if (leak !== undefined) printLeak(output, leak);
+	printDeviceCost(output, costs, batchSize);
 	output.print(`Written: ${files.model}, ${files.vanilla}, ${files.report}`);
 	output.result({ ...result });
 	return 0;
