@@ -113,12 +113,12 @@ withPrograms("mosquitto", "nats-server")(
 		await using servers = await NatsServers.start();
 		const stop = new AbortController();
 		await using store = await RunStore.open({ servers: servers.urls, artifact: await artifactDigest(artifact) });
-		const owned = new Promise<Aggregator>((resolve) => {
+		let owning = Promise.resolve();
+		const { result: trained } = await new Promise<Aggregator>((resolve) => {
 			const aggregator = () => ({ artifact, runtime: nodeRuntime, settings });
 			const onOwned = (_: number, started: Aggregator) => resolve(started);
-			void ownPartitions({ store, aggregator, onOwned, signal: stop.signal });
+			owning = ownPartitions({ store, aggregator, onOwned, signal: stop.signal });
 		});
-		const { result: trained } = await owned;
 		const first = await startExternalIngress({ store, url, clientId: "ingress-1" });
 		await using _second = await startExternalIngress({ store, url, clientId: "ingress-2" });
 		const fleet = fleetOn(url);
@@ -129,6 +129,7 @@ withPrograms("mosquitto", "nats-server")(
 		await fleet.done;
 		await again[Symbol.asyncDispose]();
 		stop.abort();
+		await owning;
 		t.like(fleet.events.at(-1), { type: "finished", devices: 3, failed: 0 });
 		t.like(result, { rounds: 2, reason: "finished", counts: { lost: 0, doubled: 0 } });
 	},

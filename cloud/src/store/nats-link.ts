@@ -45,6 +45,12 @@ export class NatsLink implements AsyncDisposable {
 		this.manager = manager;
 		this.jetStream = manager.jetstream();
 		void this.#watch();
+		// Also by itself, where servers turn it away for good: what waits for them must hear of it.
+		void connection.closed().then(() => {
+			this.#closed = true;
+			this.#waiters.notify();
+			this.#breakCalls();
+		});
 	}
 
 	/**
@@ -77,7 +83,7 @@ export class NatsLink implements AsyncDisposable {
 		}
 	}
 
-	/** Whether `close` was called. */
+	/** Whether `close` was called, or the servers do not take the client any more: it does not come back by itself. */
 	get isClosed(): boolean {
 		return this.#closed;
 	}
@@ -123,13 +129,17 @@ export class NatsLink implements AsyncDisposable {
 		await this.close();
 	}
 
+	#breakCalls(): void {
+		for (const onBreak of this.#calls) onBreak(new errors.ConnectionError("the connection broke"));
+		this.#calls.clear();
+	}
+
 	async #watch(): Promise<void> {
 		for await (const { type } of this.connection.status()) {
 			if (type === "disconnect") {
 				this.#up = false;
 				this.troubled();
-				for (const onBreak of this.#calls) onBreak(new errors.ConnectionError("the connection broke"));
-				this.#calls.clear();
+				this.#breakCalls();
 			}
 			if (type !== "reconnect") continue;
 			this.#up = true;

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "@psgl/sdk";
 import { cloudLimits } from "../limits.js";
+import { logClosed } from "../log/log-errors.js";
 import { isPassing } from "./nats-faults.js";
 import type { NatsLink } from "./nats-link.js";
 import { storeTimeout } from "./store-errors.js";
@@ -29,7 +30,8 @@ export async function persist<T>(link: NatsLink, call: () => Promise<T>, options
 		} catch (error) {
 			signal?.throwIfAborted();
 			if (late?.aborted || performance.now() > deadline) throw storeTimeout(what, timeoutMs, error);
-			if (link.isClosed || !isPassing(error)) throw error;
+			if (link.isClosed) throw logClosed();
+			if (!isPassing(error)) throw error;
 			link.troubled();
 		}
 		await clock.sleep(cloudLimits.storeRetryMs, stop).catch(() => undefined);

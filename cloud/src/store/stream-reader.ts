@@ -1,7 +1,7 @@
 import { AckPolicy, type Consumer, type ConsumerMessages, DeliverPolicy } from "@nats-io/jetstream";
 import type { Clock } from "@psgl/sdk";
 import { cloudLimits } from "../limits.js";
-import { released } from "../log/log-errors.js";
+import { logClosed, released } from "../log/log-errors.js";
 import type { NatsLink } from "./nats-link.js";
 import { persist } from "./persist.js";
 
@@ -38,7 +38,7 @@ export class StreamReader implements AsyncDisposable {
 		this.#options = options;
 	}
 
-	/** The entry at a position; undefined when the log was closed before it came. */
+	/** The entry at a position; undefined when the log was closed before it came. @throws ConnectionError `PSGL_LOG_CLOSED` when the link was. */
 	async read(position: number, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
 		const { closing, end } = this.#options;
 		const stop = AbortSignal.any([closing, ...(signal ? [signal] : [])]);
@@ -90,7 +90,8 @@ export class StreamReader implements AsyncDisposable {
 				stop?.removeEventListener("abort", onStop);
 			}
 		} catch {
-			if (link.isClosed || stop?.aborted) return undefined;
+			if (stop?.aborted) return undefined;
+			if (link.isClosed) throw logClosed();
 			// The consumer is gone with its server; the next one starts where this one ended.
 			this.#drop();
 			await clock.sleep(cloudLimits.storeRetryMs, stop).catch(() => undefined);
@@ -115,6 +116,8 @@ export class StreamReader implements AsyncDisposable {
 			await persist(link, add, { signal, clock, what: "read the log" });
 			this.#consumer = await link.jetStream.consumers.get(stream, name);
 		}
+		// On a connection that was closed a pull is over at once, again and again.
+		await link.ready(signal);
 		const pull = await this.#consumer.fetch({ max_bytes: cloudLimits.storeReadBytes, expires: pullMs });
 		this.#pull = pull;
 		this.#pulled = 0;

@@ -200,6 +200,29 @@ withNats("a reader that waits goes on when its server comes back", async (t) => 
 	t.deepEqual(await reading, [0, 1, 2]);
 });
 
+withNats("a reader whose link is closed, or was turned away for good, ends with a code", async (t) => {
+	const { servers } = await setUp(t);
+	for (const close of [
+		(link: NatsLink) => link.close(),
+		// As the client does when servers do not take it any more.
+		(link: NatsLink) => link.connection.close(),
+	]) {
+		await using link = await NatsLink.open({ servers: servers.urls, client: "closed" });
+		const log = await openJetStreamLog({
+			link,
+			name: "closed",
+			run: "a".repeat(64),
+		});
+		await log.append(numbered(0));
+		const entries = log.read(log.start)[Symbol.asyncIterator]();
+		await entries.next();
+		const waiting = entries.next();
+		await close(link);
+		t.is(await codeOf(t, waiting, ConnectionError), "PSGL_LOG_CLOSED");
+		t.true(link.isClosed);
+	}
+});
+
 withNats("a reader gets through a long log with one consumer, and over what a consumer lost on its way", async (t) => {
 	const { link } = await setUp(t);
 	await using log = await openJetStreamLog({ link, name: "log", run: "run" });
