@@ -60,8 +60,12 @@ export async function mergePartitions(
 		if (stopping.aborted) return own;
 	}
 	const copy = encodeCopy(own);
-	const parts = before?.parts ?? (await exchange.exchange(place, own.weight, copy, stopping));
-	if (stopping.aborted) return own;
+	const offering = before === undefined ? exchange.exchange(place, own.weight, copy, stopping) : before.parts;
+	const parts = await Promise.resolve(offering).catch((error: unknown) => {
+		if (!stopping.aborted) throw error;
+	});
+	// A stopped round is dropped, wherever its stop found it.
+	if (parts === undefined || stopping.aborted) return own;
 	if (before === undefined) await history.append({ type: "merge", epoch, parts });
 	const sha256 = digestOf(copy);
 	const copies = await Promise.all(
