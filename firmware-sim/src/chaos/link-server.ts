@@ -6,6 +6,7 @@ export class LinkServer {
 	readonly #brokerPort: number;
 	readonly #server: Server;
 	readonly #sockets = new Set<Socket>();
+	#closed = false;
 
 	/** @param onClient is given each client that connects */
 	constructor(brokerPort: number, onClient: (client: Socket) => void) {
@@ -35,6 +36,7 @@ export class LinkServer {
 
 	/** Ends every connection, at both ends. */
 	async close(): Promise<void> {
+		this.#closed = true;
 		const closed = once(this.#server, "close");
 		this.#server.close();
 		for (const socket of this.#sockets) socket.destroy();
@@ -45,5 +47,7 @@ export class LinkServer {
 		this.#sockets.add(socket);
 		socket.on("close", () => this.#sockets.delete(socket));
 		socket.on("error", () => socket.destroy());
+		// A client that was accepted just before would keep a connection to the broker open.
+		if (this.#closed) socket.destroy();
 	}
 }
