@@ -96,7 +96,7 @@ withPrograms("nats-server", "chromium")(
 		const unheard = await client.post("/run/stop");
 		t.like(unheard, { status: 409, body: { code: "PSGL_API_CONFLICT" } });
 		t.regex(unheard.body.what, /partition \d has no owner at the moment/);
-		t.true((await run()).round >= round, "what is known stays to be seen");
+		t.true((await run()).partitions[0].round >= round, "what is known stays to be seen");
 		await using next = start({ role: "aggregator" });
 		await next.next("owned");
 		await next.next("owned");
