@@ -83,6 +83,8 @@ test("storeConnectMs, storeCallMs, storeStartMs: servers that take a connection 
 	const url = async (onData: (socket: Socket) => void) => {
 		const server = createServer((socket) => {
 			socket.on("error", () => undefined);
+			// The client that gave up keeps its end open.
+			t.teardown(() => socket.destroy());
 			onData(socket);
 		});
 		await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
