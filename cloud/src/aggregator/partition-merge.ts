@@ -60,12 +60,14 @@ export async function mergePartitions(
 		if (stopping.aborted) return own;
 	}
 	const copy = encodeCopy(own);
-	const offering = before === undefined ? exchange.exchange(place, own.weight, copy, stopping) : before.parts;
-	const parts = await Promise.resolve(offering).catch((error: unknown) => {
-		if (!stopping.aborted) throw error;
-	});
-	// A stopped round is dropped, wherever its stop found it.
-	if (parts === undefined || stopping.aborted) return own;
+	const meet = () =>
+		exchange.exchange(place, own.weight, copy, stopping).catch((error: unknown) => {
+			// A stopped round is dropped, wherever its stop found it.
+			if (stopping.aborted) return [];
+			throw error;
+		});
+	const parts = before?.parts ?? (await meet());
+	if (stopping.aborted) return own;
 	if (before === undefined) await history.append({ type: "merge", epoch, parts });
 	const sha256 = digestOf(copy);
 	const copies = await Promise.all(

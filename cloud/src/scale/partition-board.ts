@@ -43,7 +43,7 @@ export function boardKey(partition: number, kind: keyof typeof boardEntries, pag
 export function parseBoardKey(
 	key: string,
 ): { readonly partition: number; readonly kind: keyof typeof boardEntries; readonly page: number } | undefined {
-	const [, partition, kind, page = "0"] = /^p(\d+)\.(facts|rounds|devices)(?:\.(\d+))?$/.exec(key) ?? [];
+	const [, partition, kind, page = "0"] = /^p(\d{1,4})\.(facts|rounds|devices)(?:\.(\d{1,4}))?$/.exec(key) ?? [];
 	if (kind === undefined) return undefined;
 	return { partition: Number(partition), kind: kind as keyof typeof boardEntries, page: Number(page) };
 }

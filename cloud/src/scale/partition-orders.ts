@@ -45,7 +45,9 @@ export function takeOrders({ link, run, partition, aggregator, checkpoints }: Ta
 					const { code, what, got, remedy } = fault;
 					return { code, what, got, remedy };
 				})
-				.then((given) => message.respond(JSON.stringify(given)));
+				.then((given) => message.respond(JSON.stringify(given)))
+				// The link was closed meanwhile: whoever gave the order hears nothing, and says so.
+				.catch(() => undefined);
 		},
 	});
 	return {

@@ -56,7 +56,7 @@ const schemas = {
 		disclosure: disclosure.optional(),
 		paused: z
 			.array(z.enum(["temperature", "battery", "hours", "storage"]))
-			.max(3)
+			.max(4)
 			.optional(),
 		localAccuracy: z.strictObject({ accuracy: z.number().min(0).max(1), samples: z.int().min(0) }).optional(),
 	}),

@@ -62,7 +62,7 @@ export async function webRuntime(options: WebRuntimeOptions = {}): Promise<WebRu
 	engine.env.logLevel = "error";
 	engine.env.wasm.numThreads = threads;
 	if (options.wasmFolder !== undefined)
-		engine.env.wasm.wasmPaths = requireOwnOrigin(`${options.wasmFolder}/`, "onnxruntime-web");
+		engine.env.wasm.wasmPaths = requireOwnOrigin(options.wasmFolder.replace(/\/?$/, "/"), "onnxruntime-web");
 	return {
 		version: `onnxruntime-web ${engine.env.versions.web ?? "unknown"} ${provider}`,
 		provider,
