@@ -334,3 +334,14 @@ test("every type of message has a sample", (t) => {
 	};
 	t.deepEqual([...types].sort(), Object.keys(all).sort() as MessageType[]);
 });
+
+test("a device may pause for every reason there is at once", (t) => {
+	const status = {
+		type: "status",
+		device: "device-1",
+		state: "online",
+		since: 1,
+		paused: ["temperature", "battery", "hours", "storage"],
+	} as const;
+	t.like(decodeEnvelope(encodeEnvelope(status)), { paused: status.paused });
+});
