@@ -9,6 +9,7 @@ import test, { type ExecutionContext } from "ava";
 import { ApiClient } from "../../helpers/api-client.js";
 import { auditSample } from "../../helpers/audit-sample.js";
 import { operationsCloud } from "../../helpers/operations-cloud.js";
+import { roundFigures } from "../../helpers/round-figures.js";
 import { smallDataset } from "../../helpers/small-model.js";
 import { temporaryFolder } from "../../helpers/temporary-folder.js";
 import { triedModels } from "../../helpers/tried-models.js";
@@ -242,22 +243,7 @@ test("while the cloud replays its log the page says so, and is no less careful",
 
 test("rounds are there after a restart, and a line that a crash cut off is passed over", async (t) => {
 	const folder = await temporaryFolder(t);
-	const before = {
-		round: 1,
-		at: "2026-01-01T00:00:00.000Z",
-		losses: { A: 0.7, R: 0.6, F: 0.5 },
-		localLoss: null,
-		validation: {},
-		best: true,
-		learningRate: 0.001,
-		model: 1,
-		samples: 48,
-		steps: 8,
-		seconds: 1.5,
-		devicesTrained: 3,
-		bytesUp: 10,
-		bytesDown: 20,
-	};
+	const before = { ...roundFigures, round: 1, losses: { A: 0.7, R: 0.6, F: 0.5 }, best: true };
 	const file = join(folder, "rounds.ndjson");
 	await writeFile(file, `${JSON.stringify(before)}\n{"round":2,"at":"20`);
 	t.deepEqual(await new RoundFile(file).read(), [before]);

@@ -6,6 +6,7 @@ import { cloudLimits as limits, RoundFile } from "@psgl/cloud";
 import test from "ava";
 import { auditSample } from "../../helpers/audit-sample.js";
 import { operationsCloud } from "../../helpers/operations-cloud.js";
+import { roundFigures } from "../../helpers/round-figures.js";
 import { temporaryFolder } from "../../helpers/temporary-folder.js";
 
 test("eventStreams: one reader of events more is refused by name, and the others read on", async (t) => {
@@ -58,25 +59,11 @@ test("auditFileBytes, passwordLongest: a longer audit is not shown, a longer pas
 	t.regex(JSON.stringify(answer.body), /password/);
 });
 
-const round = {
-	at: "2026-01-01T00:00:00.000Z",
-	losses: {},
-	localLoss: null,
-	validation: {},
-	best: false,
-	learningRate: 0.001,
-	model: 1,
-	samples: 48,
-	steps: 8,
-	seconds: 1.5,
-	devicesTrained: 3,
-	bytesUp: 10,
-	bytesDown: 20,
-};
-
 test("roundsShown, stepsShown, trailEntriesShown: the page shows the last ones", async (t) => {
 	const folder = await temporaryFolder(t);
-	const rounds = Array.from({ length: limits.roundsShown + 1 }, (_, i) => JSON.stringify({ round: i + 1, ...round }));
+	const rounds = Array.from({ length: limits.roundsShown + 1 }, (_, i) =>
+		JSON.stringify({ round: i + 1, ...roundFigures }),
+	);
 	await writeFile(join(folder, "rounds.ndjson"), rounds.join("\n"));
 	const { operations, trail, operator, start } = await operationsCloud(t, { folder });
 	await start();
@@ -97,7 +84,7 @@ test("roundsShown, stepsShown, trailEntriesShown: the page shows the last ones",
 
 test("roundFileBytes: of a longer file of rounds its end is read", async (t) => {
 	const file = join(await temporaryFolder(t), "rounds.ndjson");
-	const [first, last] = [1, 2].map((number) => JSON.stringify({ round: number, ...round })) as [string, string];
+	const [first, last] = [1, 2].map((number) => JSON.stringify({ round: number, ...roundFigures })) as [string, string];
 	const roundsIn = async (bytes: number) => {
 		const filling = bytes - first.length - last.length - 2;
 		await writeFile(file, `${first}\n${" ".repeat(filling)}\n${last}`);
