@@ -90,8 +90,8 @@ class BoardWriter {
 		const rounds = pagesOf(this.#run.rounds, limits.boardPage);
 		const devices = pagesOf(this.#devices.list(aggregator.devices(), aggregator.model), limits.boardPage);
 		const put = (key: string, value: object, more?: object) => this.#put(key, value, { timeoutMs, more });
-		for (const [page, figures] of rounds.entries()) await put(boardKey(partition, "rounds", page), figures);
-		for (const [page, figures] of devices.entries()) await put(boardKey(partition, "devices", page), figures);
+		// The entries tell of one moment: a round that ends while they are written is in none of them, and one that is not in the list is not finished.
+		const round = Math.min(aggregator.round, rounds.at(-1)?.round ?? aggregator.round);
 		const { state, endReason = null, devicesNeeded, roundsPlanned, steps } = this.#run;
 		const { durable, start, openedAt, end } = log;
 		const facts: Omit<PartitionFacts, "at"> = {
@@ -100,7 +100,7 @@ class BoardWriter {
 			endReason,
 			devicesNeeded,
 			roundsPlanned,
-			round: aggregator.round,
+			round,
 			model: aggregator.model,
 			settings: { ...aggregator.settings },
 			log: { name: `partition ${partition}`, durable, start, openedAt, end },
@@ -108,6 +108,8 @@ class BoardWriter {
 			roundPages: rounds.length,
 			devicePages: devices.length,
 		};
+		for (const [page, figures] of rounds.entries()) await put(boardKey(partition, "rounds", page), figures);
+		for (const [page, figures] of devices.entries()) await put(boardKey(partition, "devices", page), figures);
 		await put(boardKey(partition, "facts"), facts, { at: new Date(clock.now()).toISOString() });
 	}
 
