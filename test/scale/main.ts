@@ -4,7 +4,7 @@ import { runScaleOut } from "./scale-out.js";
 const help = `Three NATS servers and three aggregators on loopback: kills servers and aggregators in turn, and all servers
 together, and counts what was lost or doubled. Then measures one, two and three aggregators on simulated step times.
 
-  npm run scale -- [--only kills] [--devices 300] [--rounds 4] [--step-ms 200]
+  npm run scale -- [--only kills] [--devices 300] [--rounds 4] [--step-ms 300]
 
   --only WHAT    kills, or speedup: one of the two alone
   --devices N    devices of the run with kills
@@ -31,7 +31,7 @@ function options() {
 				devices: { ...count, default: "300" },
 				rounds: { ...count, default: "4" },
 				only: { type: "string" },
-				"step-ms": { ...count, default: "200" },
+				"step-ms": { ...count, default: "300" },
 				json: { type: "boolean", default: false },
 				help: { type: "boolean", short: "h", default: false },
 			},

@@ -91,7 +91,7 @@ class BoardWriter {
 		const devices = pagesOf(this.#devices.list(aggregator.devices(), aggregator.model), limits.boardPage);
 		const put = (key: string, value: object, more?: object) => this.#put(key, value, { timeoutMs, more });
 		// The entries tell of one moment: a round that ends while they are written is in none of them, and one that is not in the list is not finished.
-		const round = Math.min(aggregator.round, rounds.at(-1)?.round ?? aggregator.round);
+		const round = Math.min(aggregator.round, rounds.at(-1)?.at(-1)?.round ?? aggregator.round);
 		const { state, endReason = null, devicesNeeded, roundsPlanned, steps } = this.#run;
 		const { durable, start, openedAt, end } = log;
 		const facts: Omit<PartitionFacts, "at"> = {

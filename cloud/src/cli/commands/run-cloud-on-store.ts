@@ -49,8 +49,14 @@ export interface StoreCloudParts {
 	readonly signal: AbortSignal;
 }
 
+/** What a cloud came to; without a result where it was stopped in training. */
+export interface EndedCloud {
+	readonly exitCode: number;
+	readonly result?: Readonly<Record<string, unknown>>;
+}
+
 /** Takes the roles of a cloud whose run lies on NATS, until training is over or it is stopped. */
-export async function runCloudOnStore(options: StoreCloudValues, parts: StoreCloudParts): Promise<number> {
+export async function runCloudOnStore(options: StoreCloudValues, parts: StoreCloudParts): Promise<EndedCloud> {
 	const { store, broker, output, signal, onIngress, onReady, page, external } = parts;
 	const { role, exitWhenTrained } = options;
 	await using view = page && (await StoreView.open(store, (event) => page.tell(event)));
@@ -74,8 +80,7 @@ export async function runCloudOnStore(options: StoreCloudValues, parts: StoreClo
 	const stop = AbortSignal.any([signal, trained.signal]);
 	if (role === "ingress" || role === "web") await aborted(stop);
 	else await results.own(stop);
-	output.result({ role, partitions: results.partitions });
-	return signal.aborted ? interrupted : 0;
+	return { exitCode: signal.aborted ? interrupted : 0, result: { role, partitions: results.partitions } };
 }
 
 /** What the partitions of this process came to. */

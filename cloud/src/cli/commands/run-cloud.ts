@@ -40,7 +40,7 @@ import { aggregatorSettings, type trainingOptions } from "../training-options.js
 import { TrainingProgress } from "../training-progress.js";
 import type { VerbContext } from "../verb.js";
 import { version } from "../version.js";
-import { runCloudOnStore } from "./run-cloud-on-store.js";
+import { type EndedCloud, runCloudOnStore } from "./run-cloud-on-store.js";
 
 interface CloudValues
 	extends OptionValues<typeof trainingOptions>,
@@ -72,7 +72,14 @@ interface CloudValues
 }
 
 /** Trains, then answers until it is stopped. */
-export async function runCloud(options: CloudValues, { output, signal }: VerbContext): Promise<number> {
+export async function runCloud(options: CloudValues, context: VerbContext): Promise<number> {
+	const { exitCode, result } = await runUntilEnded(options, context);
+	// After the last that its parts tell of as they end: a collector that takes no traces, devices that leave.
+	if (result !== undefined) context.output.result(result);
+	return exitCode;
+}
+
+async function runUntilEnded(options: CloudValues, { output, signal }: VerbContext): Promise<EndedCloud> {
 	useRoomyHeap();
 	const artifact = await openArtifact(options.artifact);
 	const files = await openStateFolder(options.state);
@@ -185,19 +192,19 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		progress.show(event);
 		if (event.type === "end") break;
 	}
-	const result = await aggregator.result;
+	const trained = await aggregator.result;
 	if (signal.aborted) {
 		if (options.rounds > 0) {
 			await aggregator.checkpoint(files.checkpoint);
 			const { checkpoint: file } = files;
-			const line = `Checkpoint after round ${result.rounds}: ${file}; go on with --resume`;
-			output.event("checkpoint", { file, round: result.rounds }, line);
+			const line = `Checkpoint after round ${trained.rounds}: ${file}; go on with --resume`;
+			output.event("checkpoint", { file, round: trained.rounds }, line);
 		}
-		return interrupted;
+		return { exitCode: interrupted };
 	}
-	if (options.rounds > 0) await writeOutput(files.model, result.artifact);
-	const { counts, traffic, seconds, bestRound, reason, rounds } = result;
-	const validation = result.validation?.fused;
+	if (options.rounds > 0) await writeOutput(files.model, trained.artifact);
+	const { counts, traffic, seconds, bestRound, reason, rounds } = trained;
+	const validation = trained.validation?.fused;
 	if (options.rounds > 0) {
 		output.print(
 			`Trained for ${rounds} rounds (${reason}) in ${formatSeconds(seconds)}; best round ${bestRound}, ${describeDecision(validation)} on validation; lost ${counts.lost}, doubled ${counts.doubled}; up ${formatBytes(traffic.bytesUp)}, down ${formatBytes(traffic.bytesDown)}\nWritten: ${files.model}`,
@@ -207,8 +214,8 @@ export async function runCloud(options: CloudValues, { output, signal }: VerbCon
 		output.event("serving", { url }, "Answering requests for decisions; Ctrl-C ends it.");
 		await aborted(signal);
 	}
-	output.result({ rounds, reason, bestRound, validation, counts, traffic, seconds, artifact: files.model });
-	return signal.aborted ? interrupted : 0;
+	const result = { rounds, reason, bestRound, validation, counts, traffic, seconds, artifact: files.model };
+	return { exitCode: signal.aborted ? interrupted : 0, result };
 }
 
 /** Tells every event until the aggregator closes; when it fails, the run itself says so. */
