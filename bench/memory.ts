@@ -25,7 +25,9 @@ export async function measureMemory(batch: number, steps: number): Promise<Memor
 		const path = join(folder, "client.psgl");
 		await writeFile(path, await clientHalf(await artifactOf(psglDefinition({ channels: 1, size: 28 }))));
 		const program = new URL("./device-steps.js", import.meta.url).pathname;
-		const { stdout } = await promisify(execFile)(process.execPath, [program, path, String(batch), String(steps)]);
+		// As the start script of a device bundle runs it.
+		const flags = ["--max-semi-space-size=1"];
+		const { stdout } = await promisify(execFile)(process.execPath, [...flags, program, path, `${batch}`, `${steps}`]);
 		const samples: { step: number; resident: number; peak: number }[] = stdout
 			.trim()
 			.split("\n")
