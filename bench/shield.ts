@@ -2,7 +2,7 @@
  * What the shield hides and what it costs, beside the same network without it: trains in one process, attacks what is sent with the
  * audit's own attacks, and prints one line of JSON for each row and seed. `--save DIR` keeps the artifacts, for `psgl audit`.
  *
- *   node build/bench/shield.js --data FILE [--first N] [--rows none,paper,noise,nopeek,shield] [--seeds 1,2,3] [--on validation] [--fold 1] [--cache DIR]
+ *   node build/bench/shield.js --data FILE [--first N] [--rows none,paper,noise,nopeek,shield] [--seeds 1,2,3] [--on validation] [--cache DIR]
  */
 import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -18,8 +18,7 @@ import {
 } from "@psgl/models";
 import { seededRandom } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
-import { type DataSplits, type Dataset, loadData } from "@psgl/sdk/sources";
-import { fold } from "./fold.js";
+import { type DataSplits, loadData } from "@psgl/sdk/sources";
 import { headline, type LeakOptions, type Rebuilt, rebuiltFrom, type Victims, victimsOf } from "./shield-leak.js";
 import { type RowName, type RowOptions, type TrainedRow, trainedRow } from "./shield-rows.js";
 
@@ -31,7 +30,6 @@ const { values: options } = parseArgs({
 		model: { type: "string" },
 		seeds: { type: "string", default: "1,2,3" },
 		on: { type: "string", default: "test" },
-		fold: { type: "string" },
 		epochs: { type: "string", default: "15" },
 		weight: { type: "string", default: "1" },
 		numbers: { type: "string" },
@@ -39,7 +37,6 @@ const { values: options } = parseArgs({
 		augment: { type: "string" },
 		robust: { type: "string" },
 		attacked: { type: "boolean", default: false },
-		"attack-samples": { type: "string", default: "1000" },
 		attacks: { type: "string", default: "kernel-ridge,decoder,path,decoder=label" },
 		budget: { type: "string", default: "quick" },
 		threads: { type: "string", default: "1" },
@@ -64,13 +61,6 @@ function augmentation(text: string | undefined): Augmentation | null | undefined
 	};
 }
 
-/** As many samples as are attacked, drawn at random where there are more. */
-function some(data: Dataset): Dataset {
-	const count = Number(options["attack-samples"]);
-	if (data.length <= count) return data;
-	return data.subset(seededRandom(1).fork("attacked").permutation(data.length).subarray(0, count));
-}
-
 async function utility(
 	{ artifact, definition, disturb }: TrainedRow,
 	data: DataSplits,
@@ -80,7 +70,7 @@ async function utility(
 	const { fused } = await deployedMetrics(system, seen);
 	if (fused === undefined) throw new Error("no decision");
 	const attacked: Readonly<Record<string, RowAccuracy>> = options.attacked
-		? await attackedAccuracy(system, some(seen), { random: seededRandom(1).fork("robustness") })
+		? await attackedAccuracy(system, seen, { random: seededRandom(1).fork("robustness") })
 		: {};
 	return {
 		accuracy: fused.accuracy,
@@ -125,8 +115,7 @@ async function measured(
 
 async function main(): Promise<void> {
 	if (options.data === undefined) throw new Error("--data FILE is missing");
-	const whole = await loadData(options.data, { seed: 0 });
-	const loaded = options.fold === undefined ? whole : fold(whole, Number(options.fold));
+	const loaded = await loadData(options.data, { seed: 0 });
 	const train =
 		options.first === undefined
 			? loaded.train
@@ -149,8 +138,7 @@ async function main(): Promise<void> {
 			seed,
 		};
 		const victims = await victimsOf(data, leak);
-		const on = options.fold === undefined ? options.on : `fold ${options.fold}`;
-		const shared = [data.name, options.first, on, seed, row.model, row.epochs, options.attacks, options.budget];
+		const shared = [data.name, options.first, options.on, seed, row.model, row.epochs, options.attacks, options.budget];
 		const own = [row.code && `${row.code.numbers}x${row.code.bits}`, row.shieldWeight, options.augment, options.robust];
 		const result = (mode: RowName) =>
 			remembered([mode, ...shared, ...(mode === "shield" ? own : [])].join(" "), () =>
@@ -163,7 +151,7 @@ async function main(): Promise<void> {
 			const line = JSON.stringify(
 				{
 					data: data.name,
-					on,
+					on: options.on,
 					row: mode,
 					seed,
 					code: row.code && `${row.code.numbers}x${row.code.bits}`,

@@ -44,7 +44,8 @@ function show(report: Report): void {
 			say("link", report.online ? "on line" : "off line: the device answers alone");
 			return;
 		case "pictures":
-			for (const [k, count] of report.perClass.entries()) say(`count-${k}`, `${count} pictures`);
+			for (const [k, count] of report.perClass.entries())
+				say(`count-${k}`, count === 1 ? "1 picture" : `${count} pictures`);
 			element("set-aside").replaceChildren(
 				...report.setAside.map((reason) => Object.assign(document.createElement("li"), { textContent: reason })),
 			);

@@ -171,6 +171,10 @@ function describe(event: DeviceEvent): string | undefined {
 			return `Going on in round ${event.epoch + 1}, after batch ${event.seq}`;
 		case "refused":
 			return `Refused: ${event.refusal.what}`;
+		case "paused":
+			return event.error?.message ?? "Training pauses";
+		case "resumed":
+			return "Training goes on";
 		case "rejected":
 			return `Not usable: ${event.error.message}`;
 		default:

@@ -142,7 +142,6 @@ export type { Initialiser, LayoutEntry, ParameterLayout } from "./layers/paramet
 export {
 	type BoundSegment,
 	bindSegment,
-	declareSegment,
 	ParameterScope,
 	pack,
 	packStatistics,

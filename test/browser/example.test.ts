@@ -131,6 +131,20 @@ test("DICOM files and pictures that are dropped on a class are its samples", asy
 	t.is(await page.textContent("#failure"), "");
 });
 
+test("the camera's pictures are samples until the button is pressed again", async (t) => {
+	const { joint } = await smallModel("none");
+	await using cloud = await startCloud(joint, { rounds: 0 }, { webSocketOrigins: [site().origin] });
+	const page = await open(t);
+	await connect(page, cloud.webSocketUrl as string);
+	await page.click("#camera");
+	await says(page, "count-0", /^[2-9] pictures$/);
+	await says(page, "sent", /\d+ bytes/);
+	await page.click("#camera");
+	await says(page, "camera", /^Take a picture every second$/);
+	t.is(await page.textContent("#count-1"), "0 pictures");
+	t.is(await page.textContent("#failure"), "");
+});
+
 test("a page that loses the broker answers alone, and goes on when it is back", async (t) => {
 	const { joint } = await smallModel("none");
 	const origins = { webSocketOrigins: [site().origin] };

@@ -3,7 +3,7 @@ import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { type Broker, CertificateAuthority, startBroker } from "@psgl/cloud";
-import { type Clock, type CompleteKit, Device } from "@psgl/sdk";
+import { type Clock, type CompleteKit, ConnectionError, Device } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test, { type ExecutionContext } from "ava";
 import mqtt, { type MqttClient } from "mqtt";
@@ -145,10 +145,12 @@ test("clocks that are months apart: the device refuses the broker with the reaso
 		[-60, /expired/],
 	] as const) {
 		await renewAt(days * day);
-		await t.throwsAsync(Device.connect({ kit, runtime: nodeRuntime, connectDeadlineMs: 300 }), {
+		const error = await t.throwsAsync(Device.connect({ kit, runtime: nodeRuntime, connectDeadlineMs: 300 }), {
+			instanceOf: ConnectionError,
 			code: "PSGL_BROKER_UNREACHABLE",
 			message,
 		});
+		t.regex(error.remedy ?? "", /Set this machine's clock/);
 	}
 	for (const days of [0.9, -0.9]) {
 		await renewAt(days * day);

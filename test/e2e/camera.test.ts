@@ -19,7 +19,7 @@ async function decide(url: string, program: readonly string[]) {
 		text(example.stderr),
 		once(example, "close") as Promise<[number]>,
 	]);
-	const lines = output.trim().split("\n");
+	const lines = output.split("\n").filter((line) => line !== "");
 	const decisions = lines.map((line) => JSON.parse(line) as { frame: number; class: string; source: string });
 	return { decisions, errors, exitCode };
 }
@@ -57,4 +57,14 @@ test("examples/camera.js decides on the frames that a program writes, and ends w
 	);
 	for (const each of decisions) t.true(each.source === "aggregator" && ["dark", "bright"].includes(each.class));
 	t.regex(errors, /ended inside one; got 392 bytes/);
+});
+
+test("examples/camera.js ends with 1, and says why, when its program is not there or fails", async (t) => {
+	await using cloud = await cameraCloud();
+	const missing = await decide(cloud.url, ["no-such-program"]);
+	t.is(missing.exitCode, 1);
+	t.regex(missing.errors, /ENOENT/);
+	const failing = await decide(cloud.url, [process.execPath, "-e", "process.exit(3)"]);
+	t.is(failing.exitCode, 1);
+	t.regex(failing.errors, /ended: 3/);
 });

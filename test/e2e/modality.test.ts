@@ -88,6 +88,8 @@ test("a device trains on DICOM files that come into a folder; what is no image i
 		lines.push(`${i % 3 === 0 ? `scan-${i}.dcm` : `1.2.3.${i}.1`},${i % 2 === 0 ? "dark" : "bright"}`);
 	}
 	await writeFile(join(incoming, "Doe-report.txt"), "no image");
+	// As a program leaves it that has begun to write; what it says of itself is not told.
+	await writeFile(labels, "Doe Jane,P-771\n");
 	const definition = presetDefinition("none", zooNetwork("lenet"), [1, 16, 16], ["dark", "bright"]);
 	const artifact = await compileArtifact(definition, { name: "watched", random: seededRandom(1) });
 	await using cloud = await startCloud(artifact, { rounds: 1, batchSize: 4 });
@@ -104,6 +106,7 @@ test("a device trains on DICOM files that come into a folder; what is no image i
 	);
 	await written;
 	t.is(exitCode, 0, stderr);
+	t.is(events.filter(({ code }) => code === "PSGL_LABELS_FILE").length, 1);
 	t.true((events.at(-1)?.["steps"] as number) >= 2, stdout);
 	t.notRegex(stdout + stderr, /Doe|P-77|1\.2\.3\.|scan-/);
 });

@@ -12,3 +12,10 @@ export function onOwnFileSystem(folder: string, options: string): readonly [stri
 	const script = 'mount -t tmpfs -o "$2" psgl "$1" && shift 2 && exec "$@"';
 	return ["unshare", "-Urm", "sh", "-c", script, "sh", folder, options];
 }
+
+/** The same for a file system of so many bytes (`16m`) whose room a file `filler` takes. */
+export function onFullFileSystem(folder: string, size: string): readonly [string, ...string[]] {
+	const script =
+		'mount -t tmpfs -o "size=$2" psgl "$1" && { cat /dev/zero >"$1/filler" 2>/dev/null; shift 2; exec "$@"; }';
+	return ["unshare", "-Urm", "sh", "-c", script, "sh", folder, size];
+}

@@ -20,13 +20,16 @@ export type CliEvent = Readonly<Record<string, unknown>> & { readonly type: stri
 export interface CliOptions {
 	readonly env?: Readonly<Record<string, string>>;
 	readonly cwd?: string;
+	/** A program and its arguments, which runs what follows them in the same process. */
+	readonly launcher?: readonly string[];
 	/** Called with each event of `--json` as it comes. */
 	readonly onEvent?: (event: CliEvent, child: ChildProcess) => void;
 }
 
 /** Runs the built `psgl` as a process of its own and waits for its end. */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-	const child = spawn(process.execPath, [cliProgram, ...args], {
+	const [program = process.execPath, ...words] = [...(options.launcher ?? []), process.execPath, cliProgram, ...args];
+	const child = spawn(program, words, {
 		cwd: options.cwd ?? projectFolder,
 		env: { ...process.env, ...options.env },
 		stdio: ["ignore", "pipe", "pipe"],

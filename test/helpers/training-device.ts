@@ -11,7 +11,7 @@ import { ScriptedAggregator, type Terms } from "./scripted-aggregator.js";
 export async function trainingDevice(
 	artifact: Uint8Array,
 	terms: Terms,
-	options: Omit<DeviceOptions, "url" | "runtime" | "transport">,
+	options: Omit<DeviceOptions, "url" | "transport">,
 ) {
 	const aggregator = await ScriptedAggregator.start(artifact, terms);
 	const device = await Device.connect({ url: aggregator.url, runtime: nodeRuntime, ...options });

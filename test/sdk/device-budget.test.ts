@@ -1,9 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { getPriority } from "node:os";
 import { join } from "node:path";
-import { type DeviceOptions, deviceTimes, type Host, type ResourceBudget } from "@psgl/sdk";
+import { type DeviceOptions, deviceTimes, type Host, type ResourceBudget, type Runtime } from "@psgl/sdk";
 import { sha256 } from "@psgl/sdk/artifact";
 import { budgetLimits, isWithinHours, nodeHost, parseBudget, WorkGate } from "@psgl/sdk/budget";
+import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
 import { ManualClock } from "../helpers/manual-clock.js";
 import { gradientFor, trainRound } from "../helpers/rounds.js";
@@ -116,6 +117,24 @@ test("rests after each step as long as its duty cycle says", async (t) => {
 	// Two runs of 10 ms: three times as long, less the look that began it.
 	t.deepEqual(rests, [50]);
 	t.is(new WorkGate({ budget: {}, host: undefined, clock: new ManualClock() }).restMs(1000), 0);
+});
+
+test("every graph of the device runs on as many threads as its budget says", async (t) => {
+	const threads = new Set<number | undefined>();
+	const runtime: Runtime = {
+		version: nodeRuntime.version,
+		load(graph, options) {
+			threads.add(options?.threads);
+			return nodeRuntime.load(graph, options);
+		},
+	};
+	await using run = await start({ threads: 2 }, machine().host, { runtime });
+	const { aggregator, events } = run;
+	await aggregator.expect("resume");
+	await aggregator.send({ ...trainRound(id), credit: 9 });
+	await aggregator.send(gradientFor(await aggregator.expect("batch")));
+	await events.next("step");
+	t.deepEqual([...threads], [2]);
 });
 
 test("shrinks training batches until they fit its memory", async (t) => {

@@ -117,6 +117,11 @@ test("refuses an artifact with other classes", async (t) => {
 	const { labels, samples, shape } = smallDataset(4);
 	const train = new Dataset({ shape, classes: ["a", "b", "c"], labels, samples });
 	t.is((await enrolWith(model.client, { data: { train } }))?.code, "PSGL_DEVICE_CLASSES");
+	// The same labels would stand for other classes.
+	const turned = new Dataset({ shape, classes: ["bright", "dark"], labels, samples });
+	const error = await enrolWith(model.client, { data: { train: turned } });
+	t.is(error?.code, "PSGL_DEVICE_CLASSES");
+	t.regex(error?.message ?? "", /another order; got bright, dark; expected dark, bright/);
 });
 
 test("refuses an artifact that is not the announced one, is of an unknown format, or holds the server's half", async (t) => {

@@ -50,6 +50,39 @@ test("a TIFF of 16 bits is scaled from its own range, or windowed in its own lev
 	t.deepEqual(windowed, [0, 0, 0, 0, 0, 0, 51, 102, 153, 204, 255, 255, 255, 255, 255, 255]);
 });
 
+test("a TIFF of floating-point levels is refused, not read as black", async (t) => {
+	const path = join(await temporaryFolder(t), "float.tiff");
+	await writeFile(path, floatTiff(Float32Array.from({ length: 16 }, (_, i) => i / 16)));
+	await t.throwsAsync(decodeImage(path, 4, 1), { message: /levels of type float/ });
+});
+
+/** A picture of 4x4 floating-point levels (TIFF 6.0 section 2, sample format 3). */
+function floatTiff(levels: Float32Array): Uint8Array {
+	const entries = [
+		[256, 4],
+		[257, 4],
+		[258, 32],
+		[259, 1],
+		[262, 1],
+		[273, 134],
+		[277, 1],
+		[278, 4],
+		[279, 64],
+		[339, 3],
+	] as const;
+	const bytes = Buffer.alloc(134 + 64);
+	bytes.write("II*\0\b\0\0\0", "latin1");
+	bytes.writeUInt16LE(entries.length, 8);
+	for (const [i, [tag, value]] of entries.entries()) {
+		bytes.writeUInt16LE(tag, 10 + 12 * i);
+		bytes.writeUInt16LE(3, 12 + 12 * i);
+		bytes.writeUInt32LE(1, 14 + 12 * i);
+		bytes.writeUInt16LE(value, 18 + 12 * i);
+	}
+	bytes.set(new Uint8Array(levels.buffer), 134);
+	return bytes;
+}
+
 test("a window in the levels of 8 bits, in colour too", async (t) => {
 	const path = await written(t, "a.png", sharp(ramp, grey).png());
 	const window = { centre: 60, width: 40, shape: "LINEAR_EXACT" } as const;

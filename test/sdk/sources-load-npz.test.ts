@@ -60,6 +60,10 @@ withShared("PneumoniaMNIST has its published counts", async (t) => {
 		[234, 390],
 	]);
 	t.true(set.train.samples instanceof Uint8Array);
+	// As sha256sum has it.
+	const digest = "e1792d3f03751cb101e99f19a63b3c1941436c988665f47853417b05be250cd8";
+	t.deepEqual(set.test.provenance?.(7), { kind: "npz", digest, part: "test", sample: 7 });
+	t.deepEqual(set.train.subset([3, 9]).provenance?.(1), { kind: "npz", digest, part: "train", sample: 9 });
 });
 
 withShared("BreastMNIST names its classes", async (t) => {

@@ -1,7 +1,7 @@
 import { mkdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PsglError, seededRandom } from "@psgl/sdk";
-import { type LoadEvent, loadData } from "@psgl/sdk/sources";
+import { type LoadEvent, loadData, type WindowProvenance } from "@psgl/sdk/sources";
 import {
 	annotatedWindows,
 	liveBeats,
@@ -257,6 +257,10 @@ withShared("a folder of WFDB, EDF and CSV recordings of real beats becomes sampl
 		records.reduce((sum, part) => sum + part.size, 0),
 		new Set(records.flatMap((part) => [...part])).size,
 	);
+	const origins = parts.flatMap((part) => Array.from(part.labels, (_, i) => part.provenance?.(i) as WindowProvenance));
+	t.deepEqual([...new Set(origins.map(({ kind }) => kind))].sort(), ["csv", "edf", "wfdb"]);
+	t.is(new Set(origins.map(({ digest }) => digest)).size, patients.length);
+	t.is(new Set(origins.map(({ digest, time }) => `${digest} ${time}`)).size, origins.length);
 	const total = parts.reduce((sum, part) => sum + part.length, 0);
 	const beats = patients.reduce((sum, { peaks }) => sum + peaks.length, 0);
 	t.true(total > 0.8 * beats, `${total} of ${beats}`);

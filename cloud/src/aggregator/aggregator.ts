@@ -230,9 +230,8 @@ export class Aggregator implements AsyncDisposable {
 	async #onState(state: TrainingState): Promise<void> {
 		const { model, server } = deployedWeights(state);
 		this.#decisions = { model, server, prior: this.#decisions.prior };
-		const { round } = state;
-		await this.#options.onWeights?.({ round, client: state.client, server: state.server });
 		if (!this.#context.history.isLive) return;
+		const { round } = state;
 		const outcome = await this.#checkpoints.finished(state);
 		if (outcome === "none") return;
 		if (!(outcome instanceof DataError)) this.#emit({ type: "checkpoint", file: outcome.file, round });

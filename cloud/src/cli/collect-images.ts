@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { ConfigError, DataError, type Device, PsglError, systemClock, type Tensor } from "@psgl/sdk";
 import { completeSplits, type DataSplits, Dataset } from "@psgl/sdk/sources";
-import { type DicomImage, DicomReceiver, readDicom } from "@psgl/sdk/sources/dicom";
+import { type DicomImage, type DicomProvenance, DicomReceiver, readDicom } from "@psgl/sdk/sources/dicom";
 import { type LabelledSample, PendingLabels, readLabels, watchFolder } from "@psgl/sdk/sources/live";
 import type { modalityOptions } from "./modality-options.js";
 import { modelClasses } from "./model-classes.js";
@@ -15,6 +15,7 @@ const labelsIntervalMs = 1000;
 interface Received {
 	readonly x: Tensor<"float32">;
 	readonly patient: string;
+	readonly provenance: DicomProvenance;
 }
 
 type CollectOptions = OptionValues<typeof modalityOptions> &
@@ -23,8 +24,8 @@ type CollectOptions = OptionValues<typeof modalityOptions> &
 /**
  * Receives images, or takes them as they come into a folder, until `collect` of them have a label that is a class of the aggregator's model, first frames only, and makes a data set of them; each patient is in one part. Nothing of
  * them is written to disk, and events tell numbers and error codes only.
- * @throws ConfigError `PSGL_OPTION_CONFLICT`, `PSGL_DICOM_TITLE`; ConnectionError `PSGL_DICOM_LISTEN`; DataError of `readLabels` for anything but
- * a file that is not there yet, and of a watched folder that cannot be read; `PSGL_DATA_CLASSES`, `PSGL_DATA_EMPTY`; as `modelClasses`
+ * @throws ConfigError `PSGL_OPTION_CONFLICT`, `PSGL_DICOM_TITLE`; ConnectionError `PSGL_DICOM_LISTEN`; DataError of a watched folder that cannot be
+ * read; `PSGL_DATA_CLASSES`, `PSGL_DATA_EMPTY`; as `modelClasses`
  */
 export async function collectImages(
 	options: CollectOptions,
@@ -66,7 +67,7 @@ export async function collectImages(
 	const refused = ({ code, what }: PsglError) => output.event("warning", { code, message: what }, what);
 	const onImage = async (image: DicomImage, name?: string) => {
 		const x = await image.sample({ size: imageSize, channels: 1, ...picture });
-		const sample = { x, patient: image.patient };
+		const sample = { x, patient: image.patient, provenance: image.provenance() };
 		const keys = [...image.labelKeys(), ...(name === undefined ? [] : [name])];
 		const label = keys.map((key) => known.get(key)).find((value) => value !== undefined && classes.includes(value));
 		if (label !== undefined) take({ sample, label });
@@ -79,14 +80,25 @@ export async function collectImages(
 	if (receiver !== undefined)
 		output.event("receiving", { host, port: receiver.port }, `Receiving DICOM images on ${host}:${receiver.port}`);
 	using watcher = watch === undefined ? undefined : watchImages(watch, { onImage, onRefused: refused, signal });
+	/** Why the file of labels could not be read the last time. */
+	let unreadable: string | undefined;
+	/** The labels as they are now; none while the file is not there, or is being written: it is read again. */
+	const readings = async (): Promise<ReadonlyMap<string, string>> => {
+		try {
+			const read = await readLabels(labels, { signal });
+			unreadable = undefined;
+			return read;
+		} catch (error) {
+			if (!(error instanceof PsglError)) throw error;
+			if (error.code !== "PSGL_DATA_NOT_FOUND" && error.message !== unreadable) refused(error);
+			unreadable = error.message;
+			return new Map();
+		}
+	};
 	while (collected.length < collect) {
 		watcher?.requireSound();
-		const read = await readLabels(labels, { signal }).catch((error: unknown) => {
-			if (error instanceof PsglError && error.code === "PSGL_DATA_NOT_FOUND") return new Map<string, string>();
-			throw error;
-		});
 		let misfits = 0;
-		for (const [key, label] of read) {
+		for (const [key, label] of await readings()) {
 			if (known.get(key) === label) continue;
 			known.set(key, label);
 			if (classes.includes(label)) take(...pending.label(key, label));
@@ -143,6 +155,7 @@ function splitsOf(
 	seed: number,
 ): DataSplits {
 	const patients = [...new Set(collected.map(({ sample }) => sample.patient))];
+	const provenance = collected.map(({ sample }) => sample.provenance);
 	const samples = new Float32Array(collected.length * size * size);
 	collected.forEach(({ sample }, i) => {
 		samples.set(sample.x.data, i * size * size);
@@ -153,6 +166,7 @@ function splitsOf(
 		labels: Int32Array.from(collected, ({ label }) => classes.indexOf(label)),
 		samples,
 		records: Int32Array.from(collected, ({ sample }) => patients.indexOf(sample.patient)),
+		provenance: (index) => provenance[index] as DicomProvenance,
 	});
 	return completeSplits("received images", { train, byRecord: true }, { seed });
 }

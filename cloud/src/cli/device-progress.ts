@@ -1,4 +1,4 @@
-import type { DeviceEvent, ModelReport, TransportEvent } from "@psgl/sdk";
+import type { DeviceEvent, ModelReport, PsglError, TransportEvent } from "@psgl/sdk";
 import type { PauseReason } from "@psgl/sdk/protocol";
 import { formatSeconds } from "./format.js";
 import type { Output, Progress } from "./output.js";
@@ -20,6 +20,11 @@ export class DeviceProgress {
 	/** The link to the broker, also before training. */
 	link(event: TransportEvent): void {
 		this.#output.event(event.type, { device: this.#device, ...plain(event) }, linkLine(this.#device, event));
+	}
+
+	/** Before training: the device waits for its storage, with why, or has it. */
+	storage(error: PsglError | undefined): void {
+		this.training(error === undefined ? { type: "resumed" } : { type: "paused", reasons: ["storage"], error });
 	}
 
 	/** What became of a model on the device. */
@@ -59,9 +64,9 @@ export class DeviceProgress {
 /** An event as JSON takes it: errors by their code and message. */
 function plain(event: DeviceEvent): Readonly<Record<string, unknown>> {
 	const { type: _, ...fields } = event;
-	if (event.type === "left-out") {
-		const { code, what } = event.error;
-		return { ...fields, error: undefined, code, what };
+	if ((event.type === "left-out" || event.type === "paused") && event.error !== undefined) {
+		const { code, what, got } = event.error;
+		return { ...fields, error: undefined, code, what, got };
 	}
 	if (event.type === "rejected") return { code: event.error.code, what: event.error.what };
 	if (event.type === "handler-failed") return { topic: event.topic, what: String(event.error) };
@@ -127,7 +132,7 @@ function trainingLine(device: string, event: Exclude<DeviceEvent, TransportEvent
 		case "left-out":
 			return `${device}: ${event.error.message}`;
 		case "paused":
-			return `${device}: does not train for now: ${event.reasons.map((reason) => pauseReasons[reason]).join(", ")}`;
+			return `${device}: does not train for now: ${event.reasons.map((reason) => pauseReasons[reason]).join(", ")}${event.error === undefined ? "" : `: ${event.error.message}`}`;
 		case "configured":
 			return `${device}: settings of version ${event.version} are in force${Object.entries(event.errors)
 				.map(([key, why]) => `; not ${key}: ${why}`)

@@ -1,4 +1,4 @@
-import { ConfigError, DataError, elementCount, ShapeError, type Tensor } from "@psgl/sdk";
+import { ConfigError, DataError, elementCount, PsglError, ShapeError, type Tensor } from "@psgl/sdk";
 import { isMultiLabel, type Manifest } from "@psgl/sdk/artifact";
 import { decodeImage, loadData, type PictureOptions, readNpz, type SplitName } from "@psgl/sdk/sources";
 import type { OptionValues } from "./options/option.js";
@@ -25,7 +25,7 @@ export interface InputOptions extends OptionValues<typeof pictureOptions> {
 /**
  * Reads what the user named, in the shape the model takes.
  * @throws ConfigError `PSGL_OPTION_CONFLICT`; ShapeError `PSGL_INPUT_SHAPE`, `PSGL_INPUT_LABELS`; DataError as `loadData`, `readNpz`,
- * `PSGL_IMAGE_UNDECODABLE`, `PSGL_DATA_MISSING_ARRAY`.
+ * `readDicom`, `PSGL_IMAGE_UNDECODABLE`, `PSGL_DATA_MISSING_ARRAY`; ConfigError `PSGL_IMAGE_CROP`; LimitError `PSGL_IMAGE_LIMIT`.
  */
 export async function readInputs(
 	options: InputOptions,
@@ -51,30 +51,47 @@ export async function readInputs(
 		return { x, labels: part.labels.subarray(0, indices.length) };
 	}
 	const file = input as string;
-	const x = /\.npz$/i.test(file) ? await readArray(file, manifest, signal) : await readPicture(file, manifest, picture);
+	const isArray = /\.npz$/i.test(file);
+	const x = await (isArray ? readArray(file, manifest, signal) : readPicture(file, manifest, { picture, limit }));
 	const size = elementCount(manifest.inputShape);
 	const count = Math.min(limit, x.data.length / size);
 	return { x: { ...x, dims: [count, ...manifest.inputShape], data: x.data.subarray(0, count * size) } };
 }
 
-async function readPicture(file: string, manifest: Manifest, picture: PictureOptions): Promise<Tensor<"float32">> {
-	const [channels = 1, height = 0, width = height] = manifest.inputShape;
-	if (manifest.inputShape.length !== 3 || height !== width || (channels !== 1 && channels !== 3)) {
+/** A picture, or the first frames of a DICOM file. */
+async function readPicture(
+	file: string,
+	manifest: Manifest,
+	{ picture, limit }: { readonly picture: PictureOptions; readonly limit: number },
+): Promise<Tensor<"float32">> {
+	const [channels = 1, size = 0, width = size] = manifest.inputShape;
+	if (manifest.inputShape.length !== 3 || size !== width || (channels !== 1 && channels !== 3)) {
 		throw misfit(file, [3, 0, 0], manifest, "a picture");
 	}
-	let bytes: Uint8Array;
+	const { isDicomFile, readDicom } = await import("@psgl/sdk/sources/dicom");
+	if (await isDicomFile(file)) {
+		const image = await readDicom(file);
+		const count = Math.min(limit, image.frames);
+		const length = elementCount(manifest.inputShape);
+		const data = new Float32Array(count * length);
+		for (let frame = 0; frame < count; frame++) {
+			data.set((await image.sample({ ...picture, frame, size, channels })).data, frame * length);
+		}
+		return { dtype: "float32", dims: [count, ...manifest.inputShape], data };
+	}
 	try {
-		bytes = await decodeImage(file, height, channels, picture);
+		const levels = await decodeImage(file, size, channels, picture);
+		return { dtype: "float32", dims: [1, ...manifest.inputShape], data: Float32Array.from(levels, (v) => v / 255) };
 	} catch (cause) {
+		if (cause instanceof PsglError) throw cause;
 		throw new DataError("PSGL_IMAGE_UNDECODABLE", {
 			what: `${file} cannot be decoded`,
 			got: (cause as Error).message,
-			expected: "a picture file",
+			expected: "a picture, or a DICOM file",
 			remedy: "Check the path, and open the file in a picture viewer",
 			cause,
 		});
 	}
-	return { dtype: "float32", dims: [1, ...manifest.inputShape], data: Float32Array.from(bytes, (v) => v / 255) };
 }
 
 /** The first numeric array: samples as the model takes them, or without the channel where there is one. */

@@ -92,10 +92,9 @@ export class OpenAudit implements AsyncDisposable {
 		const { runtime, threads = 1, budget, signal } = options;
 		const originals = allOf(parts.parts.victims);
 		const earlier: Releases[] = [];
-		for (const [round, artifact] of (options.earlier ?? []).entries()) {
+		for (const artifact of options.earlier ?? []) {
 			await using network = await AuditTarget.load(artifact, { runtime, threads, wire: options.wire });
-			const inTraining = random.fork(`release ${round}`);
-			earlier.push(await releasesOf(network, parts.parts, { inTraining, signal }));
+			earlier.push(await releasesOf(network, parts.parts, signal));
 		}
 		const scene = { runtime, threads, budget, random, signal };
 		const scenes = {

@@ -17,6 +17,8 @@ export interface CheckedData extends DeviceData {
 	readonly shape: readonly number[];
 	/** Number of classes. */
 	readonly classes: number;
+	/** What the source calls them. */
+	readonly classNames: readonly string[];
 	/** Whether several of them may apply to a sample. */
 	readonly multiLabel: boolean;
 }
@@ -49,6 +51,7 @@ export function checkData(data: DeviceData): CheckedData | undefined {
 		validation,
 		shape: first.shape,
 		classes: first.classes.length,
+		classNames: first.classes,
 		multiLabel: first.targets !== undefined,
 	};
 }
@@ -65,6 +68,17 @@ export function requireFit(manifest: Manifest, data: CheckedData): void {
 			got: `${data.classes} classes in the data`,
 			expected: `${manifest.classes.length}: ${manifest.classes.slice(0, 8).join(", ")}`,
 			remedy: "Label the data with the model's classes, or compile a model with --classes of the data",
+		});
+	}
+	const { classNames } = data;
+	const sameNames = [...classNames].sort().join("\n") === [...manifest.classes].sort().join("\n");
+	// Other names are another way to call them; the same ones in another order are labels of other classes.
+	if (sameNames && classNames.join("\n") !== manifest.classes.join("\n")) {
+		throw new ShapeError("PSGL_DEVICE_CLASSES", {
+			what: `the classes on this device are those of the model ${manifest.name}, in another order`,
+			got: classNames.slice(0, 8).join(", "),
+			expected: manifest.classes.slice(0, 8).join(", "),
+			remedy: "Compile the model with --classes in the order of the data; folders of classes are sorted by name",
 		});
 	}
 	if (isMultiLabel(manifest.loss) !== data.multiLabel) {

@@ -1,4 +1,4 @@
-import type { DataError, LimitError, PsglError } from "../errors.js";
+import type { LimitError, PsglError } from "../errors.js";
 import type { LeftOut } from "../ledger/release-rules.js";
 import type { TransportEvent } from "../ports/transport.js";
 import type {
@@ -65,7 +65,7 @@ export type DeviceEvent =
 			readonly type: "paused";
 			readonly reasons: readonly PauseReason[];
 			/** `PSGL_STORE_WRITE`, where `storage` is among the reasons: the device goes on when there is room again. */
-			readonly error?: DataError | undefined;
+			readonly error?: PsglError | undefined;
 	  }
 	/** What the device's operator wants of it was applied, as far as it can be: why the rest is not, by the settings' names. */
 	| {

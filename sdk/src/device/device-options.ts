@@ -79,6 +79,11 @@ export interface DeviceOptions {
 	readonly inferTimeoutMs?: number | undefined;
 	/** Milliseconds after which `connect` gives up. Default: never; it tries again with growing delays. */
 	readonly connectDeadlineMs?: number | undefined;
+	/**
+	 * Whether `connect` waits until the broker has answered. With false it resolves at once, for a device that starts without a network: its local
+	 * head decides with the model its `store` holds until the link is up. Default true.
+	 */
+	readonly awaitBroker?: boolean | undefined;
 	/** Software and version, for the operator's list. */
 	readonly agent?: string | undefined;
 	/** Called with every event of the link, also before and without `train`. */

@@ -43,8 +43,8 @@ export class Device implements AsyncDisposable {
 	}
 
 	/**
-	 * Connects to the broker and introduces the device to the aggregator. Resolves when the broker has answered; tries
-	 * again with growing delays until then. From there on the device reconnects by itself until `close`.
+	 * Connects to the broker and introduces the device to the aggregator. Resolves when the broker has answered, with `awaitBroker: false` at once;
+	 * tries again with growing delays until then. From there on the device reconnects by itself until `close`.
 	 * @throws ConfigError `PSGL_DEVICE_OPTIONS`, `PSGL_BROKER_URL`, `PSGL_KIT`, `PSGL_BUDGET`; DataError `PSGL_DEVICE_NOT_FINITE` when a sample
 	 * holds NaN or infinity; ShapeError `PSGL_DEVICE_DATA`; ConnectionError `PSGL_BROKER_REFUSED`, and
 	 * `PSGL_BROKER_UNREACHABLE` after `connectDeadlineMs`; with a store ConfigError `PSGL_STORE_DEVICE`, DataError
@@ -68,8 +68,13 @@ export class Device implements AsyncDisposable {
 		const reception = new Reception(settings, enrolment, transport, complete);
 		const device = new Device(reception);
 		reception.tell();
+		const opened = reception.link.open(options.signal);
+		if (options.awaitBroker === false) {
+			opened.catch((error: unknown) => reception.fail(error));
+			return device;
+		}
 		try {
-			await reception.link.open(options.signal);
+			await opened;
 		} catch (error) {
 			await device.close();
 			throw error;
@@ -170,8 +175,8 @@ export class Device implements AsyncDisposable {
 	}
 
 	/**
-	 * Resolves when the device has the aggregator's artifact and weights, with what the artifact says of itself: the
-	 * shape of a sample, the classes.
+	 * Resolves when the device has the aggregator's artifact and weights, or, while the link is down, those it kept, with what the artifact says of
+	 * itself: the shape of a sample, the classes.
 	 * @throws ConnectionError `PSGL_DEVICE_NO_MODEL` when no aggregator answers within `inferTimeoutMs`; the signal's
 	 * reason when aborted.
 	 */

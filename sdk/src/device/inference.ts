@@ -194,11 +194,12 @@ export class Inference {
 		}
 	}
 
-	/** Waits for the artifact, and for the weights the aggregator has now, as long as for an answer. */
+	/** Waits for the artifact, and for the weights the aggregator has now, as long as for an answer: without a link only where the device has none. */
 	async ready(signal: AbortSignal | undefined): Promise<ClientModel> {
 		const { clock, inferTimeoutMs } = this.#settings;
 		const enrolment = this.#enrolment;
-		await enrolment.until(() => enrolment.upToDate, { clock, timeoutMs: inferTimeoutMs, signal });
+		const isReady = () => enrolment.upToDate || (!this.#link.online && enrolment.deciding !== undefined);
+		await enrolment.until(isReady, { clock, timeoutMs: inferTimeoutMs, signal });
 		if (enrolment.deciding !== undefined) return enrolment.deciding;
 		throw new ConnectionError("PSGL_DEVICE_NO_MODEL", {
 			what: "the device has no model yet",

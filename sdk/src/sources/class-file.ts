@@ -1,5 +1,7 @@
 import { extname } from "node:path";
 import { decodeImage, imageChannels, type PictureOptions } from "./decode-image.js";
+import { fileDigest } from "./file-digest.js";
+import type { SampleProvenance } from "./sample-provenance.js";
 
 /** File name endings of pictures that sharp decodes. */
 export const pictureExtensions = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".avif"];
@@ -10,6 +12,8 @@ const dicomExtensions = [".dcm", ".dicom", ".ima", ""];
 export interface ClassFile {
 	/** uint8 [channels, size, size], one for each frame. */
 	readonly frames: readonly Uint8Array[];
+	/** Of each frame. */
+	readonly provenance: readonly SampleProvenance[];
 	/** Stands for the patient, where the file tells: the same for files of the same patient. */
 	readonly patient: string | undefined;
 }
@@ -39,10 +43,11 @@ export async function decodeClassFile(
 			const { data } = await image.sample({ ...options, frame, size, channels });
 			frames.push(Uint8Array.from(data, (level) => Math.round(level * 255)));
 		}
-		return { frames, patient: image.patient };
+		return { frames, provenance: frames.map((_, frame) => image.provenance(frame)), patient: image.patient };
 	}
 	if (!pictureExtensions.includes(extname(path).toLowerCase())) throw new Error("not a picture format that psgl reads");
-	return { frames: [await decodeImage(path, size, channels, options)], patient: undefined };
+	const frame = await decodeImage(path, size, channels, options);
+	return { frames: [frame], provenance: [{ kind: "picture", digest: await fileDigest(path) }], patient: undefined };
 }
 
 async function isDicom(path: string): Promise<boolean> {

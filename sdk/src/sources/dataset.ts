@@ -1,5 +1,6 @@
 import { ShapeError } from "../errors.js";
 import { elementCount, labelTensor, type Tensor } from "../tensor.js";
+import type { SampleProvenance } from "./sample-provenance.js";
 
 /** Name of a part of a data set. `validation` decides when to stop; `test` is never looked at before the end. */
 export type SplitName = "train" | "validation" | "test";
@@ -23,6 +24,8 @@ export class Dataset {
 	readonly targets: Uint8Array | undefined;
 	/** [N] patient or record each sample came from, where the source says so. */
 	readonly records: Int32Array | undefined;
+	/** Where the sample at an index came from; undefined where the source does not say. */
+	readonly provenance: ((index: number) => SampleProvenance) | undefined;
 
 	/** @throws ShapeError `PSGL_DATA_LENGTH` when samples, labels and shape do not fit together. */
 	constructor(parts: {
@@ -32,6 +35,7 @@ export class Dataset {
 		readonly samples: Uint8Array | Float32Array;
 		readonly targets?: Uint8Array | undefined;
 		readonly records?: Int32Array | undefined;
+		readonly provenance?: ((index: number) => SampleProvenance) | undefined;
 	}) {
 		const expected = parts.labels.length * elementCount(parts.shape);
 		if (
@@ -51,6 +55,7 @@ export class Dataset {
 		this.samples = parts.samples;
 		this.targets = parts.targets;
 		this.records = parts.records;
+		this.provenance = parts.provenance;
 	}
 
 	get length(): number {
@@ -91,6 +96,8 @@ export class Dataset {
 			if (records && this.records) records[i] = this.records[index] as number;
 		}
 		const targets = this.#targetsOf(indices);
+		const { provenance } = this;
+		const from = Int32Array.from(indices);
 		return new Dataset({
 			shape: this.shape,
 			classes: this.classes,
@@ -98,6 +105,7 @@ export class Dataset {
 			samples,
 			records,
 			targets: targets && Uint8Array.from(targets.data, Number),
+			provenance: provenance && ((index) => provenance(from[index] as number)),
 		});
 	}
 

@@ -33,7 +33,8 @@ export async function imageChannels(path: string): Promise<1 | 3> {
  * stretched. A picture of 16 bits a channel is scaled from its own smallest and largest value to 0..255, because
  * medical files rarely use the whole range.
  *
- * @throws LimitError `PSGL_IMAGE_LIMIT`; ConfigError `PSGL_IMAGE_CROP`; Error from sharp when the file cannot be decoded or is cut off
+ * @throws LimitError `PSGL_IMAGE_LIMIT`; ConfigError `PSGL_IMAGE_CROP`; Error, sharp's among others, when the file cannot be decoded, is cut off, or has
+ * levels of another kind than 8 or 16 bits
  */
 export async function decodeImage(
 	path: string,
@@ -46,6 +47,7 @@ export async function decodeImage(
 	const source = sharp(path);
 	const head = await source.metadata();
 	checkSize(path, head);
+	requireLevels(head);
 	const deep = head.depth === "ushort";
 	const upright = source.autoOrient().flatten({ background: "black" });
 	if (crop !== undefined) {
@@ -65,6 +67,11 @@ function checkSize(path: string, { width, height }: Metadata): void {
 		expected: `at most ${maxPixels} pixels, and ${maxSide} in a row or column`,
 		remedy: "Make the picture smaller first; it is brought to the size of a sample anyway",
 	});
+}
+
+/** Levels that are no whole numbers of 8 or 16 bits, as in some TIFF files, have no black and white that sharp knows: everything would be black. */
+function requireLevels({ depth }: Metadata): void {
+	if (depth !== "uchar" && depth !== "ushort") throw new Error(`levels of type ${depth}, not of 8 or 16 bits`);
 }
 
 /** Windowed before it is resized, as DICOM's pictures are: what is outside must not lighten its neighbours. */

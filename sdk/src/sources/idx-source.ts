@@ -6,6 +6,7 @@ import { DataError, LimitError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { completeSplits } from "./complete-splits.js";
 import { type DataSplits, Dataset } from "./dataset.js";
+import { fileDigest } from "./file-digest.js";
 import { fileError } from "./file-error.js";
 import { parseIdx } from "./idx.js";
 import { checkLabels, numberedClasses, readIndices } from "./labels.js";
@@ -65,7 +66,7 @@ export async function loadIdxSplits(
 		options.onProgress?.({ type: "progress", done, total });
 		return parsed;
 	};
-	const readPart = async (part: string) => {
+	const readPart = async (part: "train" | "test") => {
 		const images = await read(`${part} images`);
 		const labels = await read(`${part} labels`);
 		const [count = 0, height = 0, width = 0] = images.tensor.dims;
@@ -78,7 +79,10 @@ export async function loadIdxSplits(
 			});
 		}
 		const indices = readIndices(labels.tensor, labels.name, count);
-		return { shape: [1, height, width], samples: images.tensor.data, labels: indices, labelsName: labels.name };
+		const digest = await fileDigest(images.name, options.signal);
+		const provenance = (sample: number) => ({ kind: "idx", digest, part, sample }) as const;
+		const { data: samples } = images.tensor;
+		return { shape: [1, height, width], samples, labels: indices, labelsName: labels.name, provenance };
 	};
 	const train = await readPart("train");
 	const test = needed.includes("test") ? await readPart("test") : undefined;

@@ -6,6 +6,7 @@ import { type ClassFile, decodeClassFile, fileChannels, pictureExtensions } from
 import { completeSplits } from "./complete-splits.js";
 import { type DataSplits, Dataset } from "./dataset.js";
 import { defaultImageSize, type LoadOptions } from "./load-options.js";
+import type { SampleProvenance } from "./sample-provenance.js";
 
 /** Folder names of each part. */
 const partNames = { train: ["train", "training"], validation: ["validation", "valid", "val"], test: ["test"] };
@@ -85,6 +86,7 @@ function assemble(
 	const frames: Uint8Array[] = [];
 	const labels: number[] = [];
 	const records: number[] = [];
+	const provenance: SampleProvenance[] = [];
 	let anyPatient = false;
 	for (const { path, label } of part) {
 		const file = decoded.get(path);
@@ -93,10 +95,11 @@ function assemble(
 		anyPatient ||= file.patient !== undefined;
 		const record = patients.get(patient) ?? patients.size;
 		patients.set(patient, record);
-		for (const frame of file.frames) {
+		for (const [i, frame] of file.frames.entries()) {
 			frames.push(frame);
 			labels.push(label);
 			records.push(record);
+			provenance.push(file.provenance[i] as SampleProvenance);
 		}
 	}
 	const samples = new Uint8Array(frames.length * elementCount(shape));
@@ -109,6 +112,7 @@ function assemble(
 		labels: Int32Array.from(labels),
 		samples,
 		records: anyPatient ? Int32Array.from(records) : undefined,
+		provenance: (index) => provenance[index] as SampleProvenance,
 	});
 }
 
@@ -184,7 +188,8 @@ async function decodeAll(
 		} catch (cause) {
 			const error = cause instanceof PsglError ? cause : undecodable(path, cause);
 			if (strict) throw error;
-			onProgress?.({ type: "warning", code: error.code, message: `${error.what} and was skipped (${error.got})` });
+			const what = error.what.includes(path) ? error.what : `${path}: ${error.what}`;
+			onProgress?.({ type: "warning", code: error.code, message: `${what} and was skipped (${error.got})` });
 		}
 		onProgress?.({ type: "progress", done: ++done, total: files.length });
 	};

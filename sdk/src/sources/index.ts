@@ -8,4 +8,10 @@ export { defaultImageSize, defaultMaxExpandedBytes, type LoadEvent, type LoadOpt
 export { type NpyArray, parseNpy } from "./npy.js";
 export { type ReadNpzOptions, readNpz } from "./npz.js";
 export { type Crop, cropPicture, type Fit, type FitOptions, fitPicture, type PictureLevels } from "./picture-levels.js";
+export type {
+	ArrayProvenance,
+	PictureProvenance,
+	SampleProvenance,
+	WindowProvenance,
+} from "./sample-provenance.js";
 export { heldOutCap, heldOutFraction, indicesByClass, recordSplit, stratifiedSplit } from "./split.js";

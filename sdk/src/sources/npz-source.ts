@@ -3,7 +3,8 @@ import { DataError } from "../errors.js";
 import { elementCount, type Tensor } from "../tensor.js";
 import { knownClasses } from "./class-names.js";
 import { completeSplits } from "./complete-splits.js";
-import { type DataSplits, Dataset } from "./dataset.js";
+import { type DataSplits, Dataset, type SplitName } from "./dataset.js";
+import { fileDigest } from "./file-digest.js";
 import { checkLabels, firstMarks, marksPerSample, numberedClasses, readIndices, readMarks } from "./labels.js";
 import type { LoadOptions } from "./load-options.js";
 import type { NpyArray } from "./npy.js";
@@ -45,7 +46,8 @@ export async function loadNpzSplits(path: string, options: LoadOptions): Promise
 	const validation = arrays.has(`val_${kind}`) ? readPart(arrays, "val", kind, path) : undefined;
 	const test = arrays.has(`test_${kind}`) ? readPart(arrays, "test", kind, path) : undefined;
 	const classes = classNames(name, train);
-	const finish = (part: Part): Dataset => {
+	const digest = await fileDigest(path, signal);
+	const finish = (part: Part, split: SplitName): Dataset => {
 		checkKind(part, train, classes);
 		if (part.shape.join() !== train.shape.join()) {
 			throw new DataError("PSGL_DATA_SHAPE", {
@@ -55,11 +57,15 @@ export async function loadNpzSplits(path: string, options: LoadOptions): Promise
 				remedy: "Resize all parts alike.",
 			});
 		}
-		return new Dataset({ ...part, classes });
+		return new Dataset({ ...part, classes, provenance: (sample) => ({ kind: "npz", digest, part: split, sample }) });
 	};
 	return completeSplits(
 		name,
-		{ train: finish(train), validation: validation && finish(validation), test: test && finish(test) },
+		{
+			train: finish(train, "train"),
+			validation: validation && finish(validation, "validation"),
+			test: test && finish(test, "test"),
+		},
 		options,
 	);
 }

@@ -94,7 +94,7 @@ class CheckedStore implements DeviceStore {
 		} catch (cause) {
 			for (const [key, sum] of before) this.#account(key, sum);
 			this.#uncertain = this.#database.recover !== undefined;
-			throw this.#unwritable(cause);
+			throw unwritableStore(this.#database, (cause as Error).message, cause);
 		}
 	}
 
@@ -111,19 +111,10 @@ class CheckedStore implements DeviceStore {
 		try {
 			await this.#database.recover?.();
 		} catch (cause) {
-			throw cause instanceof PsglError ? cause : this.#unwritable(cause);
+			throw cause instanceof PsglError ? cause : unwritableStore(this.#database, (cause as Error).message, cause);
 		}
 		this.#sums = await readSums(this.#database);
 		this.#uncertain = false;
-	}
-
-	#unwritable(cause: unknown): DataError {
-		return new DataError("PSGL_STORE_WRITE", {
-			what: `the device's store ${this.#database.place} cannot be written`,
-			got: (cause as Error).message,
-			remedy: `${this.#database.remedies.full}; what was written before is safe`,
-			cause,
-		});
 	}
 
 	#account(key: string, sum: number | undefined): void {
@@ -134,6 +125,16 @@ class CheckedStore implements DeviceStore {
 	#requireOpen(): void {
 		if (this.#closing !== undefined) throw storeClosed();
 	}
+}
+
+/** The error for a store whose disk takes nothing. */
+export function unwritableStore({ place, remedies }: RecordDatabase, got?: string, cause?: unknown): DataError {
+	return new DataError("PSGL_STORE_WRITE", {
+		what: `the device's store ${place} cannot be written`,
+		got,
+		remedy: `${remedies.full}; what was written before is safe`,
+		cause,
+	});
 }
 
 /** The error for a store that is not what its last write left. */

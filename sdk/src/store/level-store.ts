@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
 import { ConfigError, DataError, type PsglError } from "../errors.js";
 import type { DeviceStore, StoreChange } from "../ports/device-store.js";
-import { damagedStore, openCheckedStore, type RecordDatabase } from "./checked-store.js";
+import { damagedStore, openCheckedStore, type RecordDatabase, unwritableStore } from "./checked-store.js";
 import { isWholeLog } from "./whole-log.js";
 import { isWholeTable } from "./whole-table.js";
 
@@ -13,18 +13,29 @@ import { isWholeTable } from "./whole-table.js";
  * reads tables unchecked, ending the process where they make no sense; so the tables' checksums are looked at before anything is read, and
  * every store carries sums of all records, and one that they do not fit is refused.
  * @throws ConfigError `PSGL_STORE_LOCKED` when another process has it open, `PSGL_STORE_FOLDER` when the folder cannot be
- * used; DataError `PSGL_STORE_DAMAGED`.
+ * used; DataError `PSGL_STORE_DAMAGED`, `PSGL_STORE_WRITE` when its disk is full or read-only.
  */
 export async function openDeviceStore(folder: string): Promise<DeviceStore> {
 	const database = new LevelDatabase(folder);
 	try {
-		await mkdir(folder, { recursive: true });
+		await makeFolder(folder);
 		await database.open();
 	} catch (error) {
 		throw openError(database, error);
 	}
 	return openCheckedStore(database);
 }
+
+async function makeFolder(folder: string): Promise<void> {
+	await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+		if (error.code !== "ENOENT") throw error;
+		// So Node.js tells of a read-only disk when it is to make the folders above as well.
+		return mkdir(folder);
+	});
+}
+
+/** What the system says of a disk that takes nothing at the moment: LevelDB passes on its words alone. */
+const unwritable = /no space left|read-only file system|quota exceeded|ENOSPC|EROFS|EDQUOT/i;
 
 class LevelDatabase implements RecordDatabase {
 	readonly place: string;
@@ -119,6 +130,7 @@ function openError(database: RecordDatabase, error: unknown): PsglError {
 		});
 	}
 	if (code === "LEVEL_CORRUPTION") return damagedStore(database, message, cause);
+	if (unwritable.test(`${code} ${message}`)) return unwritableStore(database, message, cause);
 	return new ConfigError("PSGL_STORE_FOLDER", {
 		what: `the device's store ${place} cannot be opened`,
 		got: message,

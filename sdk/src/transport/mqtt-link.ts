@@ -9,6 +9,9 @@ const closeTimeoutMs = 1000;
 /** CONNACK return codes that another attempt does not change (MQTT 3.1.1 section 3.2.2.3): all but 3, server unavailable. */
 const finalReturnCodes: ReadonlySet<unknown> = new Set([1, 2, 4, 5]);
 
+/** What OpenSSL calls a certificate that is not good now: the broker's, or this machine's clock, is wrong. */
+const clockCodes: ReadonlySet<unknown> = new Set(["CERT_NOT_YET_VALID", "CERT_HAS_EXPIRED"]);
+
 /**
  * Opens one MQTT connection. mqtt.js is used for one connection at a time: its own reconnection keeps unacknowledged
  * messages in a store it can lose them from, so the transport above keeps them.
@@ -141,7 +144,9 @@ function openError(target: string, cause: unknown): ConnectionError {
 	return new ConnectionError("PSGL_BROKER_UNREACHABLE", {
 		what: `no connection to the broker at ${target}`,
 		got,
-		remedy: "Check that the broker runs, its address and port, and the way to it",
+		remedy: clockCodes.has(code)
+			? "Set this machine's clock; if it is right, renew the broker's certificate: psgl provision init --renew"
+			: "Check that the broker runs, its address and port, and the way to it",
 		cause,
 	});
 }

@@ -236,12 +236,15 @@ export class ReconnectingTransport implements Transport {
 		} catch {
 			return;
 		}
+		const cause = this.#lastFailure;
+		// The last attempt knows more of what to do.
+		const { got, remedy } = cause instanceof ConnectionError ? cause : { got: undefined, remedy: undefined };
 		this.#fail(
 			new ConnectionError("PSGL_BROKER_UNREACHABLE", {
 				what: `no connection to ${this.#target} within ${connectDeadlineMs} ms`,
-				got: this.#lastFailure instanceof Error ? this.#lastFailure.message : undefined,
-				remedy: "Check that the broker runs, its address and port, and the way to it",
-				cause: this.#lastFailure,
+				got: got ?? (cause instanceof Error ? cause.message : undefined),
+				remedy: remedy ?? "Check that the broker runs, its address and port, and the way to it",
+				cause,
 			}),
 		);
 	}

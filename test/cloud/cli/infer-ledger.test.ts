@@ -51,5 +51,8 @@ test.serial(
 		});
 		const without = await infer(picture);
 		t.like(without.result, { type: "error", code: "PSGL_LEDGER_VOLATILE" });
+		await cloud[Symbol.asyncDispose]();
+		const alone = await infer(picture, "--state", state, "--timeout", "0.5");
+		t.like(alone.result, { source: "local-head", bitsReleased: 4 }, alone.stderr);
 	},
 );

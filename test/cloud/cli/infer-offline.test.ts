@@ -5,6 +5,7 @@ import { decodeArtifact } from "@psgl/sdk/artifact";
 import test from "ava";
 import { runCli } from "../../helpers/run-cli.js";
 import { temporaryFolder } from "../../helpers/temporary-folder.js";
+import { dicomBytes } from "../../helpers/write-dicom.js";
 import { npyBytes, npzBytes } from "../../helpers/write-npz.js";
 import { pngBytes } from "../../helpers/write-png.js";
 
@@ -19,7 +20,13 @@ async function files(t: Parameters<typeof temporaryFolder>[0]) {
 	await writeFile(picture, pngBytes(16, 16, 1, values.subarray(0, 256)));
 	const array = join(folder, "samples.npz");
 	await writeFile(array, npzBytes({ samples: npyBytes("|u1", [2, 16, 16], values) }));
-	return { folder, joint, client, picture, array };
+	// Both frames use every level, so that nothing is stretched.
+	const scan = join(folder, "scan.dcm");
+	const eight = [0x00280100, 0x00280101].map((tag) => [tag, "US", 8] as const);
+	const sides = [0x00280010, 0x00280011].map((tag) => [tag, "US", 16] as const);
+	const elements = [...eight, ...sides, [0x00280102, "US", 7] as const, [0x00280008, "IS", "2"] as const];
+	await writeFile(scan, dicomBytes({ pixels: values, elements }));
+	return { folder, joint, client, picture, array, scan };
 }
 
 interface Decided {
@@ -28,24 +35,35 @@ interface Decided {
 	readonly scores: Readonly<Record<string, number>>;
 }
 
-test.serial("a picture and the same pixels in an npz file get the same decision from both halves", async (t) => {
-	const { joint, picture, array } = await files(t);
-	const one = await runCli(["infer", "--artifact", joint, "--input", picture, "--json"]);
-	const two = await runCli(["infer", "--artifact", joint, "--input", array, "--json"]);
-	t.is(one.exitCode, 0, one.stderr);
-	t.like(one.events.at(-1), { type: "result", source: "artifact", model: 0 });
-	const [first] = (one.events.at(-1)?.decisions ?? []) as Decided[];
-	const second = (two.events.at(-1)?.decisions ?? []) as Decided[];
-	t.is(second.length, 2);
-	t.deepEqual(second[0], first);
-	t.is(
-		Object.values(first?.scores ?? {})
-			.reduce((a, b) => a + b, 0)
-			.toFixed(5),
-		"1.00000",
-	);
-	t.is(first?.probability, Math.max(...Object.values(first?.scores ?? {})));
-});
+test.serial(
+	"a picture, a DICOM file and the same pixels in an npz file get the same decision from both halves",
+	async (t) => {
+		const { joint, picture, array, scan } = await files(t);
+		const frames = await runCli(["infer", "--artifact", joint, "--input", scan, "--json"]);
+		const one = await runCli(["infer", "--artifact", joint, "--input", picture, "--json"]);
+		const two = await runCli(["infer", "--artifact", joint, "--input", array, "--json"]);
+		t.is(one.exitCode, 0, one.stderr);
+		t.like(one.events.at(-1), { type: "result", source: "artifact", model: 0 });
+		const [first] = (one.events.at(-1)?.decisions ?? []) as Decided[];
+		const second = (two.events.at(-1)?.decisions ?? []) as Decided[];
+		t.is(second.length, 2);
+		t.deepEqual(second[0], first);
+		const scanned = (frames.events.at(-1)?.decisions ?? []) as Decided[];
+		t.is(scanned.length, 2, frames.stderr);
+		for (const [i, decision] of scanned.entries()) {
+			const wanted = second[i] as Decided;
+			t.is(decision.class, wanted.class);
+			t.true(Math.abs(decision.probability - wanted.probability) < 1e-5);
+		}
+		t.is(
+			Object.values(first?.scores ?? {})
+				.reduce((a, b) => a + b, 0)
+				.toFixed(5),
+			"1.00000",
+		);
+		t.is(first?.probability, Math.max(...Object.values(first?.scores ?? {})));
+	},
+);
 
 test.serial("of a client half the local head answers, and says so", async (t) => {
 	const { client, picture } = await files(t);

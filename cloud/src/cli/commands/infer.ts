@@ -9,7 +9,7 @@ export const inferVerb = defineVerb({
 	name: "infer",
 	summary: "ask for decisions, over MQTT or offline from an artifact",
 	description:
-		"Decides what is in a picture, in the samples of an npz file, or in part of a data set. With --url as a device does: smashed data go out, the decision of the whole system comes back, and the local head answers when nobody else does. With --artifact on this machine alone.",
+		"Decides what is in a picture or DICOM file, in the samples of an npz file, or in part of a data set. With --url as a device does: smashed data go out, the decision of the whole system comes back, and the local head answers when nobody else does. With --artifact on this machine alone.",
 	options: {
 		url: option(
 			"URL",
@@ -21,7 +21,11 @@ export const inferVerb = defineVerb({
 			"artifact to use instead of a broker; of a client half only the local head answers",
 			z.string().optional(),
 		),
-		input: option("FILE", "picture (png, jpeg, …) or npz file with one array of samples", z.string().optional()),
+		input: option(
+			"FILE",
+			"picture (png, jpeg, …), DICOM file (its first frames), or npz file with one array of samples",
+			z.string().optional(),
+		),
 		data: option("PATH", "data set, as for psgl demo", z.string().optional()),
 		split: option("PART", "part of the data set", z.enum(["train", "validation", "test"]).default("test")),
 		limit: option("N", "samples to decide on", z.int().min(1).max(100_000).default(10)),

@@ -3,7 +3,6 @@ import { ConfigError, type PsglError } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { Aggregator } from "../../aggregator/aggregator.js";
-import { disclosedArtifact } from "../../aggregator/disclosed-artifact.js";
 import type { AggregatorEvent } from "../../aggregator/events.js";
 import { artifactDigest } from "../../aggregator/run-identity.js";
 import { type Broker, type BrokerEvent, startBroker, type WebSocketOptions } from "../../broker/broker.js";
@@ -203,8 +202,7 @@ async function runUntilEnded(options: CloudValues, { output, signal }: VerbConte
 		}
 		return { exitCode: interrupted };
 	}
-	if (options.rounds > 0)
-		await writeOutput(files.model, await disclosedArtifact(trained.artifact, aggregator.devices()));
+	if (options.rounds > 0) await writeOutput(files.model, trained.artifact);
 	const { counts, traffic, seconds, bestRound, reason, rounds } = trained;
 	const validation = trained.validation?.fused;
 	if (options.rounds > 0) {

@@ -10,6 +10,7 @@ import { readAddress } from "../kit-options.js";
 import type { modalityOptions } from "../modality-options.js";
 import type { OptionValues } from "../options/option.js";
 import type { VerbContext } from "../verb.js";
+import { whenWritable } from "../when-writable.js";
 
 interface DeviceValues
 	extends OptionValues<typeof dataOptions>,
@@ -44,7 +45,7 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 	const id = address.kit?.id ?? address.id ?? "";
 	const progress = new DeviceProgress(output, id);
 	const { provider } = options;
-	const connect = async (data?: DeviceData) =>
+	const open = async (data?: DeviceData) =>
 		Device.connect({
 			...address,
 			runtime: nodeRuntimeOn({ provider, onFallback: (reason) => progress.fallback(provider, reason) }),
@@ -57,6 +58,8 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 			onLinkEvent: (event) => progress.link(event),
 			onModel: (report) => progress.model(report),
 		});
+	const connect = (data?: DeviceData) =>
+		whenWritable(() => open(data), { onStorage: (error) => progress.storage(error), signal });
 	const splits = received
 		? await (await import("../collect-images.js")).collectImages(options, connect, context)
 		: await loadSplits(options, context);

@@ -231,7 +231,9 @@ async function checkBroker(url: string, kit: StartUpKit | undefined, signal: Abo
 		return { name, status: "ok", found: `${url} answers` };
 	} catch (error) {
 		signal.throwIfAborted();
-		const remedy = error instanceof PsglError ? error.remedy : undefined;
-		return { name, status: "fail", found: (error as Error).message, ...(remedy === undefined ? {} : { remedy }) };
+		if (!(error instanceof PsglError)) return { name, status: "fail", found: (error as Error).message };
+		const { what, got, remedy } = error;
+		const found = got === undefined ? what : `${what}; got ${got}`;
+		return { name, status: "fail", found, ...(remedy === undefined ? {} : { remedy }) };
 	}
 }

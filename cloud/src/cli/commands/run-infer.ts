@@ -1,4 +1,4 @@
-import { type Decision, Device, type LimitError, type Runtime, scalar, type Tensor } from "@psgl/sdk";
+import { type Decision, Device, type LimitError, PsglError, type Runtime, scalar, type Tensor } from "@psgl/sdk";
 import { type Artifact, artifactGraph, artifactTensor, type Manifest } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { openDeviceStore } from "@psgl/sdk/store";
@@ -46,14 +46,23 @@ export async function runInfer(options: InferValues, context: VerbContext): Prom
 	}
 	const deadlineMs = options.timeout * 1000;
 	const id = options.id ?? (options.kit === undefined ? "psgl-infer" : undefined);
-	await using device = await Device.connect({
-		...(await readAddress({ ...options, id })),
-		runtime: nodeRuntime,
-		store: options.state === undefined ? undefined : await openDeviceStore(options.state),
-		budgetBits: options.budgetBits,
-		connectDeadlineMs: deadlineMs,
-		inferTimeoutMs: deadlineMs,
-		signal,
+	const { state, budgetBits } = options;
+	const connect = async (awaitBroker: boolean) =>
+		Device.connect({
+			...(await readAddress({ ...options, id })),
+			runtime: nodeRuntime,
+			store: state === undefined ? undefined : await openDeviceStore(state),
+			budgetBits,
+			connectDeadlineMs: deadlineMs,
+			inferTimeoutMs: deadlineMs,
+			awaitBroker,
+			signal,
+		});
+	await using device = await connect(true).catch((error: unknown) => {
+		// A state may hold a model that decides alone.
+		if (state !== undefined && error instanceof PsglError && error.code === "PSGL_BROKER_UNREACHABLE")
+			return connect(false);
+		throw error;
 	});
 	const manifest = await device.ready({ signal });
 	const inputs = await readInputs(options, manifest, signal);

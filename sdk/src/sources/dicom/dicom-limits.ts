@@ -6,7 +6,7 @@ export const dicomLimits = {
 	maxFrameValues: 67_108_864,
 	/** Frames of one file. */
 	maxFrames: 16_384,
-	/** Milliseconds a compressed frame may take to decode, besides those for its values. */
+	/** Milliseconds of the processor a compressed frame may take to decode, besides those for its values. */
 	maxDecodeMs: 600,
 	/** Values that a decoder has to do in a millisecond. */
 	decodedValuesPerMs: 2000,

@@ -22,21 +22,27 @@ export async function decodeFrame(
 	encoded: Uint8Array,
 	format: PixelFormat,
 ): Promise<DecodedFrame> {
-	loading ??= loadCodecs();
-	const { NativeCodecs, Context } = await loading;
-	const context = new Context({
-		width: format.columns,
-		height: format.rows,
-		bitsAllocated: format.bitsAllocated,
-		bitsStored: format.bitsStored,
-		samplesPerPixel: format.samplesPerPixel,
-		pixelRepresentation: format.signed ? 1 : 0,
-		planarConfiguration: format.planar ? 1 : 0,
-		photometricInterpretation: format.photometric,
-		encodedBuffer: encoded,
-	});
+	let attempts = 0;
+	const start = async () => {
+		// Stopped before.
+		if (attempts++ > 0) loading = undefined;
+		loading ??= loadCodecs();
+		const { NativeCodecs, Context } = await loading;
+		const context = new Context({
+			width: format.columns,
+			height: format.rows,
+			bitsAllocated: format.bitsAllocated,
+			bitsStored: format.bitsStored,
+			samplesPerPixel: format.samplesPerPixel,
+			pixelRepresentation: format.signed ? 1 : 0,
+			planarConfiguration: format.planar ? 1 : 0,
+			photometricInterpretation: format.photometric,
+			encodedBuffer: encoded,
+		});
+		return () => decodeWith(NativeCodecs, codec, context);
+	};
 	try {
-		const result = runBounded(() => decodeWith(NativeCodecs, codec, context), mostDecodeMs(format));
+		const result = await runBounded(start, mostDecodeMs(format));
 		return {
 			bytes: result.getDecodedBuffer() ?? new Uint8Array(0),
 			planar: result.getPlanarConfiguration() === 1,

@@ -12,8 +12,8 @@ export async function readLabels(path: string, { signal }: { readonly signal?: A
 	const tooLong = (name: string, bytes: number) => unusable(name, `${bytes} bytes`, `at most ${most} bytes`);
 	const { names, rows } = parseTextTable((await readBounded(path, { most, tooLong, signal })).toString("utf8"));
 	const [id, label] = [names.indexOf("id"), names.indexOf("label")];
-	if (id < 0 || label < 0)
-		throw unusable(path, `columns ${names.join(", ") || "without names"}`, "columns id and label");
+	// Without a line of names the first line is somebody's: it is not told.
+	if (id < 0 || label < 0) throw unusable(path, `${names.length} columns of other names`, "columns id and label");
 	const labels = new Map<string, string>();
 	for (const row of rows) {
 		const [key, value] = [row[id], row[label]];

@@ -1,7 +1,8 @@
 import type { Tensor } from "../../tensor.js";
+import type { WindowProvenance } from "../sample-provenance.js";
 import { resampleRange } from "./resample.js";
 import { scaleToRange, valueRange } from "./scale-values.js";
-import type { SignalProvenance, SignalRecord } from "./signal-record.js";
+import type { SignalRecord } from "./signal-record.js";
 
 export interface WindowOptions {
 	/** Class labels in the order of their indices; annotations with others are no samples. */
@@ -27,7 +28,7 @@ export interface WindowSample {
 	readonly x: Tensor<"float32">;
 	readonly label: number;
 	/** With seconds from the recording's start. */
-	readonly provenance: SignalProvenance & { readonly time: number };
+	readonly provenance: WindowProvenance;
 }
 
 export interface AnnotatedWindows {

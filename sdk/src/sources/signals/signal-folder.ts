@@ -3,6 +3,7 @@ import { PsglError } from "../../errors.js";
 import { completeSplits } from "../complete-splits.js";
 import { type DataSplits, Dataset } from "../dataset.js";
 import type { LoadOptions } from "../load-options.js";
+import type { WindowProvenance } from "../sample-provenance.js";
 import { annotatedWindows, type SetAside, type WindowSample } from "./annotated-windows.js";
 import { readCsvAnnotations, readCsvSignals } from "./read-csv.js";
 import { readEdf } from "./read-edf.js";
@@ -100,6 +101,7 @@ function classesOf(records: readonly SignalRecord[]): string[] {
 function assemble(samples: readonly WindowSample[], from: readonly number[], classes: readonly string[]): Dataset {
 	const length = samples[0]?.x.data.length ?? 1;
 	const values = new Float32Array(samples.length * length);
+	const provenance = samples.map((sample) => sample.provenance);
 	samples.forEach(({ x }, i) => {
 		values.set(x.data, i * length);
 	});
@@ -109,5 +111,6 @@ function assemble(samples: readonly WindowSample[], from: readonly number[], cla
 		labels: Int32Array.from(samples, ({ label }) => label),
 		samples: values,
 		records: Int32Array.from(from),
+		provenance: (index) => provenance[index] as WindowProvenance,
 	});
 }
