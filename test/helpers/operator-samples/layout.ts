@@ -9,19 +9,21 @@ export const layoutSamples: Readonly<Record<string, OperatorSample>> = {
 	Concat: sample(
 		"Concat",
 		{ a: [3, 2, 4], b: [3, 1, 4] },
-		{ batched: ["a", "b"], attributes: { axis: int(1) }, golden: ["concat_axis1"] },
+		{ batched: ["a", "b"], attributes: { axis: int(1) }, golden: ["concat_axis1"], drawn: "layout" },
 	),
 	DepthToSpace: sample("DepthToSpace", { input: [3, 8, 2, 3] }, { attributes: { blocksize: int(2) } }),
 	Expand: sampleOf({ input: [3, 1, 4] }, (g, x) => g.add("Expand", [x, g.ints([1, 5, 1])]), { golden: ["expand"] }),
 	Flatten: sample("Flatten", image, { attributes: { axis: int(2) } }),
 	Gather: sampleOf({ data: [3, 4, 5] }, (g, x) => g.add("Gather", [x, g.ints([3, 0, 3])], { axis: int(1) }), {
 		golden: ["gather"],
+		drawn: "layout",
 	}),
 	OneHot: sampleOf({ x: [3, 4] }, (g, x) =>
 		g.add("OneHot", [g.add("ArgMax", [x], { axis: int(1), keepdims: int(0) }), g.ints([4]), g.floats([0, 1])]),
 	),
 	Pad: sampleOf({ data: [3, 4, 5] }, (g, x) => g.add("Pad", [x, g.ints([0, 1, 2, 0, 3, 0]), g.scalar(0.5)]), {
 		golden: ["pad_constant", "pad_edge"],
+		drawn: "layout",
 	}),
 	Range: sampleOf(image, (g, x) => {
 		const length = g.add("Squeeze", [g.add("Shape", [x], { start: int(0), end: int(1) })]);
@@ -43,7 +45,7 @@ export const layoutSamples: Readonly<Record<string, OperatorSample>> = {
 	Slice: sampleOf(
 		{ data: [3, 7, 8] },
 		(g, x) => g.add("Slice", [x, g.ints([1, -1]), g.ints([7, 0]), g.ints([1, 2]), g.ints([3, -2])]),
-		{ golden: ["slice"] },
+		{ golden: ["slice"], drawn: "layout" },
 	),
 	SpaceToDepth: sample("SpaceToDepth", image, { attributes: { blocksize: int(2) } }),
 	Split: sampleOf({ input: [3, 6] }, (g, x) => {
