@@ -1,4 +1,6 @@
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeArtifact } from "@psgl/sdk/artifact";
 import test from "ava";
@@ -28,6 +30,18 @@ test.serial("compile writes an artifact that opens and holds what its summary sa
 	const values = manifest.smashedShape.reduce((a, b) => a * b, 1);
 	t.like(events.at(-1), { bytesUpPerSample: { float32: 4 * values, float16: 2 * values, int8: values } });
 	t.deepEqual(Object.keys(events.at(-1)?.graphs as object).sort(), [...graphs.keys()].sort());
+});
+
+test.serial("compile removes what a killed one left, and nothing of one that runs or of another file", async (t) => {
+	const folder = await temporaryFolder(t);
+	const gone = spawn(process.execPath, ["--eval", "0"]);
+	await once(gone, "exit");
+	const others = [`model.psgl.${process.pid}.part`, `model.${gone.pid}.part`, "model.psgl.old.part"];
+	for (const name of [`model.psgl.${gone.pid}.part`, ...others]) await writeFile(join(folder, name), "half");
+	const args = `compile --zoo lenet --input 1x16x16 --classes 2 -o ${join(folder, "model.psgl")}`;
+	const { exitCode } = await runCli(args.split(" "));
+	t.is(exitCode, 0);
+	t.deepEqual((await readdir(folder)).sort(), ["model.psgl", ...others].sort());
 });
 
 test.serial("an artifact that cannot be written whole leaves nothing behind", async (t) => {

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { deviceBundle } from "../../bundle/device-bundle.js";
 import { readNodeProgram } from "../../bundle/node-program.js";
 import type { Target } from "../../bundle/target.js";
+import { removeLeftovers } from "../../files/remove-leftovers.js";
 import { writeOutput } from "../../files/write-output.js";
 import { formatBytes } from "../format.js";
 import { openArtifact } from "../open-artifact.js";
@@ -35,6 +36,7 @@ export async function runBundle(options: BundleValues, { output, signal }: VerbC
 		signal,
 	}).finally(() => progress.stop());
 	signal.throwIfAborted();
+	await removeLeftovers(options.output);
 	await writeOutput(options.output, bytes);
 	output.print(`Written: ${options.output}, ${formatBytes(bytes.byteLength)}, for ${target}`);
 	output.result({ output: options.output, bytes: bytes.byteLength, target });

@@ -1,6 +1,7 @@
 import { compileModel, type ForeignModel, listCuts, type ModelDefinition, zooNetwork } from "@psgl/models";
 import { ConfigError, elementCount, seededRandom } from "@psgl/sdk";
 import { type Artifact, decodeArtifact, type Manifest } from "@psgl/sdk/artifact";
+import { removeLeftovers } from "../../files/remove-leftovers.js";
 import { writeOutput } from "../../files/write-output.js";
 import { describePrivacy } from "../describe-privacy.js";
 import { type ForeignValues, foreignNetwork, openForeignModel, parseShape, printCuts } from "../foreign-options.js";
@@ -45,6 +46,7 @@ export async function runCompile(options: CompileValues, { output, signal }: Ver
 	const bytes = await compileModel(definition, { name, random: seededRandom(options.seed), wire: options.wire });
 	const artifact = await decodeArtifact(bytes);
 	signal.throwIfAborted();
+	await removeLeftovers(options.output);
 	await writeOutput(options.output, bytes);
 	summarise(output, options.output, bytes.byteLength, artifact);
 	return 0;

@@ -1,4 +1,5 @@
 import { type ExportOptions, exportModel } from "@psgl/models";
+import { removeLeftovers } from "../../files/remove-leftovers.js";
 import { writeOutput } from "../../files/write-output.js";
 import { formatBytes } from "../format.js";
 import { openArtifact } from "../open-artifact.js";
@@ -14,6 +15,7 @@ export async function runExport(options: ExportValues, { output, signal }: VerbC
 	const artifact = await openArtifact(options.artifact);
 	const bytes = exportModel(artifact, options);
 	signal.throwIfAborted();
+	await removeLeftovers(options.output);
 	await writeOutput(options.output, bytes);
 	const { inputShape, classes } = artifact.manifest;
 	output.print(
