@@ -34,6 +34,8 @@ const cases: readonly Case[] = [
 	{ image: [3, 10, 10], weights: [16, 3, 7, 7], strides: [2, 2], pads: [3, 3, 3, 3] },
 	{ image: [20, 7, 7], weights: [16, 20, 3, 3] },
 	{ image: [16, 7, 7], weights: [24, 16, 3, 3] },
+	{ image: [3, 9, 9], weights: [16, 3, 3, 3], pads: [1, 1, 1, 1] },
+	{ image: [32, 4, 4], weights: [48, 32, 3, 3], pads: [1, 1, 1, 1] },
 	{ image: [32, 3, 3], weights: [32, 32, 3, 3], pads: [1, 1, 1, 1] },
 ];
 
