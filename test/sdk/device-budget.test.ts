@@ -142,7 +142,7 @@ test("shrinks training batches until they fit its memory", async (t) => {
 	if (memory === undefined) return t.fail("the compiler estimates what training takes");
 	t.true(memory.sampleBytes > 64 * 4 && memory.fixedBytes > 4 * model.joint.manifest.client.paramCount);
 	const { host } = machine();
-	const room = memory.fixedBytes + 3.5 * memory.sampleBytes;
+	const room = budgetLimits.reserveBytes + memory.fixedBytes + 3.5 * memory.sampleBytes;
 	await using run = await start({ memoryBytes: Math.round(100 * MiB + room) }, host);
 	const { aggregator, events } = run;
 	await aggregator.expect("resume");
@@ -154,6 +154,21 @@ test("shrinks training batches until they fit its memory", async (t) => {
 		await aggregator.send(gradientFor(batch));
 	}
 	t.is((await aggregator.expect("weights")).samples, 8);
+});
+
+test("validation batches shrink as well", async (t) => {
+	const { memory } = model.joint.manifest;
+	if (memory === undefined) return t.fail("the compiler estimates what training takes");
+	const room = budgetLimits.reserveBytes + memory.fixedBytes + 3.5 * memory.sampleBytes;
+	await using run = await start({ memoryBytes: Math.round(100 * MiB + room) }, machine().host);
+	const { aggregator } = run;
+	await aggregator.expect("resume");
+	await aggregator.send(trainRound(id, { task: "validate" }));
+	for (const samples of [3, 2]) {
+		const { seq, epoch, tensors } = await aggregator.expect("evaluate");
+		t.is(tensors?.smashed?.dims[0], samples);
+		await aggregator.send({ type: "received", device: id, of: "evaluate", epoch, seq });
+	}
 });
 
 test("a model that does not fit its memory is told, asked for again, and trained once the operator allows more", async (t) => {
@@ -182,7 +197,9 @@ test("a device keeps the model it has where a new one does not fit its memory", 
 	if (small === undefined || large === undefined) return t.fail("the compiler estimates what training takes");
 	const room = small.fixedBytes + 4 * small.sampleBytes;
 	t.true(large.fixedBytes + 2 * large.sampleBytes > room);
-	await using run = await start({ memoryBytes: Math.round(100 * MiB + room) }, host, { inferTimeoutMs: 50 });
+	await using run = await start({ memoryBytes: Math.round(100 * MiB + budgetLimits.reserveBytes + room) }, host, {
+		inferTimeoutMs: 50,
+	});
 	const { aggregator, events, device } = run;
 	await aggregator.expect("resume");
 	const { artifact } = device;

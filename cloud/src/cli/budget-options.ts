@@ -1,8 +1,9 @@
 import type { ResourceBudget } from "@psgl/sdk";
-import { providers, resourceBudgetSchema } from "@psgl/sdk/budget";
+import { nodeHost, providers, resourceBudgetSchema } from "@psgl/sdk/budget";
 import { z } from "zod";
 import { defaultThreads, threadsOption } from "./common-options.js";
 import { type OptionValues, option, toggle } from "./options/option.js";
+import type { Output } from "./output.js";
 
 const { shape } = resourceBudgetSchema;
 const bytesPerMiB = 2 ** 20;
@@ -40,4 +41,11 @@ export function budgetOf(options: OptionValues<typeof budgetOptions>): ResourceB
 	const { threads = defaultThreads(), memory, dutyCycle, maxCelsius, onlyOnMains, hours, nice } = options;
 	const memoryBytes = memory === undefined ? undefined : memory * bytesPerMiB;
 	return { threads, memoryBytes, dutyCycle, maxCelsius, onlyOnMains, hours, nice };
+}
+
+/** Says so where a limit has nothing to go by on this machine, and the device would train on as if it were not there. */
+export async function warnOfSensors({ maxCelsius }: OptionValues<typeof budgetOptions>, output: Output): Promise<void> {
+	if (maxCelsius === undefined || (await nodeHost().celsius()) !== undefined) return;
+	const message = "--max-celsius has no effect: no sensor in /sys/class/thermal tells a temperature";
+	output.event("warning", { code: "PSGL_BUDGET_SENSOR", message }, message);
 }

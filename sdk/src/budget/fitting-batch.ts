@@ -1,5 +1,6 @@
 import type { Manifest } from "../artifact/index.js";
 import { LimitError } from "../errors.js";
+import { budgetLimits } from "./budget-limits.js";
 
 /** Batch normalisation needs the spread of at least two samples. */
 const fewestSamples = 2;
@@ -18,10 +19,11 @@ export function fittingBatch(
 	usedBytes: number,
 ): number {
 	const { fixedBytes = 0, sampleBytes = 0 } = memory ?? {};
-	const room = ceilingBytes - usedBytes - fixedBytes;
+	const around = usedBytes + budgetLimits.reserveBytes + fixedBytes;
+	const room = ceilingBytes - around;
 	const fits = sampleBytes === 0 ? (room >= 0 ? batchSize : 0) : Math.floor(room / sampleBytes);
 	if (fits >= Math.min(fewestSamples, batchSize)) return Math.min(batchSize, fits);
-	const needed = usedBytes + fixedBytes + fewestSamples * sampleBytes;
+	const needed = around + fewestSamples * sampleBytes;
 	throw new LimitError("PSGL_DEVICE_MEMORY", {
 		what: `the model ${name} does not fit the memory this device may take`,
 		got: `about ${Math.ceil(needed / 2 ** 20)} MiB for batches of ${fewestSamples}`,

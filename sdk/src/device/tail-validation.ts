@@ -5,6 +5,7 @@ import { countRight, localScoresOf, rowsOf, scoresOfRow } from "./deployed-forwa
 import type { DeviceEvent } from "./device-event.js";
 import { requireFeatures, tailScores } from "./device-tail.js";
 import { exchange, type Training } from "./exchange.js";
+import { fitBatches } from "./hold-work.js";
 import { leftOutEvent } from "./left-out.js";
 import { releaseRecords } from "./release-records.js";
 import type { RoundProgress } from "./round-progress.js";
@@ -37,12 +38,16 @@ export async function* tailValidation(
 	const { epoch, task, learningRate } = round;
 	const steps = batches.length;
 	yield { type: "round", epoch, task, steps, pass: epoch, first: 0, passSteps: steps, learningRate };
+	const fits = yield* fitBatches(training, model, epoch);
+	if (fits === undefined) return "interrupted";
 	let progress = start;
 	while (progress.seq < steps) {
 		const { seq, decided = { samples: 0, right: 0, lossSum: 0 } } = progress;
-		const indices = batches[seq] as Uint32Array;
-		const { x, y } = data.batch(indices);
 		const kept = records.outbox.find({ type: "forward", epoch, seq });
+		const whole = batches[seq] as Uint32Array;
+		// A message that was kept has the samples that fitted then.
+		const indices = kept === undefined ? whole.subarray(0, fits) : whole;
+		const { x, y } = data.batch(indices);
 		const released = kept ? undefined : await releaseRecords(training, model, data, indices);
 		using permit = released?.permit;
 		if (permit !== undefined) yield* leftOutEvent(permit, round);

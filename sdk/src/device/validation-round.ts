@@ -4,7 +4,7 @@ import type { ClientModel } from "./client-model.js";
 import { countRight, localScoresOf } from "./deployed-forward.js";
 import type { DeviceEvent } from "./device-event.js";
 import { exchange, type Training } from "./exchange.js";
-import { holdWork } from "./hold-work.js";
+import { fitBatches, holdWork } from "./hold-work.js";
 import { leftOutEvent } from "./left-out.js";
 import { releaseRecords } from "./release-records.js";
 import type { RoundProgress } from "./round-progress.js";
@@ -28,13 +28,17 @@ export async function* validationRound(
 	const { epoch, task, learningRate } = round;
 	const steps = batches.length;
 	yield { type: "round", epoch, task, steps, pass: epoch, first: 0, passSteps: steps, learningRate };
+	const fits = yield* fitBatches(training, model, epoch);
+	if (fits === undefined) return "interrupted";
 	let progress = start;
 	while (progress.seq < batches.length) {
 		yield* holdWork(training);
 		const { seq } = progress;
-		const indices = batches[seq] as Uint32Array;
-		const { x, y } = data.batch(indices);
 		const kept = records.outbox.find({ type: "evaluate", epoch, seq });
+		const whole = batches[seq] as Uint32Array;
+		// A message that was kept has the samples that fitted then.
+		const indices = kept === undefined ? whole.subarray(0, fits) : whole;
+		const { x, y } = data.batch(indices);
 		const released = kept ? undefined : await releaseRecords(training, model, data, indices);
 		using permit = released?.permit;
 		if (permit !== undefined) yield* leftOutEvent(permit, round);

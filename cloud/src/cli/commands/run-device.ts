@@ -2,7 +2,7 @@ import { dealSplits } from "@psgl/firmware-sim";
 import { ConfigError, Device, type DeviceData } from "@psgl/sdk";
 import { nodeRuntimeOn } from "@psgl/sdk/runtime/node";
 import { openDeviceStore } from "@psgl/sdk/store";
-import { budgetOf, type budgetOptions } from "../budget-options.js";
+import { budgetOf, type budgetOptions, warnOfSensors } from "../budget-options.js";
 import { type dataOptions, loadSplits } from "../data-options.js";
 import { parseDeal } from "../deal-options.js";
 import { DeviceProgress } from "../device-progress.js";
@@ -44,6 +44,7 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 	const address = await readAddress(options);
 	const id = address.kit?.id ?? address.id ?? "";
 	const progress = new DeviceProgress(output, id);
+	await warnOfSensors(options, output);
 	const { provider } = options;
 	const open = async (data?: DeviceData) =>
 		Device.connect({
@@ -71,6 +72,8 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 	}
 	progress.stop();
 	const { bytesUp, bytesDown, disclosure } = device;
+	// Its link has more to tell until then, and the result comes last.
+	await device.close();
 	output.result({ device: id, steps, bytesUp, bytesDown, disclosure });
 	return 0;
 }
