@@ -61,11 +61,15 @@ export async function victimsOf(data: DataSplits, { budget, seed, threads }: Lea
 	};
 }
 
-/** Every attack on what the artifact's devices send. */
+/**
+ * Every attack on what the artifact's devices send.
+ * @param released what is sent instead, where no artifact can make it
+ */
 export async function rebuiltFrom(
 	{ artifact, earlier, disturb }: Pick<TrainedRow, "artifact" | "earlier" | "disturb">,
 	victims: Victims,
 	{ attacks, threads, budget, seed }: LeakOptions,
+	released?: Releases,
 ): Promise<readonly Rebuilt[]> {
 	const runtime = nodeRuntime;
 	await using target = await AuditTarget.load(artifact, { runtime, threads, wire: "float32" });
@@ -81,7 +85,8 @@ export async function rebuiltFrom(
 		before.push(await releasesOf(then, await sent()));
 	}
 	const plain = await openScene(target, victims.data, { budget, runtime, threads, random, earlier: before });
-	const scene = disturb === undefined ? plain : { ...plain, ...(await releasesOf(target, await sent())) };
+	const scene =
+		disturb === undefined ? { ...plain, ...released } : { ...plain, ...(await releasesOf(target, await sent())) };
 	await using quality = await ReconstructionQuality.load(runtime, victims.data.victims.shape, threads);
 	const results: Rebuilt[] = [];
 	for (const attack of attacks) {

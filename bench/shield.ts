@@ -2,7 +2,7 @@
  * What the shield hides and what it costs, beside the same network without it: trains in one process, attacks what is sent with the
  * audit's own attacks, and prints one line of JSON for each row and seed. `--save DIR` keeps the artifacts, for `psgl audit`.
  *
- *   node build/bench/shield.js --data FILE [--first N] [--rows none,paper,noise,nopeek,shield] [--seeds 1,2,3] [--on validation] [--cache DIR]
+ *   node build/bench/shield.js --data FILE [--first N] [--rows none,paper,noise,nopeek,shield] [--seeds 1,2,3] [--on validation] [--fold 1] [--cache DIR]
  */
 import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -18,7 +18,8 @@ import {
 } from "@psgl/models";
 import { seededRandom } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
-import { type DataSplits, loadData } from "@psgl/sdk/sources";
+import { type DataSplits, type Dataset, loadData } from "@psgl/sdk/sources";
+import { fold } from "./fold.js";
 import { headline, type LeakOptions, type Rebuilt, rebuiltFrom, type Victims, victimsOf } from "./shield-leak.js";
 import { type RowName, type RowOptions, type TrainedRow, trainedRow } from "./shield-rows.js";
 
@@ -30,6 +31,7 @@ const { values: options } = parseArgs({
 		model: { type: "string" },
 		seeds: { type: "string", default: "1,2,3" },
 		on: { type: "string", default: "test" },
+		fold: { type: "string" },
 		epochs: { type: "string", default: "15" },
 		weight: { type: "string", default: "1" },
 		numbers: { type: "string" },
@@ -37,6 +39,7 @@ const { values: options } = parseArgs({
 		augment: { type: "string" },
 		robust: { type: "string" },
 		attacked: { type: "boolean", default: false },
+		"attack-samples": { type: "string", default: "1000" },
 		attacks: { type: "string", default: "kernel-ridge,decoder,path,decoder=label" },
 		budget: { type: "string", default: "quick" },
 		threads: { type: "string", default: "1" },
@@ -61,6 +64,13 @@ function augmentation(text: string | undefined): Augmentation | null | undefined
 	};
 }
 
+/** As many samples as are attacked, drawn at random where there are more. */
+function some(data: Dataset): Dataset {
+	const count = Number(options["attack-samples"]);
+	if (data.length <= count) return data;
+	return data.subset(seededRandom(1).fork("attacked").permutation(data.length).subarray(0, count));
+}
+
 async function utility(
 	{ artifact, definition, disturb }: TrainedRow,
 	data: DataSplits,
@@ -70,7 +80,7 @@ async function utility(
 	const { fused } = await deployedMetrics(system, seen);
 	if (fused === undefined) throw new Error("no decision");
 	const attacked: Readonly<Record<string, RowAccuracy>> = options.attacked
-		? await attackedAccuracy(system, seen, { random: seededRandom(1).fork("robustness") })
+		? await attackedAccuracy(system, some(seen), { random: seededRandom(1).fork("robustness") })
 		: {};
 	return {
 		accuracy: fused.accuracy,
@@ -115,7 +125,8 @@ async function measured(
 
 async function main(): Promise<void> {
 	if (options.data === undefined) throw new Error("--data FILE is missing");
-	const loaded = await loadData(options.data, { seed: 0 });
+	const whole = await loadData(options.data, { seed: 0 });
+	const loaded = options.fold === undefined ? whole : fold(whole, Number(options.fold));
 	const train =
 		options.first === undefined
 			? loaded.train
@@ -138,7 +149,8 @@ async function main(): Promise<void> {
 			seed,
 		};
 		const victims = await victimsOf(data, leak);
-		const shared = [data.name, options.first, options.on, seed, row.model, row.epochs, options.attacks, options.budget];
+		const on = options.fold === undefined ? options.on : `fold ${options.fold}`;
+		const shared = [data.name, options.first, on, seed, row.model, row.epochs, options.attacks, options.budget];
 		const own = [row.code && `${row.code.numbers}x${row.code.bits}`, row.shieldWeight, options.augment, options.robust];
 		const result = (mode: RowName) =>
 			remembered([mode, ...shared, ...(mode === "shield" ? own : [])].join(" "), () =>
@@ -151,7 +163,7 @@ async function main(): Promise<void> {
 			const line = JSON.stringify(
 				{
 					data: data.name,
-					on: options.on,
+					on,
 					row: mode,
 					seed,
 					code: row.code && `${row.code.numbers}x${row.code.bits}`,

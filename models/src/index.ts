@@ -142,6 +142,7 @@ export type { Initialiser, LayoutEntry, ParameterLayout } from "./layers/paramet
 export {
 	type BoundSegment,
 	bindSegment,
+	declareSegment,
 	ParameterScope,
 	pack,
 	packStatistics,

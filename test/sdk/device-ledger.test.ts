@@ -1,4 +1,4 @@
-import { ClientSegmentCache, Device, type DeviceEvent, type DeviceOptions, tensor } from "@psgl/sdk";
+import { ClientSegmentCache, Device, type DeviceEvent, type DeviceOptions, systemClock, tensor } from "@psgl/sdk";
 import { DisclosureLedger, smashedBits } from "@psgl/sdk/ledger";
 import type { RoundMessage } from "@psgl/sdk/protocol";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
@@ -26,9 +26,13 @@ test.after.always(() => segments.close());
 const data = { train: smallDataset(10), validation: smallDataset(6, 2) };
 
 /** One process of a device at an aggregator that asks for `plan`; what happened there. */
-async function session(plan: readonly Partial<RoundMessage>[], options: Partial<DeviceOptions>) {
+async function session(
+	plan: readonly Partial<RoundMessage>[],
+	options: Partial<DeviceOptions>,
 	// Another memory: it may begin rounds anew that the device has done.
-	await using aggregator = await ScriptedAggregator.start(model.client, { session: ++sessions });
+	number = ++sessions,
+) {
+	await using aggregator = await ScriptedAggregator.start(model.client, { session: number });
 	const greedy = new GreedyAggregator(aggregator, id, plan);
 	await using device = await Device.connect({ url: aggregator.url, id, segments, data, ...options });
 	const events = new EventReader<DeviceEvent>(device.train());
@@ -74,6 +78,30 @@ test("asked for the same pictures again, in more epochs, other sessions, other o
 	const more = await session([{ epoch: 1 }], { ...open(), data: added });
 	t.is(more.greedy.smashed.length, 4, "new pictures have a budget of their own");
 	t.is(more.totals.records, 20);
+});
+
+test("sessions played again, and clocks a year off, get nothing of a record that was sent", async (t) => {
+	const records: MemoryRecords = new Map();
+	const open = (year: number) => ({
+		store: memoryDeviceStore(records),
+		budgetBits: oneRelease,
+		clock: { ...systemClock, now: () => systemClock.now() + year * 365 * 86_400_000 },
+	});
+	const plan = [{ epoch: 1 }, { epoch: 2, task: "validate" }] as const;
+	const first = await session(plan, open(0));
+	t.is(first.greedy.smashed.length, 16);
+	const played = sessions;
+	for (const [year, number] of [
+		[0, played],
+		[-1, played],
+		[1, played],
+		[-1, ++sessions],
+		[2, ++sessions],
+	] as const) {
+		const again = await session(plan, open(year), number);
+		t.deepEqual(again.greedy.smashed, [], `session ${number}, ${year} years`);
+		t.like(again.totals, { releases: 16, bits: 16 * oneRelease, mostBits: oneRelease });
+	}
 });
 
 test("a decision is made on the device when its picture's bits are spent, and nothing is sent", async (t) => {

@@ -6,6 +6,7 @@ import type { CheckpointStore } from "./checkpoint-store.js";
 import type { EndReason, Traffic, Validation } from "./events.js";
 import type { PartitionExchange } from "./partition-merge.js";
 import type { AggregatorSettings } from "./settings.js";
+import type { TrainedWeights } from "./trained-weights.js";
 
 export interface AggregatorOptions {
 	/** A joint artifact. Only its client half goes to devices. */
@@ -34,6 +35,8 @@ export interface AggregatorOptions {
 	readonly threads?: number | undefined;
 	/** Only do again what the log tells, write nothing, and stop where it ends. Default false. */
 	readonly replayOnly?: boolean | undefined;
+	/** Gets the weights after each round, of a replay too, before the next round begins. Default: nobody. */
+	readonly onWeights?: ((weights: RoundWeights) => Promise<void>) | undefined;
 	/** Keep the whole log instead of what the oldest checkpoint needs. Default false. */
 	readonly keepLog?: boolean | undefined;
 	/** The other partitions of the run, with whose segments this one's are merged after each leg. Default: none. */
@@ -41,6 +44,11 @@ export interface AggregatorOptions {
 	readonly clock?: Clock | undefined;
 	/** Aborting it is `stop`. */
 	readonly signal?: AbortSignal | undefined;
+}
+
+/** What training goes on from after a round. */
+export interface RoundWeights extends Pick<TrainedWeights, "client" | "server"> {
+	readonly round: number;
 }
 
 /** What training ended with. */

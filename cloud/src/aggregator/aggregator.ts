@@ -230,8 +230,9 @@ export class Aggregator implements AsyncDisposable {
 	async #onState(state: TrainingState): Promise<void> {
 		const { model, server } = deployedWeights(state);
 		this.#decisions = { model, server, prior: this.#decisions.prior };
-		if (!this.#context.history.isLive) return;
 		const { round } = state;
+		await this.#options.onWeights?.({ round, client: state.client, server: state.server });
+		if (!this.#context.history.isLive) return;
 		const outcome = await this.#checkpoints.finished(state);
 		if (outcome === "none") return;
 		if (!(outcome instanceof DataError)) this.#emit({ type: "checkpoint", file: outcome.file, round });

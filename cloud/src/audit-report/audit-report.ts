@@ -11,26 +11,8 @@ import { type AuditOrigin, describe } from "./audit-record.js";
 import { escaped, htmlTable } from "./html.js";
 import { leakChart } from "./leak-chart.js";
 import { pictureRows, samplesOf } from "./picture-rows.js";
+import { reportStyle } from "./report-style.js";
 import { sampleImage, smashedImage } from "./sample-image.js";
-
-const style = `
-body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:64rem;padding:1.5rem;color:#1c2430;background:#fff}
-h1{font-size:1.6rem;margin:0}h2{font-size:1.15rem;margin:2rem 0 .5rem}p{margin:.4rem 0}
-.headlines{display:flex;gap:1rem;flex-wrap:wrap;margin:1rem 0}
-.headlines div{border:1px solid #d5dbe3;border-radius:8px;padding:.8rem 1.2rem;min-width:13rem}
-.headlines b{display:block;font-size:2rem;line-height:1.2}
-table{border-collapse:collapse;margin:.5rem 0;font-size:.9rem}
-th,td{border-bottom:1px solid #e2e6ec;padding:.3rem .7rem;text-align:right}
-th:first-child,td:first-child{text-align:left}tr.worst td{background:#fdecc8}
-.grid{overflow-x:auto}.grid td{padding:2px;border:0}.grid td:first-child{padding-right:1rem;white-space:nowrap}
-.grid img{image-rendering:pixelated;display:block}.grid polyline{fill:none;stroke:#1c5fa8;stroke-width:1}
-.grid th{font-size:.75rem;font-weight:400;text-align:center;border:0;padding:2px;max-width:84px;overflow-wrap:anywhere}
-.grid .group td{padding-top:.7rem}.grid .free td{opacity:.75}
-.chart{max-width:100%;height:auto;font:11px system-ui,sans-serif;fill:#1c2430}.chart line{stroke:#d5dbe3}
-.chart .zero{stroke:#5a6575}.chart circle{fill:#1c5fa8}.chart polyline{fill:none;stroke:#1c5fa8;stroke-width:1.5}
-.chart .bar{fill:#e08a3c}.chart .weak{fill:#c9d0d9}.chart .free{stroke:#1c2430;stroke-width:2}.chart .anchor{stroke:#5a6575;stroke-dasharray:3 3}
-.note{background:#fdecc8;padding:.5rem .8rem;border-radius:6px}code{background:#eef1f5;padding:.1rem .3rem;overflow-wrap:anywhere}
-dt{font-weight:600;margin-top:.6rem}dd{margin:0}footer{margin-top:2rem;color:#5a6575;font-size:.85rem}`;
 
 /** The report of an audit: one file of HTML that loads nothing. */
 export function auditReport(
@@ -62,7 +44,7 @@ export function auditReport(
 		),
 		footer(result, origin),
 	];
-	const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escaped(title)}</title><style>${style}</style>`;
+	const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"><title>${escaped(title)}</title><style>${reportStyle}</style>`;
 	return `<!doctype html>\n<html lang="en"><head>${head}</head><body>\n${parts.filter((part) => part !== "").join("\n")}\n</body></html>\n`;
 }
 
@@ -196,7 +178,7 @@ function reconstructionTable(result: AuditResult): string {
 		recognisedOriginals === undefined
 			? ""
 			: `<p>The undefended network recognises ${percent(recognisedOriginals)} of the originals.</p>`;
-	return `${htmlTable(head, rows, strong)}${originals}`;
+	return `${wide(htmlTable(head, rows, strong))}${originals}`;
 }
 
 function sweepTable(sweep: readonly CodePoint[]): string {
@@ -209,7 +191,7 @@ function sweepTable(sweep: readonly CodePoint[]): string {
 		figure(leakBeyondLabel, 2),
 	]);
 	const head = ["code", "numbers", "balanced accuracy", "leak", "beyond label"];
-	return `<p>Codes of several widths, trained on the train part and attacked alike:</p>${htmlTable(head, rows)}`;
+	return `<p>Codes of several widths, trained on the train part and attacked alike:</p>${wide(htmlTable(head, rows))}`;
 }
 
 function remark({ name, weak }: ReconstructionResult): string {
@@ -226,7 +208,7 @@ function inferenceTable({ inferences }: AuditResult): string {
 		figure(chance, 3),
 		note ?? "",
 	]);
-	return htmlTable(["", "found", "undefended", "by guessing", ""], rows);
+	return wide(htmlTable(["", "found", "undefended", "by guessing", ""], rows));
 }
 
 function threatModels({ attacks }: AuditOrigin): string {
@@ -252,6 +234,9 @@ function footer(
 ): string {
 	return `<footer><p><code>${escaped(command)}</code></p><p>artifact ${escaped(artifact.name)}, version ${artifact.version}, SHA-256 ${artifact.sha256}; seed ${seed}, ${threads} threads, budget ${budget}; ${result.victims} victims, ${result.attackerSamples} samples of the attacker; psgl ${escaped(program)}, ${escaped(runtime)}</p></footer>`;
 }
+
+/** A table that a narrow window scrolls by itself. */
+const wide = (table: string) => `<div class="wide">${table}</div>`;
 
 function figure(value: number | undefined, digits: number): string {
 	return value === undefined || Number.isNaN(value) ? "–" : value.toFixed(digits);

@@ -66,7 +66,7 @@ function codeBars(values: Float32Array, title: string): string {
 	const bars = Array.from(values, (value, i) => {
 		const height = (Math.abs(value) * side) / 2;
 		const y = value > 0 ? side / 2 - height : side / 2;
-		return `<rect fill="#1c5fa8" x="${(step * (i + 0.15)).toFixed(1)}" y="${y.toFixed(1)}" width="${(0.7 * step).toFixed(1)}" height="${height.toFixed(1)}"/>`;
+		return `<rect x="${(step * (i + 0.15)).toFixed(1)}" y="${y.toFixed(1)}" width="${(0.7 * step).toFixed(1)}" height="${height.toFixed(1)}"/>`;
 	});
 	return `<svg role="img" width="${side}" height="${side}" viewBox="0 0 ${side} ${side}"><title>${title}</title>${bars.join("")}</svg>`;
 }

@@ -72,7 +72,7 @@ export const reconstructionAttacks = {
 	},
 	path: {
 		title: "path attack on all releases",
-		threatModel: `The aggregator, which is sent every training sample again in every round. ${ownSamples} It kept the weights of earlier rounds and fits the kernel-ridge decoder to all releases of a sample together, here with running statistics in place of a batch's. The undefended network has one release.`,
+		threatModel: `The aggregator, which is sent every training sample again in every round. ${ownSamples} It kept the weights of earlier rounds, runs its samples through them as batches of training, and fits the kernel-ridge decoder to all releases of a sample together. The undefended network has one release.`,
 		run: pathAttack,
 		quick: true,
 	},

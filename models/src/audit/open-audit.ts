@@ -92,9 +92,10 @@ export class OpenAudit implements AsyncDisposable {
 		const { runtime, threads = 1, budget, signal } = options;
 		const originals = allOf(parts.parts.victims);
 		const earlier: Releases[] = [];
-		for (const artifact of options.earlier ?? []) {
+		for (const [round, artifact] of (options.earlier ?? []).entries()) {
 			await using network = await AuditTarget.load(artifact, { runtime, threads, wire: options.wire });
-			earlier.push(await releasesOf(network, parts.parts, signal));
+			const inTraining = random.fork(`release ${round}`);
+			earlier.push(await releasesOf(network, parts.parts, { inTraining, signal }));
 		}
 		const scene = { runtime, threads, budget, random, signal };
 		const scenes = {

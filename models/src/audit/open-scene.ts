@@ -4,6 +4,7 @@ import type { AttackScene, Releases } from "./attack-scene.js";
 import type { AuditBudget } from "./audit-budget.js";
 import type { AuditData } from "./audit-data.js";
 import type { AuditTarget } from "./audit-target.js";
+import type { ReleaseOptions } from "./sending.js";
 import { VictimDevice } from "./victim-device.js";
 
 export interface SceneOptions {
@@ -28,7 +29,7 @@ export async function openScene(target: AuditTarget, data: SceneData, options: S
 		target,
 		samples: allOf(data.attacker),
 		labels: data.attacker.labels,
-		...(await releasesOf(target, data, options.signal)),
+		...(await releasesOf(target, data, { signal: options.signal })),
 		device: new VictimDevice(target, data.candidates, { runtime, threads, victims: data.victims.length }),
 	};
 }
@@ -37,11 +38,11 @@ export async function openScene(target: AuditTarget, data: SceneData, options: S
 export async function releasesOf(
 	target: AuditTarget,
 	{ attacker, victims }: SceneData,
-	signal?: AbortSignal,
+	options: ReleaseOptions = {},
 ): Promise<Releases> {
 	return {
-		pairs: await target.release(allOf(attacker), { signal }),
-		seen: await target.release(allOf(victims), { signal }),
+		pairs: await target.release(allOf(attacker), options),
+		seen: await target.release(allOf(victims), options),
 	};
 }
 

@@ -2,6 +2,7 @@ import { elementCount, type Random, type Runtime, type Session, scalar, type Ten
 import { type Artifact, artifactGraph, artifactTensor, flipProbability } from "@psgl/sdk/artifact";
 import { type WireDType, wireBytes } from "@psgl/sdk/protocol";
 import { rows, runInBatches } from "./run-in-batches.js";
+import { TrainingPass } from "./training-pass.js";
 
 type Real = Tensor<"float32">;
 
@@ -19,6 +20,11 @@ export interface ReleaseOptions {
 	readonly withMap?: boolean;
 	/** False: as before a random defence draws. Default true. */
 	readonly withChance?: boolean;
+	/**
+	 * As a batch of training: by the statistics of batches that it draws, and with the robust perturbation that training begins with. Default: as at
+	 * inference. A code is the same in both.
+	 */
+	readonly inTraining?: Random | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
 
@@ -46,10 +52,15 @@ export async function openSending(artifact: Artifact, options: SendingOptions): 
 async function openReal(artifact: Artifact, { runtime, threads, wire }: SendingOptions): Promise<Sending> {
 	const infer = await runtime.load(artifactGraph(artifact, "client/infer"), { threads });
 	const codec = await openCodec(artifact, runtime, threads, wire);
+	let training: TrainingPass | undefined;
 	return {
 		bits: 8 * wireBytes(wire, elementCount(artifact.manifest.smashedShape)),
 		random: false,
-		release: async (x, { withMap = true, signal }) => {
+		release: async (x, { withMap = true, inTraining, signal }) => {
+			if (inTraining !== undefined) {
+				training ??= await TrainingPass.load(artifact, runtime, threads);
+				return training.release(x, codec, inTraining, signal);
+			}
 			const budget = scalar(withMap ? (artifact.manifest.map?.budget ?? 0) : 0);
 			const feeds = { ...clientWeights(artifact), budget };
 			const run = { session: infer, feeds, input: "x", output: "smashed", batchSize: sentAtOnce, signal };
@@ -58,6 +69,7 @@ async function openReal(artifact: Artifact, { runtime, threads, wire }: SendingO
 		close: async () => {
 			await infer.close();
 			await codec.close();
+			await training?.close();
 		},
 	};
 }

@@ -177,6 +177,21 @@ const manifestFields = z.strictObject({
 	members: z.record(z.string().min(1).max(64), member),
 	/** What training takes on a device, bytes: weights, optimiser and gradients, and values of each sample. Estimated when it was compiled. */
 	memory: z.strictObject({ fixedBytes: count, sampleBytes: count }).optional(),
+	/**
+	 * What the devices that trained it told of their disclosure ledgers when training ended: sums over the devices, and the most of one record. Absent
+	 * before training.
+	 */
+	disclosed: z
+		.strictObject({
+			devices: count,
+			records: count,
+			releases: count,
+			bits: z.number().min(0),
+			mostBits: z.number().min(0),
+			mostEpsilon: z.number().min(0),
+			leftOut: count,
+		})
+		.optional(),
 	/** Free text of the run that trained it: data set, seed, accuracy. */
 	note: z.string().max(4096).optional(),
 });

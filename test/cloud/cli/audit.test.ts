@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AuditFiles } from "@psgl/cloud";
 import { encodeArtifact } from "@psgl/sdk/artifact";
@@ -83,10 +83,14 @@ test.serial(
 );
 
 test.serial("limits that hold, and a person's table", async (t) => {
-	const { artifact, data, report } = await files(t);
-	const args = ["audit", artifact, "--data", data, "--attacks", "kernel-ridge", "-o", report];
+	const { folder, artifact, data, report } = await files(t);
+	const rounds = join(folder, "rounds");
+	await mkdir(rounds);
+	for (const name of ["round-00000.psgl", "round-00001.psgl"]) await copyFile(artifact, join(rounds, name));
+	const args = ["audit", artifact, "--data", data, "--attacks", "kernel-ridge,path", "--earlier", rounds, "-o", report];
 	const { exitCode, stdout, stderr } = await runCli([...args, "--fail-above", "leak=1000"]);
 	t.is(exitCode, 0, stderr);
+	t.regex(stdout, /path +-?[01]\.\d{3}/);
 	t.regex(stdout, /mean sample +0\.\d{3}.*anchor/);
 	t.regex(stdout, /kernel-ridge +-?[01]\.\d{3} +-?[01]\.\d{3}/);
 	t.regex(stdout, /leak -?\d+\.\d\d, leakBeyondLabel/);

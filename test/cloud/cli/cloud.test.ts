@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Aggregator, openFileJournal, startBroker } from "@psgl/cloud";
 import { decodeArtifact } from "@psgl/sdk/artifact";
@@ -75,8 +75,23 @@ test.serial("cloud trains with a fleet and a device on their own connections, th
 	t.like(decision, { type: "result", source: "aggregator", arrived: 1 });
 	const { manifest } = await decodeArtifact(await readFile(join(folder, "model.psgl")));
 	t.deepEqual(manifest.classes, ["normal", "opacity"]);
-	const replayed = await runCli(["replay", "--json", "--artifact", artifact, "--state", folder]);
+	const { disclosed } = manifest;
+	const disclosure = device?.events.at(-1)?.disclosure as { records: number; mostBits: number };
+	t.is(disclosed?.devices, 3, "what the devices' ledgers count is in the trained model");
+	t.true((disclosed?.mostBits ?? 0) >= disclosure.mostBits);
+	t.true((disclosed?.records ?? 0) > disclosure.records && (disclosed?.bits ?? 0) > disclosure.mostBits);
+	const rounds = join(folder, "rounds");
+	const replayed = await runCli(
+		["replay", "--json", "--artifact", artifact, "--state", folder].concat("--rounds-to", rounds),
+	);
 	t.is(replayed.exitCode, 0, replayed.stderr);
+	const written = (await readdir(rounds)).toSorted();
+	t.deepEqual(written, ["round-00000.psgl", "round-00001.psgl", "round-00002.psgl"]);
+	const paramsOf = async (file: string) => (await decodeArtifact(await readFile(file))).tensors.get("client/params");
+	const [begun, afterOne, afterTwo] = await Promise.all(written.map((name) => paramsOf(join(rounds, name))));
+	t.deepEqual(begun, await paramsOf(artifact), "what the first round began with");
+	t.notDeepEqual(afterOne, begun);
+	t.notDeepEqual(afterTwo, afterOne, "what each round ended with");
 	t.like(replayed.events.at(-1), { type: "result", rounds: 2, bitIdentical: true });
 	t.true((replayed.events.at(-1)?.applied as number) > 0);
 	const again = await runCli(["infer", "--json", "--artifact", join(folder, "model.psgl"), "--input", picture]);

@@ -1,10 +1,19 @@
-import { auditAttackNames, auditLimits, clientHalf, compileArtifact, runAudit } from "@psgl/models";
+import {
+	AuditTarget,
+	auditAttackNames,
+	auditLimits,
+	clientHalf,
+	compileArtifact,
+	runAudit,
+	TrainingClient,
+} from "@psgl/models";
 import { seededRandom, type Tensor } from "@psgl/sdk";
 import { type Artifact, decodeArtifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { type DataSplits, Dataset } from "@psgl/sdk/sources";
 import test from "ava";
 import { areas, areasDefinition } from "../../helpers/areas.js";
+import { largestDifference } from "../../helpers/largest-difference.js";
 import { smallModel } from "../../helpers/small-model.js";
 import { trainedModel } from "../../helpers/trained-model.js";
 
@@ -100,6 +109,25 @@ test("the path attack gets at least what one release gives, and more where an ea
 	t.true(alone.leak < 0.1 && path.leak > 0.5, `${alone.leak} ${path.leak}`);
 });
 
+test("what leaves in training is the device's forward pass: the statistics of a batch, and a perturbation within its budget", async (t) => {
+	const { joint } = await smallModel("robust");
+	const x = everything(drawnSplits().test.subset(Array.from({ length: 16 }, (_, i) => i)));
+	const manifest = { ...joint.manifest, robustBudget: 0 };
+	await using still = await AuditTarget.load({ ...joint, manifest }, { runtime: nodeRuntime, wire: "float32" });
+	await using client = await TrainingClient.load({ ...joint, manifest }, { runtime: nodeRuntime, threads: 1 });
+	const { smashed } = await client.forward(x, { dtype: "int64", dims: [16], data: new BigInt64Array(16) });
+	const sent = await still.release(x, { inTraining: seededRandom(1) });
+	t.deepEqual(sent.dims, smashed.dims);
+	t.true(largestDifference(sent, smashed) < 1e-5, "whatever the order within the batch");
+	t.true(largestDifference(sent, await still.release(x)) > 1e-3, "not what leaves at inference");
+	await using moved = await AuditTarget.load(joint, { runtime: nodeRuntime, wire: "float32" });
+	const disturbed = await moved.release(x, { inTraining: seededRandom(1) });
+	t.true(largestDifference(disturbed, sent) > 1e-4);
+	const whole = await still.release(everything(drawnSplits().test), { inTraining: seededRandom(1) });
+	t.is(whole.dims[0], 50);
+	t.true(whole.data.every(Number.isFinite));
+});
+
 test("an interrupted audit keeps the attacks that are finished", async (t) => {
 	const { joint } = await smallModel("paper");
 	const stop = new AbortController();
@@ -165,6 +193,8 @@ test("samples that a file has in both parts are taken from the attacker; a clien
 	t.true(Number.isNaN(result.anchors.undefended));
 	t.true(result.anchors.mean > 0 && result.anchors.mean < 1, "the anchors need no attack");
 });
+
+const everything = (data: Dataset) => data.batch(Array.from({ length: data.length }, (_, i) => i)).x;
 
 /** Pictures [1,8,8] in two classes, no two alike. */
 function drawnSplits(): DataSplits {

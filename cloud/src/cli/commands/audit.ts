@@ -38,7 +38,7 @@ export const auditVerb = defineVerb({
 		),
 		earlier: option(
 			"FILES",
-			"artifacts of earlier rounds of the same training, oldest first, commas between: adds the path attack on all releases",
+			"artifacts of earlier rounds of the same training, oldest first, commas between, or the folder of psgl replay --rounds-to: adds the path attack on all releases",
 			z.string().min(1).optional(),
 		),
 		attacks: option("NAMES", "attacks to make, with commas between (default: the budget's)", attackList.optional()),

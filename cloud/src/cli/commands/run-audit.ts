@@ -28,6 +28,7 @@ import { describePrivacy } from "../describe-privacy.js";
 import { auditFailed, interrupted } from "../exit-codes.js";
 import { openArtifact } from "../open-artifact.js";
 import type { Output, Progress } from "../output.js";
+import { earlierFiles } from "../round-artifacts.js";
 import type { VerbContext } from "../verb.js";
 import { version } from "../version.js";
 
@@ -53,7 +54,8 @@ export async function runAuditVerb(options: AuditValues, { output, signal }: Ver
 	const artifact = await openArtifact(options.artifact);
 	const undefended = options.undefended === undefined ? undefined : await openArtifact(options.undefended);
 	const earlier: Artifact[] = [];
-	for (const path of options.earlier?.split(",") ?? []) earlier.push(await openArtifact(path));
+	const files = options.earlier === undefined ? [] : await earlierFiles(options.earlier);
+	for (const path of files) earlier.push(await openArtifact(path));
 	const { manifest } = artifact;
 	const read = (path: string): Promise<DataSplits> =>
 		loadData(path, {

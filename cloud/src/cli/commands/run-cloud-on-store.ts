@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Artifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import type { Aggregator } from "../../aggregator/aggregator.js";
+import { disclosedArtifact } from "../../aggregator/disclosed-artifact.js";
 import type { AggregatorEvent } from "../../aggregator/events.js";
 import type { BrokerOptions } from "../../broker/broker.js";
 import { writeOutput } from "../../files/write-output.js";
@@ -139,7 +140,8 @@ class PartitionResults {
 				progress.show(event);
 				if (event.type === "end") break;
 			}
-			const { artifact: model, rounds, reason, bestRound, counts, validation } = await aggregator.result;
+			const { artifact: trained, rounds, reason, bestRound, counts, validation } = await aggregator.result;
+			const model = await disclosedArtifact(trained, aggregator.devices());
 			const file = join(this.#options.state, store.partitions > 1 ? `model-p${partition}.psgl` : "model.psgl");
 			await writeOutput(file, model);
 			await store.blobs.put(`p${partition}/model`, model);

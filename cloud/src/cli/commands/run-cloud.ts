@@ -3,6 +3,7 @@ import { ConfigError, type PsglError } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { Aggregator } from "../../aggregator/aggregator.js";
+import { disclosedArtifact } from "../../aggregator/disclosed-artifact.js";
 import type { AggregatorEvent } from "../../aggregator/events.js";
 import { artifactDigest } from "../../aggregator/run-identity.js";
 import { type Broker, type BrokerEvent, startBroker, type WebSocketOptions } from "../../broker/broker.js";
@@ -202,7 +203,8 @@ async function runUntilEnded(options: CloudValues, { output, signal }: VerbConte
 		}
 		return { exitCode: interrupted };
 	}
-	if (options.rounds > 0) await writeOutput(files.model, trained.artifact);
+	if (options.rounds > 0)
+		await writeOutput(files.model, await disclosedArtifact(trained.artifact, aggregator.devices()));
 	const { counts, traffic, seconds, bestRound, reason, rounds } = trained;
 	const validation = trained.validation?.fused;
 	if (options.rounds > 0) {

@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
+import { ConfigError } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { Aggregator } from "../../aggregator/aggregator.js";
+import type { AggregatorOptions } from "../../aggregator/aggregator-options.js";
 import type { CheckpointStore } from "../../aggregator/checkpoint-store.js";
 import { checkpointFiles, fileCheckpoints } from "../../aggregator/file-checkpoints.js";
 import type { PartitionExchange } from "../../aggregator/partition-merge.js";
@@ -16,6 +18,7 @@ import { defaultThreads } from "../common-options.js";
 import { openArtifact } from "../open-artifact.js";
 import type { OptionValues } from "../options/option.js";
 import type { Output } from "../output.js";
+import { roundWriter } from "../round-artifacts.js";
 import { openStateFolder } from "../state-files.js";
 import { openRunStore, type storeOptions } from "../store-options.js";
 import type { VerbContext } from "../verb.js";
@@ -23,6 +26,7 @@ import type { VerbContext } from "../verb.js";
 interface ReplayValues extends OptionValues<typeof storeOptions> {
 	readonly artifact: string;
 	readonly state: string;
+	readonly roundsTo?: string | undefined;
 	readonly threads?: number | undefined;
 }
 
@@ -47,9 +51,13 @@ interface Tally {
 /** Makes a run again. */
 export async function runReplay(options: ReplayValues, { output, signal }: VerbContext): Promise<number> {
 	const artifact = await openArtifact(options.artifact);
-	const tally: Tally = { rounds: 0, applied: 0, different: 0, weights: [] };
+	const { roundsTo } = options;
 	await using store = await openRunStore(options, artifact, signal);
-	const replay = (source: Source) => replayLog(source, { artifact, threads: options.threads, output, signal, tally });
+	if (roundsTo !== undefined && store !== undefined) throw roundsOfPartitions();
+	const onWeights = roundsTo === undefined ? undefined : await roundWriter(artifact, roundsTo);
+	const tally: Tally = { rounds: 0, applied: 0, different: 0, weights: [] };
+	const parts = { artifact, threads: options.threads, onWeights, output, signal, tally };
+	const replay = (source: Source) => replayLog(source, parts);
 	if (store === undefined) {
 		const files = await openStateFolder(options.state);
 		await using log = await openFileJournal({ folder: files.journal, run: await artifactDigest(artifact) });
@@ -76,7 +84,7 @@ export async function runReplay(options: ReplayValues, { output, signal }: VerbC
 
 async function replayLog(
 	{ label, log, exchange, checkpoints }: Source,
-	{ artifact, threads, output, signal, tally }: ReplayParts,
+	{ artifact, threads, onWeights, output, signal, tally }: ReplayParts,
 ): Promise<void> {
 	await using aggregator = await Aggregator.start({
 		artifact,
@@ -88,6 +96,7 @@ async function replayLog(
 		exchange,
 		threads: threads ?? defaultThreads(),
 		replayOnly: true,
+		onWeights,
 		signal,
 	});
 	let last: string | null = null;
@@ -110,6 +119,7 @@ async function replayLog(
 interface ReplayParts {
 	readonly artifact: Artifact;
 	readonly threads: number | undefined;
+	readonly onWeights: AggregatorOptions["onWeights"];
 	readonly output: Output;
 	readonly signal: AbortSignal;
 	readonly tally: Tally;
@@ -118,4 +128,12 @@ interface ReplayParts {
 function oldestFile(file: string): Source["checkpoints"] {
 	const oldest = checkpointFiles(file).findLast((each) => existsSync(each));
 	return oldest === undefined ? { name: file, async *read() {} } : fileCheckpoints(oldest);
+}
+
+function roundsOfPartitions(): ConfigError {
+	return new ConfigError("PSGL_OPTION_CONFLICT", {
+		what: "artifacts of rounds are written of one journal",
+		got: "--rounds-to with --store",
+		expected: "--rounds-to with --state",
+	});
 }

@@ -4,6 +4,7 @@ import { type Runtime, seededRandom } from "@psgl/sdk";
 import { decodeArtifact } from "@psgl/sdk/artifact";
 import type { DataSplits } from "@psgl/sdk/sources";
 import { Aggregator } from "../../aggregator/aggregator.js";
+import { disclosedArtifact } from "../../aggregator/disclosed-artifact.js";
 import type { RoundReport } from "../../aggregator/events.js";
 import type { AggregatorSettings } from "../../aggregator/settings.js";
 import { startBroker } from "../../broker/broker.js";
@@ -61,7 +62,9 @@ export async function trainSystem(options: TrainSystemOptions, context: VerbCont
 		output.event("checkpoint", { file, round: result.rounds }, `Checkpoint after round ${result.rounds}: ${file}`);
 		signal.throwIfAborted();
 	}
-	return { definition, artifact: await decodeArtifact(result.artifact), rounds: reports, result, bitsPerRecord };
+	const artifact = await disclosedArtifact(result.artifact, aggregator.devices());
+	const trained = { ...result, artifact };
+	return { definition, artifact: await decodeArtifact(artifact), rounds: reports, result: trained, bitsPerRecord };
 }
 
 /** Shows events until training ends; resolves with the rounds. */
