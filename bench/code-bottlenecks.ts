@@ -12,21 +12,22 @@ import {
  * `scalar`: the shield's, each number rounded to levels. `vector`: groups of numbers, each rounded to the nearest of 2^bits learned codewords (van den
  * Oord et al., "Neural discrete representation learning", NeurIPS 2017); with several groups a product code. `variational`: numbers that training disturbs,
  * and pulls towards the normal distribution (Alemi et al., "Deep variational information bottleneck", ICLR 2017); their means are rounded and sent.
+ * `noisy`: the shield's numbers, which training disturbs by normal noise of a fixed deviation instead of rounding them.
  */
 export interface CodeVariant {
-	readonly kind: "scalar" | "vector" | "variational";
+	readonly kind: "scalar" | "vector" | "variational" | "noisy";
 	readonly numbers: number;
 	/** Of each number, of a vector code of each group. */
 	readonly bits: number;
 	/** Of a vector code. */
 	readonly groups: number;
-	/** Weight of the variational bottleneck's rate. */
+	/** Weight of the variational bottleneck's rate; deviation of a noisy one. */
 	readonly beta: number;
 }
 
 /** `scalar:1x4`, `vector:4x2/2` (4 numbers in 2 groups of 2 bits), `variational:2x4@0.03`. */
 export function parseVariant(text: string): CodeVariant {
-	const found = /^(scalar|vector|variational):(\d+)x(\d+)(?:\/(\d+))?(?:@([\d.]+))?$/.exec(text);
+	const found = /^(scalar|vector|variational|noisy):(\d+)x(\d+)(?:\/(\d+))?(?:@([\d.]+))?$/.exec(text);
 	if (found === null)
 		throw new Error(`${text} is no code; write for example scalar:1x4, vector:4x2/2, variational:2x4@0.03`);
 	const [, kind, numbers, bits, groups = "1", beta = "0"] = found;
@@ -69,6 +70,10 @@ export function bottleneck(
 ): Bottleneck {
 	if (variant.kind === "variational") return variational(g, outputs, variant, noise);
 	const numbers = codeNumbers(g, scope.within("norm"), outputs);
+	if (variant.kind === "noisy" && noise !== undefined) {
+		const disturbed = g.add("Add", [numbers, g.add("Mul", [noise, g.scalar(variant.beta)])]);
+		return { levels: disturbed, numbers, constants: [], loss: undefined };
+	}
 	if (variant.kind === "vector") return codewords(g, scope, numbers, variant);
 	return { ...quantiseCode(g, numbers, variant.bits), numbers, loss: undefined };
 }

@@ -81,8 +81,9 @@ function repeated(samples: Real, times: number): Real {
 	return { ...samples, dims: [times * (samples.dims[0] as number), ...samples.dims.slice(1)], data };
 }
 
-async function rebuilt(artifact: Artifact, data: DataSplits, seed: number) {
-	const budget = { ...auditBudgets.quick, kernelSamples: 2000 };
+/** What is rebuilt where each share of the channels is held back. */
+async function rebuilt(artifact: Artifact, data: DataSplits, seed: number, fractions: readonly number[]) {
+	const budget = auditBudgets.quick;
 	const victims = await victimsOf(data, { attacks: [...attacks], budget, threads, seed });
 	await using target = await AuditTarget.load(artifact, { runtime, threads, wire: "float32" });
 	const random = seededRandom(seed).fork("attacks");
@@ -104,7 +105,9 @@ async function rebuilt(artifact: Artifact, data: DataSplits, seed: number) {
 		}
 		return found;
 	};
-	return { victims, attacked };
+	const found = new Map<number, readonly Rebuilt[]>();
+	for (const fraction of fractions) found.set(fraction, await attacked(fraction));
+	return { victims, found };
 }
 
 async function main(): Promise<void> {
@@ -127,13 +130,14 @@ async function main(): Promise<void> {
 			{ dtype: "float32", dims: [count, samples.length / count], data: samples },
 			{ rank },
 		);
-		const { victims, attacked } = await rebuilt(artifact, data, seed);
-		const whole = await attacked(0);
-		for (const fraction of options.fractions.split(",").map(Number)) {
+		const fractions = [0, ...options.fractions.split(",").map(Number)];
+		const { victims, found } = await rebuilt(artifact, data, seed, [...new Set(fractions)]);
+		const of = (fraction: number) => found.get(fraction) as readonly Rebuilt[];
+		for (const fraction of found.keys()) {
 			const loss = await transitLoss(system, artifact, data.test, {
 				...{ fraction, prior, runtime, threads, random: seededRandom(seed).fork(`loss ${fraction}`) },
 			});
-			const { leak, leakBeyondLabel } = headline(fraction === 0 ? whole : await attacked(fraction), whole, victims);
+			const { leak, leakBeyondLabel } = headline(of(fraction), of(0), victims);
 			const { balancedAccuracy, auc } = loss.recovered;
 			const figures = { data: data.name, seed, fraction, leak, leakBeyondLabel, balanced: balancedAccuracy, auc };
 			const shown = JSON.stringify(figures, (_, value) =>

@@ -43,11 +43,16 @@ export function leakChart(points: readonly LeakPoint[], curve: readonly LeakPoin
 		({ utility, leakBeyondLabel }) => `${x(utility).toFixed(1)},${y(leakBeyondLabel).toFixed(1)}`,
 	);
 	const path = corners.length > 1 ? [`<polyline points="${corners.join(" ")}"/>`] : [];
-	const dots = shown.flatMap(({ name, utility, leakBeyondLabel }) => {
-		const toLeft = x(utility) > width / 2;
+	const dots = shown.flatMap(({ name, utility, leakBeyondLabel }, i) => {
+		const [across, down] = [x(utility), y(leakBeyondLabel)];
+		const toLeft = across > width / 2;
+		// Of two names that would lie on each other the later one goes below its point.
+		const isTaken = shown
+			.slice(0, i)
+			.some((other) => Math.abs(x(other.utility) - across) < 100 && Math.abs(y(other.leakBeyondLabel) - down) < 14);
 		return [
-			`<circle cx="${x(utility).toFixed(1)}" cy="${y(leakBeyondLabel).toFixed(1)}" r="5"/>`,
-			text(x(utility) + (toLeft ? -10 : 10), y(leakBeyondLabel) - 8, name, toLeft ? "end" : "start"),
+			`<circle cx="${across.toFixed(1)}" cy="${down.toFixed(1)}" r="5"/>`,
+			text(across + (toLeft ? -10 : 10), down + (isTaken ? 18 : -8), name, toLeft ? "end" : "start"),
 		];
 	});
 	return `<svg class="chart" role="img" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"><title>leakBeyondLabel against balanced accuracy</title>
