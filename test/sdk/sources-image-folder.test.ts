@@ -246,6 +246,18 @@ test("class folders have to be there and the same in every part", async (t) => {
 	await t.throwsAsync(load(t, extra), { code: "PSGL_IMAGE_CLASSES", message: /unclear/ });
 });
 
+test("with the model's classes labels are theirs, in their order, also where one has no folder here", async (t) => {
+	const set = await load(t, greyClasses(), { classes: ["unclear", "malignant", "benign"] });
+	t.deepEqual(set.train.classes, ["unclear", "malignant", "benign"]);
+	for (const [i, label] of set.train.labels.entries()) {
+		t.is((set.train.samples[i * size * size] as number) >= 100 ? 1 : 2, label);
+	}
+	await t.throwsAsync(load(t, greyClasses(), { classes: ["unclear", "malignant"] }), {
+		code: "PSGL_IMAGE_CLASSES",
+		message: /got benign; expected unclear, malignant/,
+	});
+});
+
 test("folders without a usable picture are refused", async (t) => {
 	const folder = await temporaryFolder(t);
 	await mkdir(join(folder, "a"));

@@ -267,6 +267,9 @@ withShared("a folder of WFDB, EDF and CSV recordings of real beats becomes sampl
 	for (const part of parts) {
 		t.true((part.samples as Float32Array).every((value) => value >= 0 && value <= 1));
 	}
+	const model = await loadData(folder, { seed: 1, classes: ["V", "Q", "N"] });
+	t.deepEqual(model.train.classes, ["V", "Q", "N"]);
+	t.deepEqual([...new Set(model.train.labels)].sort(), [0, 2]);
 	await mkdir(join(folder, "empty"));
 	await writeFile(join(folder, "empty", "x.signals.csv"), "time,II\n0,1\n1,2\n");
 	await t.throwsAsync(loadData(join(folder, "empty"), { seed: 1 }), { code: "PSGL_SIGNAL_CLASSES" });

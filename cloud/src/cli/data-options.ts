@@ -37,15 +37,18 @@ export const dataOptions = {
 
 /** Loads the data set, or draws the embedded one, and says what it is. */
 export async function loadSplits(
-	options: OptionValues<typeof dataOptions> & { readonly seed: number },
+	options: OptionValues<typeof dataOptions> & {
+		readonly seed: number;
+		readonly classes?: readonly string[] | undefined;
+	},
 	{ output, signal }: VerbContext,
 ): Promise<DataSplits> {
-	const { data, samples, imageSize, strict, seed } = options;
+	const { data, samples, imageSize, strict, seed, classes } = options;
 	const picture = pictureOf(options);
 	const splits =
 		data === undefined
 			? phantomSplits({ seed, size: imageSize, train: samples })
-			: await readSplits(data, { samples, imageSize, picture, strict, seed }, { output, signal });
+			: await readSplits(data, { samples, imageSize, classes, picture, strict, seed }, { output, signal });
 	const { name, synthetic, train, validation, test, notes = [] } = splits;
 	const sizes = [train, validation, test].map((part) => formatCount(part.length));
 	output.event(
@@ -70,16 +73,18 @@ async function readSplits(
 	options: {
 		samples: number | undefined;
 		imageSize: number;
+		classes: readonly string[] | undefined;
 		picture: PictureOptions;
 		strict: boolean;
 		seed: number;
 	},
 	{ output, signal }: VerbContext,
 ): Promise<DataSplits> {
-	const { samples, imageSize, picture, strict, seed } = options;
+	const { samples, imageSize, classes, picture, strict, seed } = options;
 	const splits = await loadData(path, {
 		seed,
 		imageSize,
+		classes,
 		picture,
 		strict,
 		signal,

@@ -67,7 +67,8 @@ export function requireFit(manifest: Manifest, data: CheckedData): void {
 			what: `the labels on this device do not fit the model ${manifest.name}`,
 			got: `${data.classes} classes in the data`,
 			expected: `${manifest.classes.length}: ${manifest.classes.slice(0, 8).join(", ")}`,
-			remedy: "Label the data with the model's classes, or compile a model with --classes of the data",
+			remedy:
+				"Load the data with the model's classes (psgl device --classes, or classes of loadData), or compile a model with --classes of the data",
 		});
 	}
 	const { classNames } = data;
@@ -78,7 +79,7 @@ export function requireFit(manifest: Manifest, data: CheckedData): void {
 			what: `the classes on this device are those of the model ${manifest.name}, in another order`,
 			got: classNames.slice(0, 8).join(", "),
 			expected: manifest.classes.slice(0, 8).join(", "),
-			remedy: "Compile the model with --classes in the order of the data; folders of classes are sorted by name",
+			remedy: "Load the data with the model's classes: psgl device --classes, or classes of loadData",
 		});
 	}
 	if (isMultiLabel(manifest.loss) !== data.multiLabel) {

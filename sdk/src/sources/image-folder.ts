@@ -23,7 +23,7 @@ interface PictureFile {
 }
 
 /**
- * Loads a folder of pictures or DICOM files with a sub-folder for each class; the class names are the folder names, sorted.
+ * Loads a folder of pictures or DICOM files with a sub-folder for each class; the class names are the folder names, sorted, or those of the options.
  * If there is a sub-folder `train`, the class folders are looked for in it and in `validation` (or `val`, `valid`)
  * and `test`. Hidden files are left alone. Parts taken off a set of DICOM files keep each patient's images together.
  *
@@ -43,7 +43,8 @@ export async function loadImageFolder(folder: string, options: LoadOptions): Pro
 	const folderOf = (part: keyof typeof partNames) => top.find((name) => partNames[part].includes(name.toLowerCase()));
 	const trainFolder = folderOf("train");
 	const root = trainFolder === undefined ? folder : join(folder, trainFolder);
-	const classes = trainFolder === undefined ? top : await subFolders(root);
+	const found = trainFolder === undefined ? top : await subFolders(root);
+	const { classes = found } = options;
 	if (classes.length < 2) {
 		throw new DataError("PSGL_IMAGE_CLASSES", {
 			what: `${root} does not hold a sub-folder for each class`,
@@ -138,10 +139,10 @@ async function listPictures(root: string, classes: readonly string[]): Promise<P
 	const unknown = present.filter((name) => !classes.includes(name));
 	if (unknown.length > 0) {
 		throw new DataError("PSGL_IMAGE_CLASSES", {
-			what: `${root} has class folders that the train part has not`,
+			what: `${root} has folders that are no class`,
 			got: unknown.join(", "),
 			expected: classes.join(", "),
-			remedy: "Name the class folders alike in every part.",
+			remedy: "Name the class folders alike in every part, as the classes are called.",
 		});
 	}
 	const files: PictureFile[] = [];

@@ -33,6 +33,11 @@ export interface LoadOptions {
 	readonly imageSize?: number | undefined;
 	/** Colour channels of pictures from an image folder. Default: what most of the files have. */
 	readonly channels?: 1 | 3 | undefined;
+	/**
+	 * Classes of a folder of pictures or recordings in the order of their indices, those of the model: a device may have them in another order, or lack
+	 * some. Recordings' other labels are left out, other folders refused. Default: those found, sorted by name.
+	 */
+	readonly classes?: readonly string[] | undefined;
 	/** What of each picture of an image folder becomes a sample. Default: all of it. */
 	readonly picture?: PictureOptions | undefined;
 	/** Most bytes compressed data may expand to. Default 1 GiB. */

@@ -18,7 +18,7 @@ const meant: PictureOptions = {
 	fit: "fill",
 };
 
-test("--crop, --levels and --fit of psgl device: the samples are those of pictures that were cut, windowed and stretched before", async (t) => {
+test("--crop, --levels, --fit and --classes of psgl device: the samples are those of pictures that were cut, windowed and stretched before", async (t) => {
 	const folder = await temporaryFolder(t);
 	const [own, prepared] = [join(folder, "own"), join(folder, "prepared")];
 	for (let i = 0; i < 24; i++) {
@@ -29,7 +29,7 @@ test("--crop, --levels and --fit of psgl device: the samples are those of pictur
 		const sample = await decodeImage(join(own, name), size, 1, meant);
 		await writeFile(join(prepared, name), pngBytes(size, size, 1, sample));
 	}
-	const definition = presetDefinition("none", zooNetwork("lenet"), [1, size, size], ["bright", "dark"]);
+	const definition = presetDefinition("none", zooNetwork("lenet"), [1, size, size], ["dark", "unsure", "bright"]);
 	const artifact = await compileArtifact(definition, { name: "flags", random: seededRandom(1) });
 	/** Losses of each step, which tell every sample. */
 	const losses = async (data: string, more: readonly string[]) => {
@@ -45,6 +45,8 @@ test("--crop, --levels and --fit of psgl device: the samples are those of pictur
 			"--json",
 			"--data",
 			data,
+			"--classes",
+			"dark,unsure,bright",
 		];
 		const { exitCode, stderr, events } = await runCli([...device, ...more]);
 		t.is(exitCode, 0, stderr);
@@ -54,6 +56,12 @@ test("--crop, --levels and --fit of psgl device: the samples are those of pictur
 	t.true(wanted.length >= 2);
 	t.deepEqual(await losses(own, flags), wanted);
 	t.notDeepEqual(await losses(own, flags.slice(0, 4)), wanted);
+});
+
+test("--classes name at least two", async (t) => {
+	const { exitCode, stderr } = await runCli(["device", "--id", "ward-3", "--data", "nowhere", "--classes", "one"]);
+	t.is(exitCode, 2);
+	t.regex(stderr, /at least two names/);
 });
 
 for (const [flag, value, expected] of [

@@ -26,6 +26,14 @@ export const deviceVerb = defineVerb({
 		...kitOptions,
 		...dataOptions,
 		...modalityOptions,
+		classes: option(
+			"A,B,...",
+			"classes of a folder of pictures or recordings in the model's order, where it has them in another or lacks some (default: those found, sorted by name)",
+			z
+				.string()
+				.regex(/^[^,]+(,[^,]+)+$/, "at least two names with commas between them")
+				.optional(),
+		),
 		split: option(
 			"I/N",
 			"take share I of N of the data, for trying several devices with one data set",

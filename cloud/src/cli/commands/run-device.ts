@@ -20,6 +20,7 @@ interface DeviceValues
 	readonly id?: string | undefined;
 	readonly kit?: string | undefined;
 	readonly key?: string | undefined;
+	readonly classes?: string | undefined;
 	readonly split: string;
 	readonly deal: string;
 	readonly seed: number;
@@ -63,7 +64,7 @@ export async function runDevice(options: DeviceValues, context: VerbContext): Pr
 		whenWritable(() => open(data), { onStorage: (error) => progress.storage(error), signal });
 	const splits = received
 		? await (await import("../collect-images.js")).collectImages(options, connect, context)
-		: await loadSplits(options, context);
+		: await loadSplits({ ...options, classes: options.classes?.split(",") }, context);
 	await using device = await connect(dealSplits(splits, shares, parseDeal(options.deal), options.seed)[index - 1]);
 	let steps = 0;
 	for await (const event of device.train({ signal })) {

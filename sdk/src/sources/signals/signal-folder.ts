@@ -44,7 +44,7 @@ export async function loadSignalFolder(
 		}
 		options.onProgress?.({ type: "progress", done: index + 1, total: names.length });
 	}
-	const classes = classesOf(records.map(({ record }) => record));
+	const { classes = classesOf(records.map(({ record }) => record)) } = options;
 	if (classes.length < 2) {
 		throw signalError(
 			"PSGL_SIGNAL_CLASSES",
