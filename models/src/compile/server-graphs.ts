@@ -7,6 +7,7 @@ import { GraphBuilder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
 import { type BoundSegment, bindSegment, bindTensors, packStatistics, unpack } from "../layers/parameter-scope.js";
 import { TrainedParameters } from "../layers/trained-parameters.js";
+import { pieceShape } from "../layers/vector-pieces.js";
 import { lossOf, targetShape } from "../losses/loss.js";
 import { castTo } from "../operators/constants.js";
 import { stack, unstack } from "./device-tail.js";
@@ -39,8 +40,8 @@ export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	const g = new GraphBuilder("server/train");
 	const smashed = g.input("smashed", "float32", [batchDim, ...layout.smashedShape]);
 	const trained = new TrainedParameters("server", layout.server.params, definition.frozen);
-	const params = trained.pieces.map(({ offset, length }) =>
-		g.input(vectorPartName("params", offset), "float32", [length]),
+	const params = trained.pieces.map((piece) =>
+		g.input(vectorPartName("params", piece.offset), "float32", pieceShape(piece)),
 	);
 	const tensors = trained.pieces.flatMap(({ entries }, i) => unpack(g, entries, params[i] as Value));
 	const stats = g.input("stats", "float32", [layout.server.stats.length]);

@@ -61,8 +61,8 @@ export function updateParameters(
 }
 
 /**
- * The same for parameters in the pieces of `trained`, each [P] of its own: no vector is cut or joined. The inputs `slots` and
- * the outputs are pieces of vectors too.
+ * The same for parameters in the pieces of `trained`, each [P] of its own, or in rows: no vector is cut or joined. The inputs `slots`
+ * and the outputs are pieces of vectors too, of the same shapes.
  */
 export function updatePieces(
 	g: GraphBuilder,
@@ -86,7 +86,9 @@ export function updatePieces(
 	const gradients = moved.map(({ index }) => {
 		const { entries } = trained.pieces[index] as TrainedParameters["pieces"][number];
 		taken += entries.length;
-		return pack(g, { entries }, operands.gradients.slice(taken - entries.length, taken));
+		const flat = pack(g, { entries }, operands.gradients.slice(taken - entries.length, taken));
+		const { shape } = params[index] as Value;
+		return shape.length === 1 ? flat : g.add("Reshape", [flat, g.ints(shape as readonly number[])]);
 	});
 	const slotName = (slot: number, at: number) => vectorPartName(names.slots, slot * total + at);
 	const pieces = moved.map(({ index, offset: at }) => {

@@ -33,3 +33,16 @@ export function vectorPieces(
 	}
 	return pieces;
 }
+
+/** Most numbers of a row: those that a step of an optimiser goes through one after the other then stay near the processor. */
+const mostInRow = 2 ** 17;
+const fewestInRow = 2 ** 14;
+
+/** Extents of a piece as a graph takes it: a large tensor in equal rows, everything else as one vector. */
+export function pieceShape({ length, entries: [entry, ...others] }: VectorPiece): readonly number[] {
+	if (length <= mostInRow || others.length > 0 || entry?.shape.length === 1) return [length];
+	for (let rows = Math.ceil(length / mostInRow); rows <= length / fewestInRow; rows++) {
+		if (length % rows === 0) return [rows, length / rows];
+	}
+	return [length];
+}

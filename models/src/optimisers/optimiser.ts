@@ -6,9 +6,9 @@ import { sgd, sgdSlotsPerParameter } from "./sgd.js";
 
 /** Parameters that lie flat one after the other, and what the optimiser remembers of them. */
 export interface OptimiserPiece {
-	/** [P] */
+	/** [P], or [rows,P/rows] where there are many: a step may go through them row by row. */
 	readonly params: Value;
-	/** [P] each, slotsPerParameter of them, zeros before the first step. */
+	/** As `params` each, slotsPerParameter of them, zeros before the first step. */
 	readonly slots: readonly Value[];
 }
 
@@ -16,7 +16,7 @@ export interface OptimiserPiece {
 export interface OptimiserOperands {
 	/** All parameters, in one piece or several. */
 	readonly pieces: readonly OptimiserPiece[];
-	/** [P] for each piece. */
+	/** One for each piece, of the shape of its parameters. */
 	readonly gradients: readonly Value[];
 	/** [] */
 	readonly learningRate: Value;

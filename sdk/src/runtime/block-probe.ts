@@ -1,5 +1,4 @@
-import { blockedDomain } from "./blocked-convolutions.js";
-import { importField, nodeField, onnx } from "./onnx-fields.js";
+import { blockedDomain, importField, nodeField, onnx } from "./onnx-fields.js";
 import { field, joined } from "./protobuf.js";
 
 const irVersion = 8;

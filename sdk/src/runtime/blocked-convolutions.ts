@@ -1,8 +1,7 @@
-import { importField, intsField, nodeField, onnx } from "./onnx-fields.js";
+import { withBlockedKernelGradients } from "./blocked-kernel-gradients.js";
+import { shapesIn, textOf } from "./graph-nodes.js";
+import { blockedDomain, importField, intsField, nodeField, onnx } from "./onnx-fields.js";
 import { type Field, field, fieldsOf, joined } from "./protobuf.js";
-
-/** Domain of ONNX Runtime's operators on blocked tensors: [B,C/block,...spatial,block] under the shape [B,C,...spatial]. */
-export const blockedDomain = "com.microsoft.nchwc";
 
 /** With fewer places putting the weights into blocks takes as long as the convolution saves (docs/performance.md). */
 const fewestPlaces = 16;
@@ -27,7 +26,8 @@ export function withBlockedConvolutions(model: Uint8Array, block: number): Uint8
 	return joined([...parts, importField(blockedDomain)]);
 }
 
-function changedGraph(fields: readonly Field[], block: number): Uint8Array | undefined {
+function changedGraph(given: readonly Field[], block: number): Uint8Array | undefined {
+	const fields = withBlockedKernelGradients(given, block) ?? given;
 	const shapes = shapesIn(fields);
 	const known = new Set<string>();
 	const constants: Uint8Array[] = [];
@@ -38,7 +38,7 @@ function changedGraph(fields: readonly Field[], block: number): Uint8Array | und
 		constants.push(...added);
 		return nodes;
 	});
-	return constants.length === 0 ? undefined : joined([...parts, ...constants]);
+	return constants.length === 0 && fields === given ? undefined : joined([...parts, ...constants]);
 }
 
 interface Convolution {
@@ -145,27 +145,3 @@ function inBlocks(
 	nodes.push(nodeField("ReorderOutput", [`${output}/blocked-result`], output, { channels: filters }, blockedDomain));
 	return { nodes, shapes };
 }
-
-const shapedFields: ReadonlySet<number> = new Set([onnx.graph.input, onnx.graph.output, onnx.graph.valueInfo]);
-
-/** Shapes the file tells, of inputs, outputs and values inside; 0 for an extent that is only known at run time. */
-function shapesIn(fields: readonly Field[]): ReadonlyMap<string, readonly number[]> {
-	const shapes = new Map<string, readonly number[]>();
-	for (const { number, content } of fields) {
-		if (!shapedFields.has(number)) continue;
-		const info = fieldsOf(content);
-		const name = info.find((one) => one.number === onnx.valueInfo.name);
-		const shape = [onnx.valueInfo.type, onnx.type.tensor, onnx.tensorType.shape].reduce<Field | undefined>(
-			(outer, inner, i) => (i === 0 ? info : outer && fieldsOf(outer.content))?.find((one) => one.number === inner),
-			undefined,
-		);
-		if (name === undefined || shape === undefined) continue;
-		const extents = fieldsOf(shape.content).map(
-			(dim) => fieldsOf(dim.content).find((one) => one.number === onnx.dim.value)?.value ?? 0,
-		);
-		shapes.set(textOf(name), extents);
-	}
-	return shapes;
-}
-
-const textOf = ({ content }: Field) => new TextDecoder().decode(content);

@@ -1,5 +1,8 @@
 import { field, joined } from "./protobuf.js";
 
+/** Domain of ONNX Runtime's operators on blocked tensors: [B,C/block,...spatial,block] under the shape [B,C,...spatial]. */
+export const blockedDomain = "com.microsoft.nchwc";
+
 /** Numbers of the fields of onnx.proto that are read or written before a graph is loaded (ONNX IR specification). */
 export const onnx = {
 	model: { irVersion: 1, graph: 7, opsetImport: 8 },

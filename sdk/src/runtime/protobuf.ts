@@ -48,6 +48,21 @@ export function fieldsOf(message: Uint8Array): Field[] {
 	return fields;
 }
 
+/** Whole numbers of at least 0 that are packed behind each other. */
+export function varintsIn(content: Uint8Array): readonly number[] {
+	const values: number[] = [];
+	let factor = 1;
+	let value = 0;
+	for (const byte of content) {
+		value += (byte & 127) * factor;
+		factor *= 128;
+		if (byte >= 128) continue;
+		values.push(value);
+		[factor, value] = [1, 0];
+	}
+	return values;
+}
+
 /** A field that holds a whole number of at least 0, a text, or bytes of any kind: a message, packed numbers. */
 export function field(number: number, value: number | string | Uint8Array): Uint8Array {
 	if (typeof value === "number") return joined([varintOf(number * 8 + wire.varint), varintOf(value)]);

@@ -16,10 +16,10 @@ import { EndToEndTrainer } from "../../helpers/end-to-end-trainer.js";
 import { largestDifference } from "../../helpers/largest-difference.js";
 import { smallDataset, smallShape } from "../../helpers/small-model.js";
 
-/** A stream with a tensor of 65,536 numbers between small ones. */
-const wide: SplitNetwork = {
+/** A stream with a tensor of 256 by so many numbers between small ones. */
+const wideNetwork = (width: number): SplitNetwork => ({
 	name: "wide",
-	summary: "a dense layer of 256 on the device, one of 256 by 256 in the stream",
+	summary: `a dense layer of 256 on the device, one of 256 by ${width} in the stream`,
 	spatialAxes: 2,
 	rectified: false,
 	client: (g, scope, x) => {
@@ -27,10 +27,11 @@ const wide: SplitNetwork = {
 		return g.add("Reshape", [values, g.ints([0, 256, 1, 1])]);
 	},
 	stream: (g, scope, smashed, outputs) => {
-		const hidden = g.add("Tanh", [dense(g, scope.within("hidden"), flatten(g, smashed), 256)]);
+		const hidden = g.add("Tanh", [dense(g, scope.within("hidden"), flatten(g, smashed), width)]);
 		return dense(g, scope.within("last"), hidden, outputs);
 	},
-};
+});
+const wide = wideNetwork(256);
 const indices = Array.from({ length: 16 }, (_, i) => i);
 
 function definitionWith(changed: Partial<ModelDefinition>): ModelDefinition {
@@ -55,12 +56,26 @@ test("the aggregator's step takes a large tensor as a piece of its own, and smal
 	t.true(lengths.includes(256 * 256));
 });
 
-for (const optimiser of [
-	{ kind: "adam", learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 },
-	{ kind: "sgd", learningRate: 0.01, momentum: 0.9, weightDecay: 0 },
-] as const) {
-	test(`${optimiser.kind}: steps in pieces are those on one vector`, async (t) => {
-		const definition = definitionWith({ optimiser });
+test("a tensor of more numbers than stay near the processor is a piece in equal rows", async (t) => {
+	const artifact = await compile(definitionWith({ network: wideNetwork(768) }));
+	const { inputs } = decodeModel(artifactGraph(artifact, "server/train"));
+	const shapes = inputs.filter(({ name }) => vectorPart(name)?.vector === "params").map(({ shape }) => shape.join());
+	t.is(shapes.length, 2);
+	t.true(shapes.includes(`2,${(256 * 768) / 2}`));
+});
+
+const adam = { kind: "adam", learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 } as const;
+const sgd = { kind: "sgd", learningRate: 0.01, momentum: 0.9, weightDecay: 0 } as const;
+
+for (const [name, changed] of Object.entries({
+	"Adam, steps in pieces": { optimiser: adam },
+	"SGD, steps in pieces": { optimiser: sgd },
+	"Adam, steps row by row": { optimiser: adam, network: wideNetwork(768) },
+	"AdamW, steps row by row": { optimiser: { ...adam, decoupledWeightDecay: true }, network: wideNetwork(768) },
+	"SGD, steps on rows": { optimiser: sgd, network: wideNetwork(768) },
+} satisfies Record<string, Partial<ModelDefinition>>)) {
+	test(`${name} are those on one vector`, async (t) => {
+		const definition = definitionWith(changed);
 		const artifact = await compile(definition);
 		const whole = await EndToEndTrainer.create(definition, artifact);
 		for (let i = 0; i < 4; i++) await whole.step(smallDataset(16), indices, 0.01);
@@ -71,29 +86,31 @@ for (const optimiser of [
 	});
 }
 
-test("clipping by norm looks at all pieces, accumulation and frozen parameters at each", async (t) => {
-	const optimiser = { kind: "sgd", learningRate: 1, momentum: 0, weightDecay: 0 } as const;
-	const definition = definitionWith({
-		optimiser,
-		gradientClipping: { kind: "norm", limit: 1e-3 },
-		accumulationSteps: 2,
-		frozen: ["server.A.last.*"],
+for (const width of [256, 768]) {
+	test(`${width} wide: clipping by norm looks at all pieces, accumulation and frozen parameters at each`, async (t) => {
+		const definition = definitionWith({
+			optimiser: { kind: "sgd", learningRate: 1, momentum: 0, weightDecay: 0 },
+			network: wideNetwork(width),
+			gradientClipping: { kind: "norm", limit: 1e-3 },
+			accumulationSteps: 2,
+			frozen: ["server.A.last.*"],
+		});
+		const { manifest, tensors } = await compile(definition);
+		const before = tensors.get("server/params")?.data as Float32Array;
+		const once = (await trained(definition, 1)).get("server/params")?.data as Float32Array;
+		t.deepEqual(once, before);
+		const twice = (await trained(definition, 2)).get("server/params")?.data as Float32Array;
+		const moved = Math.sqrt(twice.reduce((sum, v, i) => sum + (v - (before[i] as number)) ** 2, 0));
+		// The learning rate is 0.01.
+		t.true(Math.abs(moved - 1e-5) < 2e-6, `moved by ${moved}`);
+		const last = manifest.server?.params.filter(({ name }) => name.startsWith("A.last.")) ?? [];
+		t.is(last.length, 2);
+		for (const { offset, shape } of last) {
+			const end = offset + shape.reduce((a, b) => a * b, 1);
+			t.deepEqual(twice.subarray(offset, end), before.subarray(offset, end));
+		}
 	});
-	const { manifest, tensors } = await compile(definition);
-	const before = tensors.get("server/params")?.data as Float32Array;
-	const once = (await trained(definition, 1)).get("server/params")?.data as Float32Array;
-	t.deepEqual(once, before);
-	const twice = (await trained(definition, 2)).get("server/params")?.data as Float32Array;
-	const moved = Math.sqrt(twice.reduce((sum, v, i) => sum + (v - (before[i] as number)) ** 2, 0));
-	// The learning rate is 0.01.
-	t.true(Math.abs(moved - 1e-5) < 2e-6, `moved by ${moved}`);
-	const last = manifest.server?.params.filter(({ name }) => name.startsWith("A.last.")) ?? [];
-	t.is(last.length, 2);
-	for (const { offset, shape } of last) {
-		const end = offset + shape.reduce((a, b) => a * b, 1);
-		t.deepEqual(twice.subarray(offset, end), before.subarray(offset, end));
-	}
-});
+}
 
 test("weights that were asked for stay as they were while training goes on", async (t) => {
 	await using trainer = await JointTrainer.create(await compile(definitionWith({})), {
