@@ -31,5 +31,5 @@ export function attackBars(bars: readonly AttackBar[], { mean, classMean, undefe
 	});
 	return `<svg class="chart" role="img" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"><title>similarity of each attack</title>
 ${lines.join("\n")}
-${anchor(mean, "mean", "end")}${anchor(classMean, "class mean", "start")}${anchor(undefended, "undefended", "middle")}</svg>`;
+${anchor(mean, "mean", "end")}${anchor(classMean, "class mean", "start")}${anchor(undefended, "undefended", undefended > 0.9 ? "end" : "middle")}</svg>`;
 }
