@@ -1,5 +1,5 @@
 import { withBlockedKernelGradients } from "./blocked-kernel-gradients.js";
-import { shapesIn, textOf } from "./graph-nodes.js";
+import { nodeOf, shapesIn } from "./graph-nodes.js";
 import { blockedDomain, importField, intsField, nodeField, onnx } from "./onnx-fields.js";
 import { type Field, field, fieldsOf, joined } from "./protobuf.js";
 
@@ -55,16 +55,14 @@ interface Convolution {
 }
 
 /** What a node's convolution works on; undefined for other nodes, and where the file does not tell the shapes. */
-function convolutionOf({ content }: Field, shapes: ReadonlyMap<string, readonly number[]>): Convolution | undefined {
-	const { node } = onnx;
-	const fields = fieldsOf(content);
-	const texts = (number: number) => fields.filter((one) => one.number === number).map(textOf);
-	if (texts(node.opType)[0] !== "Conv" || (texts(node.domain)[0] ?? "") !== "") return undefined;
-	const [image = "", weights = "", bias = ""] = texts(node.input);
+function convolutionOf(node: Field, shapes: ReadonlyMap<string, readonly number[]>): Convolution | undefined {
+	const { type, domain, inputs, outputs } = nodeOf(node);
+	if (type !== "Conv" || domain !== "") return undefined;
+	const [image = "", weights = "", bias = ""] = inputs;
 	const [weightExtents, imageExtents] = [shapes.get(weights), shapes.get(image)?.slice(1)];
-	const attributes = fields.filter(({ number }) => number === node.attribute);
-	const output = texts(node.output)[0];
+	const [output] = outputs;
 	if (weightExtents === undefined || imageExtents === undefined || output === undefined) return undefined;
+	const attributes = fieldsOf(node.content).filter(({ number }) => number === onnx.node.attribute);
 	return {
 		image,
 		weights,
