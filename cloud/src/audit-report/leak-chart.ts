@@ -10,6 +10,10 @@ export interface LeakPoint {
 
 const [width, height] = [560, 300];
 const [left, right, top, bottom] = [56, 20, 16, 44];
+/** Width of a letter, about. */
+const letter = 6;
+/** Where a name may stand, below its point: the first place is taken where it lies on no other name. */
+const besides = [-8, 18, -21, 31, -34, 44, -47, -60, -73];
 
 const isMeasured = ({ utility, leakBeyondLabel }: LeakPoint) => Number.isFinite(utility + leakBeyondLabel);
 
@@ -43,16 +47,19 @@ export function leakChart(points: readonly LeakPoint[], curve: readonly LeakPoin
 		({ utility, leakBeyondLabel }) => `${x(utility).toFixed(1)},${y(leakBeyondLabel).toFixed(1)}`,
 	);
 	const path = corners.length > 1 ? [`<polyline points="${corners.join(" ")}"/>`] : [];
-	const dots = shown.flatMap(({ name, utility, leakBeyondLabel }, i) => {
+	const placed: { readonly from: number; readonly to: number; readonly at: number }[] = [];
+	const dots = shown.flatMap(({ name, utility, leakBeyondLabel }) => {
 		const [across, down] = [x(utility), y(leakBeyondLabel)];
 		const toLeft = across > width / 2;
-		// Of two names that would lie on each other the later one goes below its point.
-		const isTaken = shown
-			.slice(0, i)
-			.some((other) => Math.abs(x(other.utility) - across) < 100 && Math.abs(y(other.leakBeyondLabel) - down) < 14);
+		const length = name.length * letter;
+		const [from, to] = toLeft ? [across - 10 - length, across - 10] : [across + 10, across + 10 + length];
+		const isFree = (at: number) =>
+			at > letter && placed.every((other) => Math.abs(other.at - at) > 11 || other.to < from || other.from > to);
+		const at = besides.map((beside) => down + beside).find(isFree) ?? down - 8;
+		placed.push({ from, to, at });
 		return [
-			`<circle cx="${across.toFixed(1)}" cy="${down.toFixed(1)}" r="5"/>`,
-			text(across + (toLeft ? -10 : 10), down + (isTaken ? 18 : -8), name, toLeft ? "end" : "start"),
+			`<circle cx="${across.toFixed(1)}" cy="${down.toFixed(1)}" r="5"><title>${escaped(name)}</title></circle>`,
+			text(toLeft ? to : from, at, name, toLeft ? "end" : "start"),
 		];
 	});
 	return `<svg class="chart" role="img" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"><title>leakBeyondLabel against balanced accuracy</title>
