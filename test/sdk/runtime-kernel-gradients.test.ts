@@ -62,11 +62,15 @@ function gradientOf(x: Tensor<"float32">, dy: Tensor<"float32">, settings: Case)
 }
 
 /** Gradient `dw` of a kernel, and `again` of the sum of its squares by the values: a graph that needs some of its nodes itself. */
-function graphOf({ image, weights, pads, strides, dilations }: Case, places: readonly number[]): Uint8Array {
+function graphOf(
+	{ image, weights, pads, strides, dilations }: Case,
+	places: readonly number[],
+	batch: string | number = "B",
+): Uint8Array {
 	const g = new GraphBuilder("test");
-	const x = g.input("x", "float32", ["B", ...image]);
+	const x = g.input("x", "float32", [batch, ...image]);
 	const w = g.input("w", "float32", weights);
-	const dy = g.input("dy", "float32", ["B", weights[0], ...places]);
+	const dy = g.input("dy", "float32", [batch, weights[0], ...places]);
 	const y = g.add("Conv", [x, w], {
 		pads: ints(pads),
 		...(strides === undefined ? {} : { strides: ints(strides) }),
@@ -126,4 +130,19 @@ test("a gradient on blocks can be differentiated again, and is the same on two t
 		Array.from(a?.data as Float32Array).reduce((sum, value, i) => sum + value * Number(b?.data[i]), 0);
 	const form = dot(first.dw, first.dw);
 	t.true(Math.abs(dot(first.again, dy) - form) < 1e-5 * form);
+});
+
+test("where a graph is for fewer samples than a block has, the products stay", async (t) => {
+	const [settings] = cases as [Case];
+	const folder = await temporaryFolder(t);
+	const places = extents(settings);
+	const model = graphOf(settings, places, 2);
+	const session = await nodeRuntime.load(model, { profilePrefix: join(folder, "run") });
+	const normal = (dims: readonly number[]) => normalTensor(seededRandom(1), dims);
+	await session.run(
+		{ x: normal([2, ...settings.image]), w: normal(settings.weights), dy: normal([2, 64, ...places]) },
+		["dw"],
+	);
+	await session.close();
+	t.false((await operatorsOf(folder)).has("ReorderInput"));
 });

@@ -19,6 +19,8 @@ interface KernelGradient {
 	/** [M,C,...kernel] */
 	readonly output: string;
 	readonly shape: readonly number[];
+	/** 0 where it is only known at run time. */
+	readonly samples: number;
 	readonly places: readonly number[];
 	readonly strides: readonly number[];
 	readonly dilations: readonly number[];
@@ -116,8 +118,8 @@ function kernelGradientAt(
 	const rows = new Set(products.map((product) => product?.inputs[0]));
 	const sources = new Set(slices.map((each) => each?.inputs[0]));
 	const isWhole = products.length === offsets && offsets > 1 && rows.size === 1 && sources.size === 1;
-	const extents = shapes.get(image ?? "")?.slice(2);
-	if (!isWhole || values === undefined || image === undefined || extents === undefined) return undefined;
+	const [samples = 0, , ...extents] = shapes.get(image ?? "") ?? [];
+	if (!isWhole || values === undefined || image === undefined || extents.length !== 2) return undefined;
 	const [starts, ends, axes, strides] = [1, 2, 3, 4].map((i) => constants.get(slice?.inputs[i] ?? ""));
 	const farthest = constants.get(slices.at(-1)?.inputs[1] ?? "");
 	const pads = pad === undefined ? [0, 0, 0] : constants.get(pad.inputs[1] ?? "");
@@ -130,11 +132,13 @@ function kernelGradientAt(
 		const covered = ((kernel[i] as number) - 1) * (dilations[i] as number) + 1;
 		return (count - 1) * (strides[i] as number) + covered - (extents[i] as number) - (padsBegin[i] as number);
 	});
-	return { image, values, output, shape, places, strides, dilations, padsBegin, padsEnd, nodes };
+	return { image, values, output, shape, samples, places, strides, dilations, padsBegin, padsEnd, nodes };
 }
 
-function isBetterInBlocks({ shape, places }: KernelGradient, block: number): boolean {
+function isBetterInBlocks({ shape, samples, places }: KernelGradient, block: number): boolean {
 	const [filters = 0, channels = 0] = shape;
+	// A block that few samples do not fill is computed all the same.
+	if (samples > 0 && samples < block) return false;
 	const count = places.reduce((a, b) => a * b, 1);
 	const isLarge = count >= fewestPlaces && channels >= fewestChannels && filters >= fewestBlocks * block;
 	return filters % block === 0 && isLarge && count <= mostPlaces;
