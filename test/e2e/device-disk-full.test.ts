@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { phantomSplits } from "@psgl/firmware-sim";
 import { compileArtifact, presetDefinition, zooNetwork } from "@psgl/models";
 import { seededRandom } from "@psgl/sdk";
+import { nodeHost } from "@psgl/sdk/budget";
 import test from "ava";
 import { Child } from "../helpers/child.js";
 import { startCloud } from "../helpers/cloud.js";
@@ -65,7 +66,7 @@ withMounts("psgl device whose folder is read-only when it starts waits until it 
 	const folder = join(await temporaryFolder(t), "disk");
 	await mkdir(folder);
 	const { exitCode, stderr, events } = await runCli(
-		[...device, "--url", "mqtt://127.0.0.1:1", "--state", join(folder, "state")],
+		[...device, "--url", "mqtt://127.0.0.1:1", "--state", join(folder, "state"), "--max-celsius", "90"],
 		{
 			launcher: onOwnFileSystem(folder, "ro"),
 			onEvent: ({ type }, child) => {
@@ -77,4 +78,6 @@ withMounts("psgl device whose folder is read-only when it starts waits until it 
 	const paused = events.find(({ type }) => type === "paused");
 	t.is(paused?.["code"], "PSGL_STORE_WRITE");
 	t.regex(String(paused?.["got"]), /read-only/i);
+	const warned = events.some(({ code }) => code === "PSGL_BUDGET_SENSOR");
+	t.is(warned, (await nodeHost().celsius()) === undefined, "a limit that nothing on this machine can tell of is told");
 });
