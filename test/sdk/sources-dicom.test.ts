@@ -216,7 +216,7 @@ test("maxDecodeMs, decodedValuesPerMs: a frame that keeps its decoder busy is gi
 	const mostMs = maxDecodeMs + Math.ceil(64 / decodedValuesPerMs);
 	// More on a machine that has other work.
 	const ms = Number(/longer than (\d+) ms/.exec(error?.message ?? "")?.[1]);
-	t.true(ms >= mostMs && ms <= 10 * mostMs, error?.message);
+	t.true(ms === mostMs || ms === 4 * mostMs, error?.message);
 	const jpeg = await sharp(new Uint8Array(64).fill(50), { raw: { width: 8, height: 8, channels: 1 } })
 		.jpeg()
 		.toBuffer();

@@ -3,8 +3,8 @@ import { createContext, Script } from "node:vm";
 const script = new Script("run()");
 const room: { run?: () => unknown } = createContext({});
 
-/** Most of its time by the clock that a computation may wait for the processor, as a multiple of what it may compute. */
-const patience = 10;
+/** How often its time by the clock a computation gets that had less than one part in as many of it on the processor. */
+const patience = 4;
 
 /** Milliseconds of the processor's time this process has taken so far. */
 function processorMs(): number {
@@ -14,7 +14,7 @@ function processorMs(): number {
 
 /**
  * Runs what computes without pause, WebAssembly included, and may never end. It is stopped by the clock; on a machine with other work that says
- * little, so what got less than half of its time on the processor is started once more, with as much of the clock's time as that takes.
+ * little, so what got less than a quarter of its time on the processor is started once more, with four times as long.
  * @param start makes what to run, anew for each attempt: what it was computing with is in any state when it is stopped
  * @param ms of the processor's time
  * @throws Error when the time is over, or what `start` or the computation throws
@@ -30,9 +30,8 @@ export async function runBounded<T>(
 		return runOnce(run, ms);
 	} catch (error) {
 		const used = usedMs() - before;
-		if (!(error instanceof TimeOver) || used >= ms / 2) throw error;
-		const share = Math.max(used / ms, 1 / patience);
-		return runOnce(await start(), Math.ceil(ms / share));
+		if (!(error instanceof TimeOver) || used >= ms / patience) throw error;
+		return runOnce(await start(), patience * ms);
 	}
 }
 
