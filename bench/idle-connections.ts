@@ -25,12 +25,19 @@ export function started(program: string, ...args: string[]): ChildProcess {
 
 /** Waits for a message of a process that has `key`. */
 export async function told<T>(child: ChildProcess, key: string): Promise<T> {
-	for (;;) {
-		const [message] = (await Promise.race([
-			once(child, "message"),
-			once(child, "exit").then(([code]) => Promise.reject(new Error(`a process of the benchmark ended with ${code}`))),
-		])) as [T];
-		if (typeof message === "object" && message !== null && key in message) return message;
+	const over = new AbortController();
+	const { signal } = over;
+	const ended = once(child, "exit", { signal }).then(([code]): never => {
+		throw new Error(`a process of the benchmark ended with ${code}`);
+	});
+	ended.catch(() => undefined);
+	try {
+		for (;;) {
+			const [message] = (await Promise.race([once(child, "message", { signal }), ended])) as [T];
+			if (typeof message === "object" && message !== null && key in message) return message;
+		}
+	} finally {
+		over.abort();
 	}
 }
 

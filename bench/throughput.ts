@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { useRoomyHeap } from "@psgl/cloud";
+import { type AggregatorSettings, useRoomyHeap } from "@psgl/cloud";
 import { runFleet } from "@psgl/firmware-sim";
 import { seededRandom } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
@@ -20,7 +20,11 @@ export interface ThroughputRow {
 	readonly steps: number;
 	/** Of the PyTorch reference with one device, in the turns between; undefined where it cannot run. */
 	readonly reference: number | undefined;
+	/** Median over the turns. */
 	readonly ratio: number | undefined;
+	/** Steps and ratio where the batches of four devices make one step of the optimiser, psgl's default; the reference makes one for each batch. */
+	readonly stepsOfFour: number;
+	readonly ratioOfFour: number | undefined;
 	readonly load: number;
 }
 
@@ -43,23 +47,33 @@ interface RoundTold {
 
 /** Eight devices in one process and the cloud in another, and PyTorch with paho and Mosquitto, in turns. */
 export async function measureThroughput(picture: Picture, turns: number): Promise<ThroughputRow> {
-	const own: number[] = [];
-	const theirs: number[] = [];
+	const [single, ofFour, theirs]: [number[], number[], number[]] = [[], [], []];
 	for (let turn = 0; turn < turns; turn++) {
-		own.push(await stepsPerSecond(picture));
+		single.push(await stepsPerSecond(picture, 1));
 		const other = await referenceSteps(picture);
 		if (other !== undefined) theirs.push(other);
+		ofFour.push(await stepsPerSecond(picture, 4));
 	}
-	const steps = Number(quantile(own, 0.5).toFixed(1));
-	const reference = theirs.length === 0 ? undefined : Number(quantile(theirs, 0.5).toFixed(1));
-	const ratios = own.flatMap((value, i) => (theirs[i] === undefined ? [] : [value / (theirs[i] as number)]));
-	const ratio = ratios.length === 0 ? undefined : Number(quantile(ratios, 0.5).toFixed(2));
-	return { steps, reference, ratio, load: load() };
+	const ratio = (own: readonly number[]) =>
+		theirs.length < turns
+			? undefined
+			: median(
+					own.map((value, i) => value / (theirs[i] as number)),
+					2,
+				);
+	return {
+		steps: median(single, 1),
+		reference: theirs.length < turns ? undefined : median(theirs, 1),
+		ratio: ratio(single),
+		stepsOfFour: median(ofFour, 1),
+		ratioOfFour: ratio(ofFour),
+		load: load(),
+	};
 }
 
 /** Eight devices in this process and the cloud in another: how long its rounds take over what its graphs take. */
 export async function measureOverlap(picture: Picture): Promise<OverlapRow> {
-	const rounds = await trainedRounds(picture, 4);
+	const rounds = await trainedRounds(picture, { rounds: 4 });
 	// The first round compiles graphs.
 	const [from, to] = [rounds[0], rounds.at(-1)] as [RoundTold, RoundTold];
 	const [seconds, graphSeconds] = [to.seconds - from.seconds, to.graphSeconds - from.graphSeconds];
@@ -67,14 +81,21 @@ export async function measureOverlap(picture: Picture): Promise<OverlapRow> {
 	return { seconds: Number(seconds.toFixed(2)), graphSeconds: Number(graphSeconds.toFixed(2)), ratio, load: load() };
 }
 
-async function stepsPerSecond(picture: Picture): Promise<number> {
-	return ((await trainedRounds(picture, 2)).at(-1) as RoundTold).stepsPerSecond;
+/** Rounds of a turn, and those before what is measured: graphs are compiled in them, and most of the program. PyTorch's first steps do not count either. */
+const rounds = { all: 10, before: 5 };
+
+async function stepsPerSecond(picture: Picture, groupSize: number): Promise<number> {
+	const told = await trainedRounds(picture, { rounds: rounds.all, groupSize });
+	return median(
+		told.slice(rounds.before).map((round) => round.stepsPerSecond),
+		2,
+	);
 }
 
-async function trainedRounds(picture: Picture, count: number): Promise<readonly RoundTold[]> {
+async function trainedRounds(picture: Picture, own: AggregatorSettings): Promise<readonly RoundTold[]> {
 	// As `psgl fleet` does.
 	useRoomyHeap();
-	const settings = { rounds: count, minDevices: devices, batchSize: 32 };
+	const settings = { minDevices: devices, batchSize: 32, ...own };
 	const cloud = started("cloud-under-test", JSON.stringify(settings), JSON.stringify(picture));
 	try {
 		const { port } = await told<{ port: number }>(cloud, "port");
@@ -130,4 +151,5 @@ function splits({ channels, size }: Picture, batches: number): DataSplits {
 	};
 }
 
+const median = (values: readonly number[], digits: number) => Number(quantile(values, 0.5).toFixed(digits));
 const load = () => Number(loadavg()[0]?.toFixed(2));

@@ -128,6 +128,19 @@ test("a batch gets its gradient once; copies and questions get the same bytes ag
 	t.like(counts, { received: 1, applied: 1, duplicates: 1, lost: 0, doubled: 0 });
 });
 
+test("who asks for the answer to a batch that waits for another device's hears that it is there", async (t) => {
+	await using run = await start({ minDevices: 2 });
+	await using a = await ScriptedDevice.join(run.broker.url, "a", { protocols: [1, 2] });
+	await using b = await ScriptedDevice.join(run.broker.url, "b");
+	await a.next("round");
+	await b.next("round");
+	await a.send(batchFor(a, 1, 0));
+	await a.send({ type: "resume", device: "a", awaiting: "gradient", epoch: 1, seq: 0 });
+	t.like(await a.next("credit"), { epoch: 1, upTo: 1 });
+	await b.send(batchFor(b, 1, 0));
+	t.like(await a.next("gradient"), { epoch: 1, seq: 0 });
+});
+
 test("batches out of order, of other rounds, and questions about batches that never came are refused", async (t) => {
 	await using run = await start();
 	await using device = await ScriptedDevice.join(run.broker.url, "a");

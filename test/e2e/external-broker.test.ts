@@ -105,6 +105,30 @@ withMosquitto(
 	},
 );
 
+withMosquitto(
+	"a second client of one name is refused, takes nothing, and leaves the first one its place",
+	async (t) => {
+		const { url } = await MosquittoBroker.start(t);
+		const publisher = await mqtt.connectAsync(url, { clientId: "publisher" });
+		t.teardown(() => publisher.endAsync(true));
+		for (const sharedName of [undefined, "psgl"]) {
+			const options = { url, clientId: `cloud-${sharedName}`, sharedName };
+			const [log, other] = [createMemoryLog(), createMemoryLog()];
+			await using _first = await connectExternalBroker({ ...options, log });
+			const connecting = connectExternalBroker({ ...options, log: other });
+			const published = publisher.publishAsync("psgl/1/device-1/up", "message", { qos: 1 });
+			const error = await t.throwsAsync(connecting, { instanceOf: ConnectionError });
+			t.is(error?.code, "PSGL_EXTERNAL_CLIENT");
+			await published;
+			for await (const { bytes } of log.read(0)) {
+				t.is(new TextDecoder().decode(bytes.subarray(1 + (bytes[0] as number))), "message");
+				break;
+			}
+			t.is(other.end, 0);
+		}
+	},
+);
+
 withPrograms("mosquitto", "nats-server")(
 	"two clients of a Mosquitto take its devices' messages to a run on NATS; one that ends changes nothing",
 	async (t) => {

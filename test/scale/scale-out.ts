@@ -59,6 +59,12 @@ export async function runScaleOut(options: ScaleOutOptions): Promise<ScaleOutRes
 	return await new ScaleOut(options, servers).run();
 }
 
+/** What a device tells when it has the answer to a batch, to its weights, and to the last of its validation batches. */
+const answers: ReadonlySet<string> = new Set(["step", "trained", "validated"]);
+
+/** Milliseconds within which a partition had an answer that does not stand still. */
+const goingMs = 1_000;
+
 class ScaleOut {
 	readonly #options: ScaleOutOptions;
 	readonly #servers: NatsServers;
@@ -159,22 +165,22 @@ class ScaleOut {
 	async #follow(fleet: AsyncIterable<FleetEvent>): Promise<void> {
 		for await (const event of fleet) {
 			if (event.type === "failed") this.#failure ??= new Error(`${event.device} failed`, { cause: event.error });
+			if (event.type === "device" && answers.has(event.event.type)) this.#heard(event.device);
 			if (event.type === "device" && event.event.type === "step") {
-				const { epoch, seq } = event.event;
-				this.#answer(event.device, `${event.device} ${epoch} ${seq}`);
+				const batch = `${event.device} ${event.event.epoch} ${event.event.seq}`;
+				this.#answered.set(batch, (this.#answered.get(batch) ?? 0) + 1);
+				this.#last = performance.now();
 			}
 			this.#wake();
 		}
 	}
 
-	#answer(device: string, batch: string): void {
+	#heard(device: string): void {
 		const now = performance.now();
 		const partition = partitionOf(device, this.#options.aggregators);
 		this.#worst = Math.max(this.#worst, now - (this.#lastAnswer.get(partition) ?? now));
 		this.#lastAnswer.set(partition, now);
 		this.#first ||= now;
-		this.#last = now;
-		this.#answered.set(batch, (this.#answered.get(batch) ?? 0) + 1);
 	}
 
 	/** One kill after the other, each when the store has caught up with the one before and every partition has gone on. */
@@ -194,9 +200,12 @@ class ScaleOut {
 			await this.#until(() => this.#answered.size >= due || this.#hasTrained);
 			await health.whole();
 			const since = performance.now();
-			const wentOn = (partition: number) =>
-				(this.#lastAnswer.get(partition) ?? 0) > since || this.#results.has(partition);
-			await this.#until(() => [...this.#lastAnswer.keys()].every(wentOn));
+			// None may stand still: two failures are not one.
+			const goesOn = (partition: number) => {
+				const last = this.#lastAnswer.get(partition) ?? 0;
+				return (last > since && performance.now() - last < goingMs) || this.#results.has(partition);
+			};
+			await this.#until(() => [...this.#lastAnswer.keys()].every(goesOn));
 			if (this.#hasTrained) return i;
 			const longest = (this.#worst / 1000).toFixed(1);
 			this.#tell(`${this.#answered.size} of ${all} batches; longest stall ${longest} s; kill ${what}`);

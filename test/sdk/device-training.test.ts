@@ -211,6 +211,30 @@ test("asks for a missing answer, then sends the batch again with the same identi
 	t.is((await aggregator.expect("batch")).seq, 1);
 });
 
+test("does not send a batch again while the aggregator says that it waits there", async (t) => {
+	const clock = new ManualClock();
+	await using run = await start({}, { clock, answerTimeoutMs: 1000 });
+	const { aggregator, events } = run;
+	await aggregator.expect("resume");
+	await aggregator.send(trainRound(id));
+	const batch = await aggregator.expect("batch");
+	for (const pause of [1000, 2000, 4000]) {
+		await clock.advance(pause);
+		t.like(await aggregator.expect("resume"), { awaiting: "gradient", epoch: 0, seq: 0 });
+		t.false((await events.next("asked-again")).resent);
+		await aggregator.send({ type: "credit", device: id, epoch: 0, upTo: 1 });
+	}
+	for (let i = 0; i < 2; i++) {
+		await clock.advance(8000);
+		await aggregator.expect("resume");
+		await events.next("asked-again");
+	}
+	await clock.advance(8000);
+	t.deepEqual(await aggregator.expect("batch"), batch, "it heard nothing any more");
+	await aggregator.send(gradientFor(batch));
+	t.is((await aggregator.expect("batch")).seq, 1);
+});
+
 test("sends a refused batch again when that can help, and ends the round when it cannot", async (t) => {
 	await using run = await start();
 	const { aggregator, events } = run;

@@ -66,6 +66,12 @@ export class BatchIntake extends BatchAdmission {
 	/** `device` may send batches of `epoch`, as many at a time as was agreed with it. */
 	override open(device: string, epoch: number): void {
 		super.open(device, epoch, this.#options.window(device));
+		this.#traces.begun(device);
+	}
+
+	override close(device: string): void {
+		super.close(device);
+		this.#traces.done(device);
 	}
 
 	/** Batches of its epoch that `device` may send; undefined when it does not ask for credit. */
@@ -180,6 +186,8 @@ export class BatchIntake extends BatchAdmission {
 		const { device, epoch, seq } = identity;
 		const verdict = this.look(identity);
 		const about = { type: this.#batchType, epoch, seq } as const;
+		// Its credit again: the device hears that its batch is here.
+		if (verdict === "waiting" && this.#options.speaksCredit(device)) this.askedForCredit(device, epoch);
 		if (verdict === "closed") this.#send(refuse(device, roundOver(epoch), about, false));
 		else if (verdict === "ahead" || verdict === "new")
 			this.#send(refuse(device, batchMissing(epoch, seq), about, true));

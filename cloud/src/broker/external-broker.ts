@@ -1,4 +1,4 @@
-import { ConnectionError, LimitError, type PsglError } from "@psgl/sdk";
+import { ConnectionError, LimitError, type PsglError, systemClock } from "@psgl/sdk";
 import {
 	defaultReceiveLimits,
 	deviceTopic,
@@ -42,7 +42,8 @@ export interface ExternalBroker<L extends LogInlet = Log>
 /**
  * Connects as a client with a session that lasts, at QoS 1: the broker keeps what is not acknowledged, and this acknowledges
  * what is in the log.
- * @throws ConnectionError `PSGL_EXTERNAL_BROKER` when it cannot be reached, refuses the client or its subscriptions.
+ * @throws ConnectionError `PSGL_EXTERNAL_BROKER` when it cannot be reached, refuses the client or its subscriptions; `PSGL_EXTERNAL_CLIENT` when another
+ * client has its name.
  */
 export async function connectExternalBroker<L extends LogInlet = Log>(
 	options: ExternalBrokerOptions<L>,
@@ -62,6 +63,8 @@ export async function connectExternalBroker<L extends LogInlet = Log>(
 		});
 		const broker = new MqttBroker(options, client);
 		await connected(client);
+		await settled(client, clientId);
+		broker.open();
 		const share = sharedName === undefined ? "" : `$share/${sharedName}/`;
 		const topics = [`${share}${everyDevice("up")}`, `${share}${everyDevice("status")}`];
 		const granted = await client.subscribeAsync(topics, { qos: 1 });
@@ -69,9 +72,15 @@ export async function connectExternalBroker<L extends LogInlet = Log>(
 		return broker;
 	} catch (cause) {
 		await client?.endAsync(true);
-		throw externalBroker(url, cause);
+		throw cause instanceof ConnectionError ? cause : externalBroker(url, cause);
 	}
 }
+
+/**
+ * Milliseconds a new client is watched. A broker ends the connection of a client when another one comes under its name [MQTT-3.1.4-2], and a
+ * cloud that has run for a while takes its place back after `storeReconnectMs`: then the new one has no business there.
+ */
+const settleMs = 3 * limits.storeReconnectMs;
 
 /** A session without a client that is kept: as long as a device's own outbox waits. */
 const sessionSeconds = 7 * 24 * 3600;
@@ -82,15 +91,21 @@ class MqttBroker<L extends LogInlet> implements ExternalBroker<L> {
 	readonly #client: MqttClient;
 	readonly #options: ExternalBrokerOptions<L>;
 	readonly #sending = new Set<(sent: boolean) => void>();
+	/** Takes what has come meanwhile. Until then nothing is acknowledged: it may be another cloud's. */
+	open: () => void = () => undefined;
 
 	constructor(options: ExternalBrokerOptions<L>, client: MqttClient) {
 		this.#options = options;
 		this.#client = client;
 		this.log = options.log;
 		this.maxMessageBytes = options.maxMessageBytes ?? limits.maxMessageBytes;
+		const opened = new Promise<void>((resolve) => {
+			this.open = resolve;
+		});
 		// Its callback is what sends PUBACK.
 		client.handleMessage = (packet, done) => {
-			this.#accept(packet).then(
+			const accepted = opened.then(() => this.#accept(packet));
+			accepted.then(
 				() => done(),
 				// Not acknowledged: it comes again with the next connection.
 				() => client.stream.destroy(),
@@ -153,6 +168,22 @@ function connected(client: MqttClient): Promise<void> {
 		client.once("connect", () => resolve());
 		client.once("error", reject);
 		client.once("close", () => reject(new Error("the connection was closed")));
+	});
+}
+
+/** Resolves when the broker has left a new client its connection for a while. @throws ConnectionError `PSGL_EXTERNAL_CLIENT`. */
+async function settled(client: MqttClient, clientId: string): Promise<void> {
+	const ended = new AbortController();
+	const onClose = () => ended.abort();
+	client.once("close", onClose);
+	await systemClock.sleep(settleMs, ended.signal).catch(() => undefined);
+	client.off("close", onClose);
+	if (!ended.signal.aborted && client.connected) return;
+	throw new ConnectionError("PSGL_EXTERNAL_CLIENT", {
+		what: "the broker ended the cloud's connection as soon as it was made",
+		got: `client id ${clientId}`,
+		expected: "an id that no other client of this broker has",
+		remedy: "Give each cloud a --broker-client of its own; if there is only one, look why the broker turns it away",
 	});
 }
 

@@ -5,7 +5,7 @@ import { type Clock, ConnectionError, LimitError, type PsglError } from "@psgl/s
 import { cloudLimits as limits } from "../limits.js";
 import { connectionFault } from "./broker-errors.js";
 import { ByteGuard } from "./byte-guard.js";
-import { GuardedConnection, peerAddress } from "./guarded-connection.js";
+import { guardConnection, type Peer, peerAddress } from "./guard-connection.js";
 import { type BrokerTls, type CheckedTls, checkTls, handshakeError, type PeerIdentity, peerIdentity } from "./tls.js";
 import { TokenBuckets } from "./token-bucket.js";
 import { WebSocketGate, webSocketPath } from "./web-socket-gate.js";
@@ -22,7 +22,7 @@ export interface ListenerOptions {
 	readonly connectTimeoutMs?: number | undefined;
 	readonly clock: Clock;
 	/** A connection that may speak MQTT; its bytes pass a guard. */
-	readonly onConnection: (connection: GuardedConnection) => void;
+	readonly onConnection: (connection: Duplex) => void;
 	/** A connection that was turned away before it spoke MQTT. */
 	readonly onRefused: (peer: string, error: PsglError) => void;
 }
@@ -119,18 +119,19 @@ export class Listener {
 		}
 	}
 
-	#open(socket: Socket, identity?: GuardedConnection["identity"]): void {
+	#open(socket: Socket, identity?: Peer["identity"]): void {
 		if (socket.destroyed) return;
-		const peer = peerAddress(socket);
-		if (this.#gate === undefined) this.#guard(socket, peer, identity);
-		else this.#gate.take(socket, (stream) => this.#guard(stream, peer, identity));
+		const address = peerAddress(socket);
+		if (this.#gate === undefined) this.#guard(socket, { address, identity });
+		else this.#gate.take(socket, (stream) => this.#guard(stream, { address, identity }));
 	}
 
-	#guard(stream: Duplex, peer: string, identity: GuardedConnection["identity"]): void {
+	#guard(stream: Duplex, peer: Peer): void {
 		const { maxPacketBytes, clock, onConnection } = this.#options;
 		const packetRate = { perSecond: limits.packetsPerSecond, burst: limits.packetBurst };
 		const guard = new ByteGuard({ maxPacketBytes, maxControlBytes: limits.maxControlBytes, packetRate, clock });
-		onConnection(new GuardedConnection(stream, peer, guard, identity));
+		guardConnection(stream, guard, peer);
+		onConnection(stream);
 	}
 }
 

@@ -2,7 +2,7 @@ import type { Clock, PsglError } from "@psgl/sdk";
 import { Aedes, type AuthenticateError, type Client, type PublishPacket, type Subscription } from "aedes";
 import { cloudLimits as limits } from "../limits.js";
 import { badClientId, connectionFault } from "./broker-errors.js";
-import { GuardedConnection } from "./guarded-connection.js";
+import { peerOf } from "./guard-connection.js";
 import { Listener, type ListenerOptions } from "./listener.js";
 import { createSessionStore } from "./session-store.js";
 import { type BrokerTls, type CheckedTls, type PeerIdentity, revokedError } from "./tls.js";
@@ -71,12 +71,12 @@ export class MqttServer {
 			maxClientsIdLength: 64,
 			maxTopicLevels: limits.maxTopicLevels,
 			preConnect: (client, { clientId, clean, will }, done) => {
-				const identity = identityOf(client);
+				const { identity } = peerOf(client.conn) ?? {};
 				// A session without a name cannot be found again [MQTT-3.1.3-8].
 				const nameless = clientId === "" && clean !== true;
 				const error = nameless
 					? badClientId(clientId)
-					: rules.refuseConnection({ clientId, willTopic: will?.topic, identity, peer: peerOf(client) });
+					: rules.refuseConnection({ clientId, willTopic: will?.topic, identity, peer: addressOf(client) });
 				if (error !== undefined) this.#unwelcome.set(client, error);
 				done(null, true);
 			},
@@ -136,7 +136,7 @@ export class MqttServer {
 		await this.listener.renewTls(tls);
 		await this.webListener?.renewTls(tls);
 		for (const client of clients) {
-			const identity = identityOf(client);
+			const { identity } = peerOf(client.conn) ?? {};
 			if (identity !== undefined && this.listener.isRevoked(identity)) this.disconnect(client, revokedError(identity));
 		}
 	}
@@ -149,7 +149,7 @@ export class MqttServer {
 
 	/** Tells that something of a client's was refused. */
 	refused(client: Client, error: PsglError): void {
-		this.#options.onRefused(client.id ?? undefined, peerOf(client), error);
+		this.#options.onRefused(client.id ?? undefined, addressOf(client), error);
 	}
 
 	/** Disconnects everyone and stops listening. */
@@ -189,10 +189,6 @@ export class MqttServer {
 	}
 }
 
-function peerOf({ conn }: Client): string {
-	return conn instanceof GuardedConnection ? conn.peer : "unknown";
-}
-
-function identityOf({ conn }: Client): PeerIdentity | undefined {
-	return conn instanceof GuardedConnection ? conn.identity : undefined;
+function addressOf({ conn }: Client): string {
+	return peerOf(conn)?.address ?? "unknown";
 }

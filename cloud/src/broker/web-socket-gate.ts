@@ -5,7 +5,7 @@ import { ProtocolError, type PsglError } from "@psgl/sdk";
 import { createWebSocketStream, type WebSocket, WebSocketServer } from "ws";
 import { cloudLimits as limits } from "../limits.js";
 import { connectionFault } from "./broker-errors.js";
-import { peerAddress } from "./guarded-connection.js";
+import { peerAddress } from "./guard-connection.js";
 
 /** Where on the port MQTT is spoken; the name is the custom of MQTT brokers. */
 export const webSocketPath = "/mqtt";

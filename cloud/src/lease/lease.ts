@@ -12,6 +12,8 @@ export interface Lease extends AsyncDisposable {
 export interface AcquireOptions {
 	/** Stand by until the lease is free. Default false. */
 	readonly wait?: boolean | undefined;
+	/** Milliseconds a free lease is left to others first, where they are on other machines. Default 0. */
+	readonly holdBackMs?: number | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
 

@@ -18,6 +18,9 @@ export interface OwnPartitionsOptions extends Pick<OwnPartitionOptions, "store">
 	readonly signal: AbortSignal;
 }
 
+/** Notices after which one that is not heard of any more is gone, or no longer without a partition. */
+const idleNotices = 4;
+
 const takenOver = new Set(["PSGL_LEASE_LOST", "PSGL_BLOB_FENCED"]);
 
 /**
@@ -71,7 +74,7 @@ class PartitionsOwner {
 		if (share > 0) return;
 		const { store, shareIdleMs = cloudLimits.shareIdleMs } = this.#options;
 		const now = performance.now();
-		if (now - this.#idleHeardAt > 4 * cloudLimits.ownerNoticeMs) this.#idleSince = now;
+		if (!this.#hearsIdle) this.#idleSince = now;
 		this.#idleHeardAt = now;
 		if (this.share < 2 || now - this.#idleSince < shareIdleMs) return;
 		// A partition that has only just got over an outage is not made to stand still once more.
@@ -86,7 +89,7 @@ class PartitionsOwner {
 		const name = `partition-${partition}`;
 		while (!stop.aborted) {
 			try {
-				await using lease = await store.leases.acquire(name, { signal: stop });
+				await using lease = await store.leases.acquire(name, { holdBackMs: this.#holdBackMs, signal: stop });
 				await this.#own(partition, lease);
 			} catch (error) {
 				if (stop.aborted) return;
@@ -120,6 +123,19 @@ class PartitionsOwner {
 			this.#owned.delete(partition);
 		}
 		if (!this.#stop.aborted) onLost?.(partition, undefined);
+	}
+
+	/**
+	 * A partition that becomes free while a process has none is left to that one. Taken by another it would have to be given to it later, and
+	 * stand still once more for that.
+	 */
+	get #holdBackMs(): number {
+		return this.share > 0 && this.#hearsIdle ? 2 * cloudLimits.leasePollMs : 0;
+	}
+
+	/** Somebody has no partition, and has said so a moment ago. */
+	get #hearsIdle(): boolean {
+		return performance.now() - this.#idleHeardAt <= idleNotices * cloudLimits.ownerNoticeMs;
 	}
 
 	async #standBy(): Promise<void> {

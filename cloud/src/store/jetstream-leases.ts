@@ -41,7 +41,7 @@ class JetStreamLeases extends HeldLeases {
 		this.#keys = keys;
 	}
 
-	async acquire(name: string, { wait = false, signal }: AcquireOptions = {}): Promise<Lease> {
+	async acquire(name: string, { wait = false, holdBackMs = 0, signal }: AcquireOptions = {}): Promise<Lease> {
 		const { link, clock = systemClock, leaseMs = cloudLimits.leaseMs } = this.#options;
 		const holder = `${hostname()} process ${process.pid} ${crypto.randomUUID()}`;
 		for (;;) {
@@ -55,7 +55,8 @@ class JetStreamLeases extends HeldLeases {
 			}
 			// Nobody gave it back, it expired: a holder that the store's servers kept from renewing it has the first go, for longer where they just
 			// elected a leader.
-			if (entry === undefined) await clock.sleep(this.#hadOutage ? leaseMs : leaseMs / 4, signal);
+			const patienceMs = entry === undefined ? (this.#hadOutage ? leaseMs : leaseMs / 4) : 0;
+			if (patienceMs + holdBackMs > 0) await clock.sleep(patienceMs + holdBackMs, signal);
 			try {
 				const create = () => this.#keys.create(name, holder);
 				const epoch = await persist(link, create, { signal, clock, what: `take the lease ${name}` });

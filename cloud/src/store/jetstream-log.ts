@@ -4,10 +4,11 @@ import { cloudLimits } from "../limits.js";
 import type { Log, LogAppendOptions, LogEntry, LogWaitOptions } from "../log/log.js";
 import { entryTooLarge, journalFull, logClosed, released } from "../log/log-errors.js";
 import { Waiters } from "../log/waiters.js";
-import { isStoreFull } from "./nats-faults.js";
+import { isPassing, isStoreFull } from "./nats-faults.js";
 import type { NatsLink } from "./nats-link.js";
 import { OwnerWriter } from "./owner-writer.js";
 import { persist } from "./persist.js";
+import { SharedOutage } from "./shared-outage.js";
 import { openStream } from "./stream.js";
 import { StreamReader } from "./stream-reader.js";
 
@@ -52,6 +53,7 @@ class JetStreamLog implements Log {
 	readonly #subject: string;
 	readonly #owner: OwnerWriter;
 	readonly #waiters = new Waiters();
+	readonly #outage = new SharedOutage();
 	readonly #closing = new AbortController();
 	/** Names each append, so that one that is made twice is there once. */
 	readonly #session = crypto.randomUUID();
@@ -162,7 +164,12 @@ class JetStreamLog implements Log {
 		const options = { msgID, timeout: cloudLimits.storeCallMs };
 		const what = "append to the log";
 		const publish = () => this.#link.jetStream.publish(`${this.#subject}.device`, entry, options);
-		return (await persist(this.#link, publish, { signal, what, clock: this.#clock })).seq;
+		const attempt = () => this.#outage.call(options, publish, isPassing);
+		try {
+			return (await persist(this.#link, attempt, { signal, what, clock: this.#clock })).seq;
+		} finally {
+			this.#outage.leave(options);
+		}
 	}
 
 	#appended(position: number, bytes: number): void {

@@ -15,24 +15,35 @@ export interface StreamReaderOptions {
 	readonly end: () => number;
 }
 
-/** Milliseconds one pull waits for messages; a consumer that is gone shows at its end. */
-const pullMs = 2_000;
+interface Message {
+	readonly seq: number;
+	readonly data: Uint8Array;
+}
+
+/** Milliseconds one pull waits for messages, the least the client allows; a consumer that is gone with its server shows at its end. */
+const pullMs = 1_000;
+
+/** Milliseconds between two looks for a message where there is no consumer. */
+const lookMs = 50;
 
 /** Messages of one pull: the client asks for no more where bytes are bounded, and does not tell that all have come. */
 const pullMessages = 100;
 
 /**
  * Reads a stream's messages in order. The first one is asked for by itself; who goes on gets a pull consumer with a bounded
- * number of bytes in flight, made anew where the stream's servers lost it.
+ * number of bytes in flight, made anew where the stream's servers lost it. Until it is there messages are asked for one by one: to make a
+ * consumer takes the leader of the whole cluster, whose election may last seconds longer than that of the stream's own.
  */
 export class StreamReader implements AsyncDisposable {
 	readonly #options: StreamReaderOptions;
 	#next: number | undefined;
 	#consumer: Consumer | undefined;
+	/** While one is made. */
+	#making: Promise<void> | undefined;
 	#pull: ConsumerMessages | undefined;
 	/** Messages it gave. */
 	#pulled = 0;
-	#messages: AsyncIterator<{ readonly seq: number; readonly data: Uint8Array }> | undefined;
+	#messages: AsyncIterator<Message> | undefined;
 
 	constructor(options: StreamReaderOptions) {
 		this.#options = options;
@@ -75,10 +86,14 @@ export class StreamReader implements AsyncDisposable {
 	}
 
 	/** The next message; undefined when this pull has none any more. */
-	async #following(position: number, stop: AbortSignal | undefined) {
+	async #following(position: number, stop: AbortSignal | undefined): Promise<Message | undefined> {
 		const { link, clock } = this.#options;
 		try {
-			if (this.#messages === undefined) await this.#begin(position, stop);
+			if (this.#consumer === undefined) {
+				const found = await this.#meanwhile(position, stop);
+				if (found !== undefined) return found;
+			}
+			if (this.#messages === undefined) await this.#begin(stop);
 			const onStop = () => this.#pull?.stop();
 			stop?.addEventListener("abort", onStop, { once: true });
 			try {
@@ -99,26 +114,47 @@ export class StreamReader implements AsyncDisposable {
 		return undefined;
 	}
 
-	async #begin(position: number, signal: AbortSignal | undefined): Promise<void> {
+	/** The next message, if it comes before there is a consumer. */
+	async #meanwhile(position: number, stop: AbortSignal | undefined): Promise<Message | undefined> {
 		const { link, stream, clock } = this.#options;
-		if (this.#consumer === undefined) {
-			const name = `reader-${crypto.randomUUID()}`;
-			const config = {
-				name,
-				ack_policy: AckPolicy.None,
-				deliver_policy: DeliverPolicy.StartSequence,
-				opt_start_seq: position + 1,
-				inactive_threshold: 60_000 * 1e6,
-				mem_storage: true,
-				num_replicas: 1,
-			};
-			const add = () => link.manager.consumers.add(stream, config);
-			await persist(link, add, { signal, clock, what: "read the log" });
-			this.#consumer = await link.jetStream.consumers.get(stream, name);
+		const look = () => link.manager.streams.getMessage(stream, { seq: position + 1 });
+		while (this.#consumer === undefined) {
+			await link.ready(stop);
+			stop?.throwIfAborted();
+			this.#making ??= this.#make(position, stop)
+				.catch(() => clock.sleep(cloudLimits.storeRetryMs, stop).catch(() => undefined))
+				.finally(() => {
+					this.#making = undefined;
+				});
+			const message = await link.call(look).catch(() => null);
+			if (message !== null) return message;
+			await Promise.race([this.#making, clock.sleep(lookMs, stop)]);
 		}
+		return undefined;
+	}
+
+	async #make(position: number, signal: AbortSignal | undefined): Promise<void> {
+		const { link, stream, clock } = this.#options;
+		const name = `reader-${crypto.randomUUID()}`;
+		const config = {
+			name,
+			ack_policy: AckPolicy.None,
+			deliver_policy: DeliverPolicy.StartSequence,
+			opt_start_seq: position + 1,
+			inactive_threshold: 60_000 * 1e6,
+			mem_storage: true,
+			num_replicas: 1,
+		};
+		const add = () => link.manager.consumers.add(stream, config);
+		await persist(link, add, { signal, clock, what: "read the log" });
+		this.#consumer = await link.jetStream.consumers.get(stream, name);
+	}
+
+	async #begin(signal: AbortSignal | undefined): Promise<void> {
+		const { link } = this.#options;
 		// On a connection that was closed a pull is over at once, again and again.
 		await link.ready(signal);
-		const pull = await this.#consumer.fetch({ max_bytes: cloudLimits.storeReadBytes, expires: pullMs });
+		const pull = await (this.#consumer as Consumer).fetch({ max_bytes: cloudLimits.storeReadBytes, expires: pullMs });
 		this.#pull = pull;
 		this.#pulled = 0;
 		this.#messages = pull[Symbol.asyncIterator]();

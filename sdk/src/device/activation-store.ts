@@ -30,9 +30,9 @@ export class ActivationStore {
 		return total(this.#kept.values()) + samples * this.#bytesPerSample <= activationLimits.maxActivationBytes;
 	}
 
-	/** Memory of an earlier batch of this size, which is the caller's from here on. */
+	/** Memory of an earlier batch of this size, the last that was given back as the processor may still have it at hand; the caller's from here on. */
 	takeSpare(samples: number): Activations | undefined {
-		const index = this.#spare.findIndex((spare) => spare.samples === samples);
+		const index = this.#spare.findLastIndex((spare) => spare.samples === samples);
 		return index < 0 ? undefined : this.#spare.splice(index, 1)[0]?.activations;
 	}
 

@@ -133,6 +133,8 @@ async function* waitForAnswer<T>(
 	let faults = 0;
 	let refusals = 0;
 	let quiet = 0;
+	/** The aggregator has the message; its answer takes its time. */
+	let waits = false;
 
 	const askAgain = (resent: boolean): DeviceEvent => {
 		const resume = { type: "resume", device: training.id, awaiting, epoch: message.epoch, seq } as const;
@@ -152,7 +154,8 @@ async function* waitForAnswer<T>(
 			// While the link is down nothing can come; the reconnect will ask.
 			if (!link.online) continue;
 			if (enrolment.awaitsWelcome) post(training, enrolment.hello());
-			else yield askAgain(quiet % 2 === 1);
+			else yield askAgain(quiet % 2 === 1 && !waits);
+			waits = false;
 			quiet++;
 			continue;
 		}
@@ -194,6 +197,9 @@ async function* waitForAnswer<T>(
 			case "end":
 				mailbox.putBack(item);
 				return "interrupted";
+			case "credit":
+				waits ||= incoming.epoch === message.epoch;
+				continue;
 			case "refused":
 				if (!isAbout(incoming, message, seq)) continue;
 				yield { type: "refused", refusal: incoming };

@@ -27,7 +27,7 @@ export const nodeRuntime: Runtime = {
 		await setImmediate();
 		idle.used();
 		const session = createSession(await forProcessor(model), options);
-		return new NodeSession(new NativeSession(ort, memory, session, options.aside === true));
+		return new NodeSession(session, options.aside);
 	},
 };
 
@@ -58,7 +58,7 @@ export function nodeRuntimeOn({ provider, onFallback }: ProviderOptions): Runtim
 				try {
 					idle.used();
 					const session = createSession(model, options, current);
-					return new NodeSession(new NativeSession(ort, memory, session, options.aside === true));
+					return new NodeSession(session, options.aside);
 				} catch (error) {
 					current = "cpu";
 					onFallback((error as Error).message);
@@ -97,17 +97,39 @@ async function measureBlock(): Promise<number> {
 	}
 }
 
+/** A run that took no longer than this, milliseconds, is not worth a wait. */
+const shortMs = 1;
+/** But after so many milliseconds what waits goes first all the same. */
+const holdMs = 50;
+/** When what waited last went first. */
+let letAt = 0;
+
+/**
+ * A run holds this thread: timers, sockets and other runs that wait go first. Not before a short one, which is mostly the last of a row: a batch that is made
+ * would lie here until those of all other devices of the process are made as well.
+ */
+async function letOthers(expectedMs: number): Promise<void> {
+	if (expectedMs < shortMs && performance.now() - letAt < holdMs) return;
+	await setImmediate();
+	letAt = performance.now();
+}
+
 class NodeSession implements Session {
 	readonly inputNames: readonly string[];
 	readonly outputNames: readonly string[];
 	readonly #session: NativeSession;
+	readonly #aside: boolean;
+	/** How long the last run took. */
+	#lastMs = Number.POSITIVE_INFINITY;
 	readonly #inputs: readonly Bound[];
 	/** Inputs that are vectors in pieces. */
 	readonly #vectors: ReadonlyMap<string, readonly Bound[]>;
 	readonly #outputs: ReadonlyMap<string, readonly Bound[]>;
 
-	constructor(session: NativeSession) {
+	constructor(handle: Handle, aside = false) {
+		const session = new NativeSession(ort, memory, handle, aside);
 		this.#session = session;
+		this.#aside = aside;
 		this.#inputs = session.inputs.map(bound);
 		this.#vectors = byName(this.#inputs.filter(({ offset }) => offset !== undefined));
 		this.#outputs = byName(session.outputs.map(bound));
@@ -124,11 +146,15 @@ class NodeSession implements Session {
 				expected: missing,
 			});
 		}
-		await setImmediate();
+		// One that runs beside this thread holds nothing up.
+		if (!this.#aside) await letOthers(this.#lastMs);
 		idle.used();
 		collector.collectIfDue();
 		try {
-			return await this.#run(feeds, fetches, into);
+			const started = performance.now();
+			const results = await this.#run(feeds, fetches, into);
+			this.#lastMs = performance.now() - started;
+			return results;
 		} catch (cause) {
 			const shapes = this.inputNames.map((n) => `${n} [${feeds[n]?.dims.join(",")}]`).join(", ");
 			throw new ShapeError("PSGL_RUNTIME_FEED", {
