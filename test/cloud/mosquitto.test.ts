@@ -161,10 +161,10 @@ test("a second connection of the same id takes the place of the first, told once
 	const ward3 = await as("ward-3");
 	const first = subscribe(ward3, "psgl/1/ward-3/down", "-d");
 	t.true(await first.prints("Subscribed"));
+	// It would come back and take the place in its turn.
+	first.freeze();
 	const second = subscribe(ward3, "psgl/1/ward-3/down", "-d", "-C", "1");
 	t.like(await refusal(), { code: "PSGL_BROKER_REPLACED" });
-	// It would come back and take the place in its turn.
-	await first.stop();
 	t.true(await second.prints("Subscribed"));
 	await broker.send("ward-3", Buffer.from("for the second"));
 	t.true((await second.ended()).output.includes("for the second"));

@@ -39,6 +39,11 @@ export class Mosquitto {
 		return true;
 	}
 
+	/** Lets it do nothing more, as connecting again by itself. */
+	freeze(): void {
+		this.#process.kill("SIGSTOP");
+	}
+
 	async ended(): Promise<Ended> {
 		if (this.#process.exitCode === null && this.#process.signalCode === null) await once(this.#process, "close");
 		return { code: this.#process.exitCode, output: this.#output };
