@@ -76,8 +76,8 @@ withMounts("psgl device whose folder is read-only when it starts waits until it 
 	);
 	t.is(exitCode, 130, stderr);
 	const paused = events.find(({ type }) => type === "paused");
-	t.is(paused?.["code"], "PSGL_STORE_WRITE");
-	t.regex(String(paused?.["got"]), /read-only/i);
+	t.is(paused?.code, "PSGL_STORE_WRITE");
+	t.regex(String(paused?.got), /read-only/i);
 	const warned = events.some(({ code }) => code === "PSGL_BUDGET_SENSOR");
 	t.is(warned, (await nodeHost().celsius()) === undefined, "a limit that nothing on this machine can tell of is told");
 });

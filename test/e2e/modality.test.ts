@@ -47,9 +47,9 @@ withPrograms("storescu")(
 		});
 		const { exitCode, stdout, stderr, events } = await runCli([...device, ...modality], {
 			onEvent: (event) => {
-				if (event["code"] === "PSGL_LABELS_CLASS") warn();
+				if (event.code === "PSGL_LABELS_CLASS") warn();
 				if (event.type !== "receiving") return;
-				const address = ["-aec", "PSGL", "127.0.0.1", String(event["port"])];
+				const address = ["-aec", "PSGL", "127.0.0.1", String(event.port)];
 				const send = (some: readonly string[]) => runProgram("storescu", [...address, ...some], { timeout: 120_000 });
 				// Half of the images come before their readings, half after.
 				sent = send(files.slice(0, 12)).then(async () => {
@@ -65,9 +65,9 @@ withPrograms("storescu")(
 		t.is(exitCode, 0, stderr);
 		// In the model's order, with the class that none of the images has.
 		t.is(events.filter(({ code }) => code === "PSGL_LABELS_CLASS").length, 1);
-		t.true((events.at(-1)?.["steps"] as number) >= 2, stdout);
+		t.true((events.at(-1)?.steps as number) >= 2, stdout);
 		const collected = events.filter(({ type }) => type === "collected");
-		t.true((collected.at(-1)?.["labelled"] as number) >= 20);
+		t.true((collected.at(-1)?.labelled as number) >= 20);
 		t.notRegex(stdout + stderr, /Doe|P-77|1\.2\.3\./);
 	},
 );
@@ -100,14 +100,14 @@ test("a device trains on DICOM files that come into a folder; what is no image i
 		{
 			onEvent: (event) => {
 				// The readings come after the images have.
-				if (event["code"] === "PSGL_DICOM_CORRUPT") written ??= writeFile(labels, lines.join("\n"));
+				if (event.code === "PSGL_DICOM_CORRUPT") written ??= writeFile(labels, lines.join("\n"));
 			},
 		},
 	);
 	await written;
 	t.is(exitCode, 0, stderr);
 	t.is(events.filter(({ code }) => code === "PSGL_LABELS_FILE").length, 1);
-	t.true((events.at(-1)?.["steps"] as number) >= 2, stdout);
+	t.true((events.at(-1)?.steps as number) >= 2, stdout);
 	t.notRegex(stdout + stderr, /Doe|P-77|1\.2\.3\.|scan-/);
 });
 

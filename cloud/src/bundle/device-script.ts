@@ -8,7 +8,6 @@ const packages = ["classic-level", "koffi", "onnxruntime-node"];
 
 /** What no bundle has, with what it would be for. */
 const leftOut: Readonly<Record<string, string>> = {
-	"dcmjs-codecs": "compressed DICOM files",
 	"dcmjs-dimse": "images from a modality (--dicom-port)",
 };
 

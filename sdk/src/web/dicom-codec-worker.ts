@@ -1,5 +1,5 @@
 /** Decodes compressed DICOM frames in a worker of its own, which can be ended when a damaged one has a codec go on for ever. */
-import { CodecInstance } from "./codec-instance.js";
+import { CodecInstance } from "../sources/dicom/codec-instance.js";
 import type { CodecAnswer, CodecRequest } from "./dicom-codecs.js";
 
 let codecs: CodecInstance | undefined;

@@ -9,6 +9,7 @@ import { trainThreeBatches } from "../../helpers/bundled-device.js";
 import { runCli } from "../../helpers/run-cli.js";
 import { runProgram } from "../../helpers/run-program.js";
 import { temporaryFolder } from "../../helpers/temporary-folder.js";
+import { dicomBytes } from "../../helpers/write-dicom.js";
 import { pngBytes } from "../../helpers/write-png.js";
 
 const env = { PATH: process.env.PATH, PSGL_NODE: process.execPath };
@@ -60,6 +61,15 @@ test.serial(
 		const decide = ["infer", "--json", "--artifact", model, "--data", data];
 		const decided = await runProgram(join(device, "psgl"), decide, { cwd: folder, env });
 		t.like(JSON.parse(decided.stdout.trimEnd().split("\n").at(-1) ?? ""), { type: "result", source: "local-head" });
+
+		const compressed = join(folder, "compressed.dcm");
+		const fragments = [Buffer.alloc(64)];
+		await writeFile(compressed, dicomBytes({ syntax: "1.2.840.10008.1.2.5", fragments }));
+		const refused = runProgram(join(device, "psgl"), ["infer", "--artifact", model, "--input", compressed], {
+			cwd: folder,
+			env,
+		});
+		t.regex((await t.throwsAsync(refused))?.message ?? "", /PSGL_DICOM_CODECS/);
 
 		const doctor = ["doctor", "--json", "--artifact", model, "--state", state, "--port", "0"];
 		const checked = await runProgram(join(device, "psgl"), doctor, { cwd: folder, env });

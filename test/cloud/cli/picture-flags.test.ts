@@ -50,7 +50,7 @@ test("--crop, --levels, --fit and --classes of psgl device: the samples are thos
 		];
 		const { exitCode, stderr, events } = await runCli([...device, ...more]);
 		t.is(exitCode, 0, stderr);
-		return events.filter(({ type }) => type === "step").map((step) => [step["losses"], step["localLoss"]]);
+		return events.filter(({ type }) => type === "step").map((step) => [step.losses, step.localLoss]);
 	};
 	const wanted = await losses(prepared, []);
 	t.true(wanted.length >= 2);

@@ -133,7 +133,7 @@ test("a collector that is not there is told of once, and training goes on; what 
 	const told = ended.events.filter(({ code }) => code === "PSGL_OTLP_UNREACHABLE");
 	t.is(told.length, 1);
 	t.is(ended.events.at(-1)?.type, "result", "what is told of as the cloud ends comes before its result");
-	t.regex(told[0]?.["got"] as string, new RegExp(`^http://127.0.0.1:${port}/collector/v1/traces: `));
+	t.regex(told[0]?.got as string, new RegExp(`^http://127.0.0.1:${port}/collector/v1/traces: `));
 	const wrong = await runCli(["cloud", "--artifact", "small.psgl", "--otlp-endpoint", "collector:4318"]);
 	t.is(wrong.exitCode, 2);
 	t.regex(wrong.stderr, /otlp-endpoint/);

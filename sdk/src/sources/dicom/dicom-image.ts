@@ -63,7 +63,7 @@ export class DicomImage extends DicomPixels {
 
 	/**
 	 * A frame as a sample [channels, size, size], levels in [0,1].
-	 * @throws DataError `PSGL_DICOM_PIXELS`; ConfigError `PSGL_IMAGE_CROP`
+	 * @throws DataError `PSGL_DICOM_PIXELS`; ConfigError `PSGL_IMAGE_CROP`, `PSGL_DICOM_CODECS`
 	 */
 	async sample(options: DicomSampleOptions): Promise<Tensor<"float32">> {
 		const levels = await this.levels(options.frame, options.window);

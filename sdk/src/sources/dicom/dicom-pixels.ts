@@ -1,4 +1,5 @@
 import type { DataSet, Element } from "dicom-parser";
+import { PsglError } from "../../errors.js";
 import type { PictureLevels } from "../picture-levels.js";
 import { codestreamSize, isEndedCodestream } from "./codestream-size.js";
 import { colourLevels } from "./colour-levels.js";
@@ -47,7 +48,7 @@ export class DicomPixels {
 
 	/**
 	 * Stored values [rows, columns, samples] of a frame, before rescaling and windows.
-	 * @throws DataError `PSGL_DICOM_PIXELS`
+	 * @throws DataError `PSGL_DICOM_PIXELS`; ConfigError `PSGL_DICOM_CODECS`
 	 */
 	async storedValues(frame = 0): Promise<StoredValues> {
 		return (await this.#frame(frame)).values;
@@ -55,7 +56,7 @@ export class DicomPixels {
 
 	/**
 	 * A frame as levels in [0,1], 0 black: rescaled and windowed, or RGB.
-	 * @throws DataError `PSGL_DICOM_PIXELS`
+	 * @throws DataError `PSGL_DICOM_PIXELS`; ConfigError `PSGL_DICOM_CODECS`
 	 */
 	async levels(frame = 0, window: DicomWindow = "file"): Promise<PictureLevels> {
 		const { values, photometric } = await this.#frame(frame);
@@ -90,6 +91,8 @@ export class DicomPixels {
 			if (bytes.length < frameBytes(format)) throw new Error(`${bytes.length} bytes came out`);
 			return { values: readStoredValues(bytes, { ...format, planar }), photometric };
 		} catch (cause) {
+			// Not the frame is at fault: the codecs are not there.
+			if (cause instanceof PsglError) throw cause;
 			const got = cause instanceof Error ? cause.message : String(cause);
 			throw dicomError("PSGL_DICOM_PIXELS", name, got, `${frameBytes(format)} bytes of a ${syntax.name} frame`, cause);
 		}

@@ -1,20 +1,38 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { ConfigError } from "../../errors.js";
+import { CodecInstance } from "./codec-instance.js";
 import { type DecodedFrame, mostDecodeMs } from "./decoded-frame.js";
 import type { PixelFormat } from "./pixel-format.js";
 import { runBounded } from "./run-bounded.js";
 import type { PixelCodec } from "./transfer-syntaxes.js";
+import { type WebAssemblyModule, webAssembly } from "./web-assembly.js";
 
-// The one place that loads the codecs: 4 MB of WebAssembly, compiled once, and only when a file is compressed.
-let loading: Promise<typeof import("dcmjs-codecs")> | undefined;
+const file = "dcmjs-codecs/build/dcmjs-native-codecs.wasm";
 
-async function loadCodecs(): Promise<typeof import("dcmjs-codecs")> {
-	const { default: codecs } = await import("dcmjs-codecs");
-	codecs.log.setLevel("silent");
-	await codecs.NativeCodecs.initializeAsync();
-	return codecs;
+// 4 MB of WebAssembly, compiled once, and only when a file is compressed: V8 keeps some kilobytes of each compilation for ever.
+let compiling: Promise<WebAssemblyModule> | undefined;
+let codecs: CodecInstance | undefined;
+
+/** @throws ConfigError `PSGL_DICOM_CODECS` */
+async function compile(): Promise<WebAssemblyModule> {
+	try {
+		return await webAssembly.compile(await readFile(fileURLToPath(import.meta.resolve(file))));
+	} catch (cause) {
+		compiling = undefined;
+		throw new ConfigError("PSGL_DICOM_CODECS", {
+			what: "the codecs of compressed DICOM files cannot be loaded",
+			got: cause instanceof Error ? cause.message : String(cause),
+			expected: file,
+			remedy: "Install psgl itself instead of a device bundle, or install dcmjs-codecs beside @psgl/sdk",
+			cause,
+		});
+	}
 }
 
 /**
  * Decodes one compressed frame.
+ * @throws ConfigError `PSGL_DICOM_CODECS`
  * @throws Error of the codec when the frame is damaged, or when it computes longer than `dicomLimits` allow: a damaged JPEG can have it go on for ever
  */
 export async function decodeFrame(
@@ -25,49 +43,17 @@ export async function decodeFrame(
 	let attempts = 0;
 	const start = async () => {
 		// Stopped before.
-		if (attempts++ > 0) loading = undefined;
-		loading ??= loadCodecs();
-		const { NativeCodecs, Context } = await loading;
-		const context = new Context({
-			width: format.columns,
-			height: format.rows,
-			bitsAllocated: format.bitsAllocated,
-			bitsStored: format.bitsStored,
-			samplesPerPixel: format.samplesPerPixel,
-			pixelRepresentation: format.signed ? 1 : 0,
-			planarConfiguration: format.planar ? 1 : 0,
-			photometricInterpretation: format.photometric,
-			encodedBuffer: encoded,
-		});
-		return () => decodeWith(NativeCodecs, codec, context);
+		if (attempts++ > 0) codecs = undefined;
+		compiling ??= compile();
+		codecs ??= await CodecInstance.create(await compiling);
+		const instance = codecs;
+		return () => instance.decode(codec, encoded, format);
 	};
 	try {
-		const result = await runBounded(start, mostDecodeMs(format));
-		return {
-			bytes: result.getDecodedBuffer() ?? new Uint8Array(0),
-			planar: result.getPlanarConfiguration() === 1,
-			photometric: result.getPhotometricInterpretation() ?? format.photometric,
-		};
+		return await runBounded(start, mostDecodeMs(format));
 	} catch (error) {
 		// A codec that threw, or was stopped, keeps the memory of its frame, and may be in any state: the next frame gets a fresh one.
-		loading = undefined;
+		codecs = undefined;
 		throw error;
-	}
-}
-
-function decodeWith(
-	codecs: typeof import("dcmjs-codecs").NativeCodecs,
-	codec: Exclude<PixelCodec, "none">,
-	context: InstanceType<typeof import("dcmjs-codecs").Context>,
-) {
-	switch (codec) {
-		case "rle":
-			return codecs.decodeRle(context);
-		case "jpeg":
-			return codecs.decodeJpeg(context, { convertColorspaceToRgb: context.getSamplesPerPixel() === 3 });
-		case "jpeg-ls":
-			return codecs.decodeJpegLs(context);
-		case "jpeg-2000":
-			return codecs.decodeJpeg2000(context);
 	}
 }

@@ -1,6 +1,7 @@
-import type { DecodedFrame } from "../sources/dicom/decoded-frame.js";
-import type { PixelFormat } from "../sources/dicom/pixel-format.js";
-import type { PixelCodec } from "../sources/dicom/transfer-syntaxes.js";
+import type { DecodedFrame } from "./decoded-frame.js";
+import type { PixelFormat } from "./pixel-format.js";
+import type { PixelCodec } from "./transfer-syntaxes.js";
+import { type WebAssemblyModule, webAssembly } from "./web-assembly.js";
 
 /** Numbers of photometric interpretations in the codecs' interface. */
 const photometrics = [
@@ -19,11 +20,14 @@ const decoders = {
 const done = 0;
 
 /** What the module exports: its memory, and functions of numbers. */
-type Exports = Readonly<Record<string, (...values: number[]) => number>> & { readonly memory: WebAssembly.Memory };
+type Exports = Readonly<Record<string, (...values: number[]) => number>> & {
+	readonly memory: { readonly buffer: ArrayBuffer };
+};
 
 /**
- * The codecs of the package dcmjs-codecs (MIT) by their WebAssembly alone, as a page may run it whose security policy forbids `eval`, which
- * the package's own script needs to fetch it. After an error make another one: a codec that threw keeps the memory of its frame.
+ * The codecs of the package dcmjs-codecs (MIT) by their WebAssembly alone: the package's own script needs `eval` to fetch it, which the security
+ * policy of a page forbids, and compiles it anew each time it is started. After an error make another one: a codec that threw keeps the memory of
+ * its frame.
  */
 export class CodecInstance {
 	readonly #exports: Exports;
@@ -33,12 +37,12 @@ export class CodecInstance {
 	}
 
 	/** @param module of `dcmjs-codecs/build/dcmjs-native-codecs.wasm` */
-	static async create(module: WebAssembly.Module): Promise<CodecInstance> {
+	static async create(module: WebAssemblyModule): Promise<CodecInstance> {
 		let exports: Exports | undefined;
 		const text = (at: number, length: number) =>
 			String.fromCharCode(...new Uint8Array((exports as Exports).memory.buffer, at, length));
 		const view = () => new DataView((exports as Exports).memory.buffer);
-		const { exports: found } = await WebAssembly.instantiate(module, {
+		const { exports: found } = await webAssembly.instantiate(module, {
 			env: {
 				emscripten_notify_memory_growth: () => undefined,
 				onCodecsInfo: () => undefined,
@@ -72,7 +76,7 @@ export class CodecInstance {
 				},
 			},
 		});
-		exports = found as unknown as Exports;
+		exports = found as Exports;
 		return new CodecInstance(exports);
 	}
 
