@@ -9,7 +9,9 @@ export type FileAttribute =
 	| { f: number }
 	| { s: string }
 	| { tensor: readonly number[] }
-	| { graph: FileGraph };
+	| { graph: FileGraph }
+	/** In a function: an attribute of the calling node, an integer. */
+	| { reference: string };
 
 type GraphParts = Pick<OnnxFile, "nodes" | "outputs" | "floats">;
 
@@ -22,6 +24,17 @@ export interface FileNode {
 	readonly outputs: readonly string[];
 	readonly attributes?: Readonly<Record<string, FileAttribute>>;
 	readonly domain?: string;
+}
+
+/** A function of the domain `own`. */
+export interface FileFunction {
+	readonly name: string;
+	readonly inputs: readonly string[];
+	readonly outputs: readonly string[];
+	readonly nodes: readonly FileNode[];
+	/** Attributes without a default. */
+	readonly attributes?: readonly string[];
+	readonly defaults?: Readonly<Record<string, FileAttribute>>;
 }
 
 export interface ExternalTensor {
@@ -46,6 +59,7 @@ export interface OnnxFile {
 	readonly sparse?: boolean;
 	/** Shapes of float32 values inside. */
 	readonly shapes?: Readonly<Record<string, readonly (number | string)[]>>;
+	readonly functions?: readonly FileFunction[];
 }
 
 /**
@@ -66,7 +80,27 @@ export function onnxFile(file: OnnxFile): Uint8Array {
 	integer(writer, 1, 8);
 	message(writer, 7, graph);
 	message(writer, 8, (o) => integer(o, 2, file.opset));
+	const { functions = [] } = file;
+	if (functions.length > 0) message(writer, 8, writeOwnDomain);
+	for (const own of functions) message(writer, 25, (f) => writeFunction(f, own, file.opset));
 	return writer.finish();
+}
+
+function writeOwnDomain(w: protobuf.Writer): void {
+	text(w, 1, "own");
+	integer(w, 2, 1);
+}
+
+function writeFunction(w: protobuf.Writer, own: FileFunction, opset: number): void {
+	text(w, 1, own.name);
+	for (const name of own.inputs) text(w, 4, name);
+	for (const name of own.outputs) text(w, 5, name);
+	for (const name of own.attributes ?? []) text(w, 6, name);
+	for (const node of own.nodes) message(w, 7, (n) => writeNode(n, node));
+	message(w, 9, (o) => integer(o, 2, opset));
+	message(w, 9, writeOwnDomain);
+	text(w, 10, "own");
+	for (const [name, value] of Object.entries(own.defaults ?? {})) message(w, 11, (a) => writeAttribute(a, name, value));
 }
 
 function writeGraph(w: protobuf.Writer, { nodes, outputs, floats = {} }: GraphParts): void {
@@ -113,6 +147,9 @@ function writeAttribute(w: protobuf.Writer, name: string, attribute: FileAttribu
 			for (const input of attribute.graph.inputs ?? []) message(g, 11, (i) => text(i, 1, input));
 		});
 		integer(w, 20, 5);
+	} else if ("reference" in attribute) {
+		text(w, 21, attribute.reference);
+		integer(w, 20, 2);
 	} else {
 		const { tensor } = attribute;
 		message(w, 5, (t) => {

@@ -11,17 +11,18 @@ import { foldIntegers, foldShape, type KnownIntegers } from "./fold-shapes.js";
 import { hasHalfWeights, widened, widenedAttributes, widenedType } from "./half-precision.js";
 import type { ImportBindings } from "./import-bindings.js";
 import { dataDependent, duplicate, dynamicShape, undefinedValue } from "./import-errors.js";
+import { inlineFunctions } from "./inline-functions.js";
 import { innerBindings, scanSettings } from "./inner-graphs.js";
 import { KnownShapes } from "./known-shapes.js";
 import { normaliseNode, type ReadNode } from "./normalise-opset.js";
 import { inputType, opsetOf, parseModel } from "./parse-model.js";
 import { readAttributes } from "./read-attributes.js";
 import { tensorFromProto } from "./read-tensor.js";
-import type { GraphProto, NodeProto, TensorProto } from "./schema.js";
+import type { NodeProto, TensorProto } from "./schema.js";
 import { nodeName, reads, sortNodes } from "./sort-nodes.js";
 
 /**
- * Adds the graph of an ONNX file to `g`, brought to psgl's opset, with shape computations folded away. Nodes keep their
+ * Adds the graph of an ONNX file to `g`, brought to psgl's opset, with its own functions written out and shape computations folded away. Nodes keep their
  * names where those are free; nodes in an order in which they cannot run are sorted. Where the weights are float16, all
  * of the model is read as float32.
  *
@@ -29,12 +30,12 @@ import { nodeName, reads, sortNodes } from "./sort-nodes.js";
  * @throws ArtifactError `PSGL_ONNX_TRUNCATED`, `PSGL_ONNX_NOT_ONNX`, `PSGL_ONNX_OPSET`, `PSGL_ONNX_CORRUPT`,
  * `PSGL_ONNX_DTYPE`, `PSGL_ONNX_EXTERNAL_DATA`, `PSGL_ONNX_SPARSE`, `PSGL_ONNX_DUPLICATE`, `PSGL_ONNX_CYCLE`,
  * `PSGL_ONNX_CONTROL_FLOW`, `PSGL_ONNX_DYNAMIC_SHAPE`, `PSGL_ONNX_DROPOUT`, `PSGL_OPERATOR_UNKNOWN`
- * @throws LimitError `PSGL_ONNX_TENSOR_TOO_LARGE`
+ * @throws LimitError `PSGL_ONNX_TENSOR_TOO_LARGE`, `PSGL_ONNX_FUNCTIONS`
  * @throws ShapeError when the shapes in the file do not fit together
  */
 export function importModel(g: GraphBuilder, bytes: Uint8Array, bindings: ImportBindings): Map<string, Value> {
 	const model = parseModel(bytes);
-	const graph = model.graph as GraphProto;
+	const graph = inlineFunctions(model);
 	const widen = hasHalfWeights(graph);
 	const declared = new DeclaredTypes(graph);
 	const importer = new Importer(g, opsetOf(model), bindings, widen, declared);
@@ -121,8 +122,7 @@ class Importer {
 			throw new ArtifactError("PSGL_OPERATOR_UNKNOWN", {
 				what: `node ${name} uses an operator that is not part of ONNX`,
 				got: `${proto.domain}.${proto.opType}`,
-				remedy:
-					"Export the model with standard operators only; where the file brings functions of its own, onnx.inliner.inline_local_functions writes them out",
+				remedy: "Export the model with standard operators only",
 			});
 		}
 		if (proto.opType === "If") {

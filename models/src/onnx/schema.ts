@@ -13,6 +13,18 @@ const root = protobuf.Root.fromJSON({
 				opsetImport: { rule: "repeated", type: "OperatorSetIdProto", id: 8 },
 				graph: { type: "GraphProto", id: 7 },
 				metadataProps: { rule: "repeated", type: "StringStringEntryProto", id: 14 },
+				functions: { rule: "repeated", type: "FunctionProto", id: 25 },
+			},
+		},
+		FunctionProto: {
+			fields: {
+				name: { type: "string", id: 1 },
+				input: { rule: "repeated", type: "string", id: 4 },
+				output: { rule: "repeated", type: "string", id: 5 },
+				node: { rule: "repeated", type: "NodeProto", id: 7 },
+				domain: { type: "string", id: 10 },
+				attributeProto: { rule: "repeated", type: "AttributeProto", id: 11 },
+				overload: { type: "string", id: 13 },
 			},
 		},
 		OperatorSetIdProto: { fields: { domain: { type: "string", id: 1 }, version: { type: "int64", id: 2 } } },
@@ -36,6 +48,7 @@ const root = protobuf.Root.fromJSON({
 				opType: { type: "string", id: 4 },
 				attribute: { rule: "repeated", type: "AttributeProto", id: 5 },
 				domain: { type: "string", id: 7 },
+				overload: { type: "string", id: 8 },
 			},
 		},
 		AttributeProto: {
@@ -50,6 +63,7 @@ const root = protobuf.Root.fromJSON({
 				ints: { rule: "repeated", type: "int64", id: 8 },
 				strings: { rule: "repeated", type: "bytes", id: 9 },
 				type: { type: "int32", id: 20 },
+				refAttrName: { type: "string", id: 21 },
 			},
 		},
 		TensorProto: {
@@ -108,15 +122,31 @@ export interface AttributeProto {
 	floats?: number[];
 	ints?: Int64[];
 	strings?: Uint8Array[];
+	/** In a function: the attribute of the calling node that stands here. */
+	refAttrName?: string;
 }
 
 export interface NodeProto {
 	name?: string;
 	opType: string;
 	domain?: string;
+	/** Which of the functions of one name. */
+	overload?: string;
 	input?: string[];
 	output?: string[];
 	attribute?: AttributeProto[];
+}
+
+/** An operator that a model brings along, made of other ones. */
+export interface FunctionProto {
+	name?: string;
+	domain?: string;
+	overload?: string;
+	input?: string[];
+	output?: string[];
+	node?: NodeProto[];
+	/** Attributes with what they are where a call leaves them away. */
+	attributeProto?: AttributeProto[];
 }
 
 export interface DimensionProto {
@@ -147,6 +177,7 @@ export interface ModelProto {
 	opsetImport?: { domain?: string; version?: Int64 }[];
 	graph?: GraphProto;
 	metadataProps?: StringStringEntryProto[];
+	functions?: FunctionProto[];
 }
 
 const modelType = root.lookupType("ModelProto");
