@@ -17,6 +17,8 @@ interface LineChartProps {
 	readonly series: readonly Series[];
 	readonly xName: string;
 	readonly format: (value: number) => string;
+	/** Least difference that `format` shows. */
+	readonly finest: number;
 	/** Values the axis has at least. */
 	readonly range?: readonly [number, number];
 }
@@ -25,7 +27,7 @@ const height = 240;
 const [left, right, top, bottom] = [46, 12, 10, 26];
 
 /** Lines over a common axis, with a legend, and the values under the pointer. */
-export function LineChart({ label, series, xName, format, range }: LineChartProps) {
+export function LineChart({ label, series, xName, format, finest, range }: LineChartProps) {
 	const { ref, width } = useWidth(640);
 	const [at, setAt] = useState<number>();
 	const drawn = series.filter(({ points }) => points.some(({ y }) => y !== null));
@@ -33,7 +35,7 @@ export function LineChart({ label, series, xName, format, range }: LineChartProp
 	const xs = [...new Set(drawn.flatMap(({ points }) => points.map(({ x }) => x)))].sort((a, b) => a - b);
 	const ys = drawn.flatMap(({ points }) => points.flatMap(({ y }) => y ?? []));
 	const [least, most] = range ?? [Math.min(...ys), Math.max(...ys)];
-	const yTicks = ticks(Math.min(least, ...ys), Math.max(most, ...ys), 4);
+	const yTicks = ticks(Math.min(least, ...ys), Math.max(most, ...ys), 4, finest);
 	const [y0, y1] = [yTicks[0] as number, yTicks.at(-1) as number];
 	const [x0, x1] = [xs[0] as number, xs.at(-1) as number];
 	const px = (x: number) => left + ((x - x0) / Math.max(x1 - x0, 1e-9)) * (width - left - right);

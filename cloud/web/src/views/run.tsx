@@ -110,6 +110,7 @@ function Training({ run, rounds, steps }: TrainingProps) {
 						series={byStream(rounds, ({ validation }) => mapped(validation, ({ accuracy }) => accuracy))}
 						xName="round"
 						format={(value) => `${(100 * value).toFixed(0)} %`}
+						finest={0.01}
 					/>
 				</Card>
 				<Card title="Loss by round">
@@ -118,6 +119,7 @@ function Training({ run, rounds, steps }: TrainingProps) {
 						series={byStream(rounds, ({ losses }) => losses)}
 						xName="round"
 						format={loss}
+						finest={0.01}
 					/>
 				</Card>
 				<Card
@@ -130,6 +132,7 @@ function Training({ run, rounds, steps }: TrainingProps) {
 						series={bySteps(steps, run.streams)}
 						xName="step"
 						format={loss}
+						finest={0.01}
 					/>
 				</Card>
 				<Card title="Rounds" wide>
