@@ -1,6 +1,7 @@
-import { float, numberAttribute } from "../graph/attribute.js";
+import { elementCount } from "@psgl/sdk";
+import { float, ints, numberAttribute } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
-import type { Node, Value } from "../graph/graph.js";
+import { type Node, staticShape, type Value } from "../graph/graph.js";
 import { type Operator, requiredInput, shapeMismatch } from "./operator.js";
 
 /**
@@ -92,7 +93,7 @@ function resultBackward(
 ): readonly Value[] {
 	const inverse = inverseDeviation(g, variance, epsilonOf(node));
 	const dBias = sumPerChannel(g, dy);
-	const dScale = g.add("Mul", [sumPerChannel(g, g.add("Mul", [dy, difference])), inverse]);
+	const dScale = g.add("Mul", [productsPerChannel(g, dy, difference), inverse]);
 	const slope = g.add("Mul", [requiredInput(node, 1), inverse]);
 	const perPixel = g.add("Neg", [g.add("Mul", [slope, inverseCount])]);
 	const differenceSlope = g.add("Mul", [perPixel, g.add("Mul", [dScale, inverse])]);
@@ -126,6 +127,18 @@ const centred = (g: GraphBuilder, x: Value, mean: Value) => g.add("Sub", [x, per
 
 const sumPerChannel = (g: GraphBuilder, value: Value) =>
 	g.add("ReduceSum", [value, g.ints(allButChannels(value))], { keepdims: { type: "int", value: 0 } });
+
+/** From so many places on a product of rows is worth a call for each sample and channel. */
+const manyPlaces = 256;
+
+/** Sum of `a * b` per channel; by products of rows, that read the values once and write nothing of their size, where these are long. */
+function productsPerChannel(g: GraphBuilder, a: Value, b: Value): Value {
+	const spatial = staticShape(a.shape.slice(2));
+	if (spatial === undefined || elementCount(spatial) < manyPlaces) return sumPerChannel(g, g.add("Mul", [a, b]));
+	const row = g.ints([0, 0, 1, elementCount(spatial)]);
+	const column = g.add("Transpose", [g.add("Reshape", [b, row])], { perm: ints([0, 1, 3, 2]) });
+	return sumPerChannel(g, g.add("MatMul", [g.add("Reshape", [a, row]), column]));
+}
 
 const inverseDeviation = (g: GraphBuilder, variance: Value, epsilon: number) =>
 	g.add("Reciprocal", [g.add("Sqrt", [g.add("Add", [variance, g.scalar(epsilon)])])]);

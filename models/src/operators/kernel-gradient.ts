@@ -1,11 +1,18 @@
 import { int, ints } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
+import { areOfOneBatch, bySample } from "./by-sample.js";
 import { isBetterAsProduct, kernelGradientByProduct } from "./convolution-product.js";
 import { padChannelsLast, padSpatial, pixelsOfPadded, pixelsUnderKernel, type Window } from "./window.js";
 
 /** With fewer channels a row of pixels does not fill the registers of a matrix product. */
 const fewChannels = 12;
+
+/** From so many pixels under all places of a sample's window on those of a whole batch leave the processor's cache. */
+const manyPixels = 100_000;
+
+/** With so many channels a row of pixels is long enough for the products over the whole batch to be as fast. */
+const manyChannels = 32;
 
 /**
  * Gradient of a convolution's kernel [M, C/groups, ...kernel] from the image [B,C,...spatial] its window
@@ -17,8 +24,15 @@ export function kernelGradient(g: GraphBuilder, image: Value, values: Value, win
 	const planes = (image.shape[1] as number) * (values.shape[1] as number);
 	if (isBetterAsProduct(planes, window, groups)) return kernelGradientByProduct(g, image, values, window);
 	if (isBetterByPhase(image, values, window, groups)) return byPhase(g, image, values, window);
-	const single = groups === 1 && (image.shape[1] as number) >= fewChannels;
-	return single ? byOffset(g, image, values, window) : bySample(g, image, values, window, groups);
+	const channels = image.shape[1] as number;
+	const pixels = [channels, ...window.kernel, ...window.places].reduce((a, b) => a * b, 1);
+	const isLarge = pixels >= manyPixels && channels < manyChannels && areOfOneBatch([image, values]);
+	if (groups === 1 && channels >= fewChannels && !isLarge) return byOffset(g, image, values, window);
+	const perSample = (b: GraphBuilder, [picture, result]: readonly Value[]) => [
+		productsOfSamples(b, picture as Value, result as Value, window, groups),
+	];
+	const [products] = isLarge ? bySample(g, [image, values], perSample) : perSample(g, [image, values]);
+	return sumOfProducts(g, products as Value, window, groups);
 }
 
 /**
@@ -84,24 +98,31 @@ function byPhase(g: GraphBuilder, image: Value, values: Value, window: Window): 
 		image: extents,
 		places: window.places,
 	};
-	const gradient = byOffset(g, phases, values, moved);
+	const gradient = kernelGradient(g, phases, values, moved, 1);
 	const apart = transpose(g, reshape(g, gradient, [filters, step, step, channels, ...kernel]), [0, 3, 4, 1, 5, 2]);
 	const whole = reshape(g, apart, [filters, channels, ...kernel.map((extent) => extent * step)]);
 	return g.add("Slice", [whole, g.ints(none), g.ints(window.kernel), g.ints([2, 3])]);
 }
 
-/** A product for each sample and group over all offsets at once, the pixels on the left, then the sum over the batch. */
-function bySample(g: GraphBuilder, image: Value, values: Value, window: Window, groups: number): Value {
+/** A product for each sample and group over all offsets at once, the pixels on the left: [B,groups,offsets * C/groups,M/groups]. */
+function productsOfSamples(g: GraphBuilder, image: Value, values: Value, window: Window, groups: number): Value {
 	const channels = (image.shape[1] as number) / groups;
 	const filters = (values.shape[1] as number) / groups;
 	const places = window.places.reduce((a, b) => a * b, 1);
 	const pixels = pixelsUnderKernel(g, image, window);
 	const columns = reshape(g, inGroups(g, pixels, groups, channels), [0, groups, pixels.length * channels, places]);
 	const rows = transpose(g, reshape(g, values, [0, groups, filters, places]), [0, 1, 3, 2]);
-	const perSample = g.add("MatMul", [columns, rows]);
-	const summed = g.add("ReduceSum", [perSample, g.ints([0])], { keepdims: int(0) });
-	const ordered = transpose(g, reshape(g, summed, [groups, pixels.length, channels, filters]), [0, 3, 2, 1]);
-	return reshape(g, ordered, [groups * filters, channels, ...window.kernel]);
+	return g.add("MatMul", [columns, rows]);
+}
+
+/** The kernel's gradient from the products of all samples. */
+function sumOfProducts(g: GraphBuilder, products: Value, { kernel }: Window, groups: number): Value {
+	const offsets = kernel.reduce((a, b) => a * b, 1);
+	const [rows, filters] = products.shape.slice(-2) as [number, number];
+	const axes = products.shape.slice(0, -3).map((_, i) => i);
+	const summed = g.add("ReduceSum", [products, g.ints(axes)], { keepdims: int(0) });
+	const ordered = transpose(g, reshape(g, summed, [groups, offsets, rows / offsets, filters]), [0, 3, 2, 1]);
+	return reshape(g, ordered, [groups * filters, rows / offsets, ...kernel]);
 }
 
 /** All offsets behind each other, for each group on its own: [B,C,...] each to [B,groups,offsets * channels,...]. */

@@ -2,13 +2,18 @@ import { elementCount } from "@psgl/sdk";
 import { int, ints, numberAttribute, string } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Node, Value } from "../graph/graph.js";
+import { areOfOneBatch, bySample } from "./by-sample.js";
 import { castTo, zerosLike } from "./constants.js";
 import { type Operator, requiredInput, shapeMismatch } from "./operator.js";
 import { inferPooling, poolingWindow } from "./pooling.js";
 import { reshapeTo } from "./reshape.js";
 import { enlarge } from "./resize.js";
+import { notBelowZero } from "./step.js";
 import { cropToTiles, isTiling, padToImage, tiledExtents } from "./tiling.js";
 import { kernelOffsets, type Window } from "./window.js";
+
+/** From so many pixels of a sample on what lies between the steps of the backward is best computed sample by sample. */
+const manyPixels = 2 ** 15;
 
 /**
  * Largest pixel under the window, [B,C,...] to [B,C,...places], and where it lies: int64 of the same shape, the place in
@@ -28,9 +33,15 @@ export const maxPool: Operator = {
 		const window = poolingWindow(node);
 		const x = requiredInput(node, 0);
 		if (gradient === undefined) return [];
-		if (isTiling(window))
-			return [giveToFirstOfTile(g, x, ofAllWindows(g, node, node.outputs[0] as Value), gradient, window)];
-		return [giveToLargest(g, node, x, gradient)];
+		if (!isTiling(window)) return [giveToLargest(g, node, x, gradient)];
+		const largest = ofAllWindows(g, node, node.outputs[0] as Value);
+		const values = [x, largest, gradient];
+		const isLarge = elementCount(x.shape.slice(1) as readonly number[]) >= manyPixels && areOfOneBatch(values);
+		const given = (b: GraphBuilder, [image, y, dy]: readonly Value[]) => [
+			giveToFirstOfTile(b, image as Value, y as Value, dy as Value, window),
+		];
+		if (!isLarge) return given(g, values);
+		return bySample(g, values, given).map((samples) => reshapeTo(g, samples, x));
 	},
 };
 
@@ -42,9 +53,9 @@ function giveToFirstOfTile(g: GraphBuilder, x: Value, y: Value, gradient: Value,
 	const large = g.add("Equal", [cropToTiles(g, x, window), enlarge(g, y, window.kernel)]);
 	const marks = g.add("Mul", [castTo(g, large, x.dtype), ranks(g, window)]);
 	const highest = g.add("MaxPool", [marks], { kernel_shape: ints(window.kernel), strides: ints(window.strides) });
-	const first = g.add("Equal", [marks, enlarge(g, highest, window.kernel)]);
+	const first = notBelowZero(g, g.add("Sub", [marks, enlarge(g, highest, window.kernel)]));
 	// Multiplying is twice as fast as Where.
-	const given = g.add("Mul", [castTo(g, first, x.dtype), enlarge(g, gradient, window.kernel)]);
+	const given = g.add("Mul", [first, enlarge(g, gradient, window.kernel)]);
 	return padToImage(g, given, window);
 }
 
