@@ -116,11 +116,17 @@ const toFloat = { to: { type: "int", value: 1 } } as const;
 
 const allButChannels = (x: Value) => x.shape.flatMap((_, i) => (i === 1 ? [] : [i]));
 
-/** [C] as [C,1,...], so that it broadcasts along the channels of `like`. */
+/** With so few places of a channel ONNX Runtime's broadcasting takes longer than the arithmetic. */
+const fewPlaces = 16;
+
+/** [C] as [C,1,...], so that it broadcasts along the channels of `like`, or with the few places of these. */
 function perChannel(g: GraphBuilder, vector: Value, like: Value): Value {
-	const spatial = like.shape.length - 2;
-	if (spatial === 0) return vector;
-	return g.add("Unsqueeze", [vector, g.ints(Array.from({ length: spatial }, (_, i) => i + 1))]);
+	const spatial = like.shape.slice(2);
+	if (spatial.length === 0) return vector;
+	const column = g.add("Unsqueeze", [vector, g.ints(spatial.map((_, i) => i + 1))]);
+	const places = staticShape(spatial);
+	if (places === undefined || elementCount(places) > fewPlaces) return column;
+	return g.add("Expand", [column, g.ints([like.shape[1] as number, ...places])]);
 }
 
 const centred = (g: GraphBuilder, x: Value, mean: Value) => g.add("Sub", [x, perChannel(g, mean, x)]);
