@@ -24,9 +24,10 @@ interface Case {
 /** Of these the kernels' gradients are computed on blocks where the processor has kernels for them. */
 const cases: readonly Case[] = [
 	{ image: [32, 5, 6], weights: [64, 32, 3, 3], pads: [1, 1, 1, 1] },
-	{ image: [33, 9, 8], weights: [64, 33, 3, 2], pads: [1, 0, 0, 1], strides: [2, 1] },
+	{ image: [48, 9, 8], weights: [64, 48, 3, 2], pads: [1, 0, 0, 1], strides: [2, 1] },
 	{ image: [32, 9, 11], weights: [64, 32, 2, 3], pads: [0, 0, 0, 0], strides: [2, 2] },
-	{ image: [32, 7, 9], weights: [80, 32, 3, 2], pads: [2, 1, 2, 1], dilations: [2, 3] },
+	{ image: [32, 7, 9], weights: [80, 32, 3, 2], pads: [2, 1, 2, 1], dilations: [2, 1] },
+	{ image: [16, 3, 3], weights: [16, 16, 3, 3], pads: [1, 1, 1, 1] },
 ];
 
 const extents = ({ image, weights, pads, strides = [1, 1], dilations = [1, 1] }: Case) =>

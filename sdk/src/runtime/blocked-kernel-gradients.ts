@@ -5,11 +5,6 @@ import { type Field, fieldsOf, joined } from "./protobuf.js";
 /** With more places of the window the values of a batch of 32 no longer stay near the processor (docs/performance.md). */
 const mostPlaces = 256;
 
-/** With fewer places, channels, or blocks of filters moving into blocks takes as long as they save. */
-const fewestPlaces = 16;
-const fewestChannels = 32;
-const fewestBlocks = 4;
-
 /** The gradient of a kernel over two axes where a graph computes it as products over all places of a batch, one for each offset. */
 interface KernelGradient {
 	/** [B,C,...image] */
@@ -21,6 +16,8 @@ interface KernelGradient {
 	readonly shape: readonly number[];
 	/** 0 where it is only known at run time. */
 	readonly samples: number;
+	/** Spatial extents of the image. */
+	readonly extents: readonly number[];
 	readonly places: readonly number[];
 	readonly strides: readonly number[];
 	readonly dilations: readonly number[];
@@ -132,21 +129,22 @@ function kernelGradientAt(
 		const covered = ((kernel[i] as number) - 1) * (dilations[i] as number) + 1;
 		return (count - 1) * (strides[i] as number) + covered - (extents[i] as number) - (padsBegin[i] as number);
 	});
-	return { image, values, output, shape, samples, places, strides, dilations, padsBegin, padsEnd, nodes };
+	return { image, values, output, shape, samples, extents, places, strides, dilations, padsBegin, padsEnd, nodes };
 }
 
-function isBetterInBlocks({ shape, samples, places }: KernelGradient, block: number): boolean {
+function isBetterInBlocks({ shape, samples, places, dilations }: KernelGradient, block: number): boolean {
 	const [filters = 0, channels = 0] = shape;
 	// A block that few samples do not fill is computed all the same.
 	if (samples > 0 && samples < block) return false;
-	const count = places.reduce((a, b) => a * b, 1);
-	const isLarge = count >= fewestPlaces && channels >= fewestChannels && filters >= fewestBlocks * block;
-	return filters % block === 0 && isLarge && count <= mostPlaces;
+	// Columns of a kernel that lie apart are not rows of pixels and channels without a gap.
+	const [, step = 1] = dilations;
+	const isWhole = filters % block === 0 && channels % block === 0 && step === 1;
+	return isWhole && places.reduce((a, b) => a * b, 1) <= mostPlaces;
 }
 
 /** The nodes in place of the last one, and the constants they take. */
 function inBlocks(gradient: KernelGradient, block: number): readonly Uint8Array[] {
-	const { image, values, output, shape, places, strides, dilations, padsBegin, padsEnd } = gradient;
+	const { image, values, output, shape, extents, places, strides, dilations, padsBegin, padsEnd } = gradient;
 	const [filters = 0, channels = 0, ...kernel] = shape;
 	const product = (extents: readonly number[]) => extents.reduce((a, b) => a * b, 1);
 	const [area, offsets, blocks] = [product(places), product(kernel), filters / block];
@@ -172,19 +170,25 @@ function inBlocks(gradient: KernelGradient, block: number): readonly Uint8Array[
 		const pads = [constant(`${name}/before`, before), rest, constant(`${name}/after`, after)];
 		return add("Pad", [from, add("Concat", pads, own(`${name}/pads`), { axis: 0 })], own(name));
 	};
-	const exchanged = transpose(image, "exchanged", [1, 0, 2, 3]);
-	const pixels = padded(exchanged, "pixels", [0, 0, ...padsBegin, 0], padsEnd);
+	// The channels of a block as columns, block for each pixel: the convolution's rows are that much longer and fill its registers.
+	const asColumns = ([rows = 0, columns = 0]: readonly number[]) => [rows, columns * block];
+	const byChannel = add("ReorderInput", [image], own("by-channel"), {}, blockedDomain);
+	const wide = reshape(byChannel, "wide", [-1, channels / block, ...asColumns(extents)]);
+	const exchanged = transpose(wide, "exchanged", [1, 0, 2, 3]);
+	const pixels = padded(exchanged, "pixels", [0, 0, ...asColumns(padsBegin), 0], asColumns(padsEnd));
 	const picture = add("ReorderInput", [pixels], own("picture"), {}, blockedDomain);
 	const whole = padded(values, "whole", [0, 0, 0, 0], [0, 0, 0]);
 	const byFilter = add("ReorderInput", [whole], own("by-filter"), {}, blockedDomain);
 	const filtersFirst = transpose(reshape(byFilter, "rows", [-1, blocks, area * block]), "filters-first", [1, 0, 2]);
 	const apart = reshape(filtersFirst, "apart", [-1, block, area, block]);
 	const weights = reshape(transpose(apart, "ordered", [0, 2, 1, 3]), "weights", [filters, -1, ...places]);
-	const moved = { strides: dilations, dilations: strides };
+	const moved = { strides: dilations, dilations: asColumns(strides) };
 	const result = add("Conv", [picture, weights], own("result"), moved, blockedDomain);
-	// [C,M/block,kernel,block] to [M,C,kernel]
-	const turned = transpose(reshape(result, "result-rows", [channels, blocks, offsets * block]), "turned", [1, 0, 2]);
-	const columns = transpose(reshape(turned, "columns", [blocks, channels * offsets, block]), "filters", [0, 2, 1]);
+	// [C/block,M/block,kernel,block of C,block of M] to [M,C,kernel]
+	const rows = reshape(result, "result-rows", [channels / block, blocks, offsets * block * block]);
+	const planes = reshape(transpose(rows, "planes", [1, 0, 2]), "offsets", [-1, offsets, block, block]);
+	const byChannels = reshape(transpose(planes, "turned", [0, 2, 1, 3]), "columns", [blocks, channels * offsets, block]);
+	const columns = transpose(byChannels, "filters", [0, 2, 1]);
 	add("Reshape", [columns, constant("shape", shape)], output);
 	return parts;
 }
