@@ -79,6 +79,8 @@ export const cloudLimits = {
 	/** Milliseconds between two looks of a partition's owner at what changed of what the operations page shows, and until it writes everything anew. */
 	boardMs: 1_000,
 	boardRefreshMs: 15_000,
+	/** Milliseconds after which a watch of a bucket of the store that heard nothing is begun anew. */
+	keysQuietMs: 30_000,
 	/** Rounds, devices of one entry of that, and the last steps in it. */
 	boardPage: 200,
 	boardSteps: 100,

@@ -38,10 +38,10 @@ withPrograms("nats-server", "chromium")(
 		await using operations = await Operations.start({
 			port: undefined,
 			version: "1.2.3",
-			page: { port: 0, stateFolder, artifact, trail, remote: true, onError },
+			page: { port: 0, stateFolder, artifact, trail, onError },
 		});
 		const served = operations.page as OperationsPage;
-		await using view = await StoreView.open(store, (event) => served.tell(event));
+		await using view = await StoreView.open({ store, onEvent: (event) => served.tell(event) });
 		served.show(view);
 
 		await using aggregator = start({ role: "aggregator" });
@@ -68,7 +68,10 @@ withPrograms("nats-server", "chromium")(
 		await page.getByRole("link", { name: "Devices", exact: true }).click();
 		await page.getByRole("button", { name: "device-3" }).click();
 		const detail = page.getByRole("dialog");
-		await detail.getByText("twins are kept by a cloud that is one process").waitFor();
+		await detail.getByText("nothing yet").waitFor();
+		await detail.getByLabel("Settings as JSON").fill('{"window":1}');
+		await detail.getByRole("button", { name: "Want these" }).click();
+		await detail.getByText("version 1: window 1").nth(1).waitFor();
 		await detail.getByText("samples of its last leg").waitFor();
 		await page.keyboard.press("Escape");
 		await page.getByRole("table").getByRole("row").nth(3).waitFor();

@@ -16,7 +16,7 @@ async function open(bytes: Uint8Array): Promise<Candidate> {
 
 const version = (n: number) => Uint8Array.of(n);
 const openIn = (path: string, served = stable) =>
-	Rollout.open({ folder: new RolloutFolder(path), stable: served, open });
+	Rollout.open({ store: new RolloutFolder(path), stable: served, open });
 
 test("who gets a release at a percentage gets it at every higher one; none at 0, all at 100", (t) => {
 	const id = fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/);

@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { isInGroup, type Rollout } from "@psgl/cloud";
 import { compileModel, presetDefinition, zooNetwork } from "@psgl/models";
-import { Device, type ModelReport, seededRandom } from "@psgl/sdk";
+import { Device, seededRandom } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
-import { openDeviceStore, slotLimits } from "@psgl/sdk/store";
+import { slotLimits } from "@psgl/sdk/store";
 import test, { type ExecutionContext } from "ava";
 import { type Cloud, startCloud } from "../helpers/cloud.js";
+import { connectMember, type Member } from "../helpers/rollout-member.js";
 import { smallDataset } from "../helpers/small-model.js";
 import { temporaryFolder } from "../helpers/temporary-folder.js";
 import { clientDigest, type TriedModels, triedModels } from "../helpers/tried-models.js";
@@ -30,52 +31,9 @@ test.before(async () => {
 	decisions = { stable: await of(models.stable), good: await of(models.good) };
 });
 
-interface Member extends AsyncDisposable {
-	readonly id: string;
-	readonly device: Device;
-	readonly reports: readonly ModelReport[];
-	/** Resolves when the device decides with this model. */
-	has(artifact: string): Promise<void>;
-}
-
-/** A device with a store of its own on the disk. */
-async function connect(url: string, id: string, folder: string): Promise<Member> {
-	const reports: ModelReport[] = [];
-	const watchers = new Set<() => void>();
-	const device = await Device.connect({
-		url,
-		id,
-		runtime: nodeRuntime,
-		data: { train: models.data },
-		store: await openDeviceStore(join(folder, id)),
-		onModel: (report) => {
-			reports.push(report);
-			for (const watcher of watchers) watcher();
-		},
-	});
-	await device.ready();
-	return {
-		id,
-		device,
-		reports,
-		async has(artifact) {
-			await new Promise<void>((resolve) => {
-				const look = () => {
-					if (device.artifact !== artifact) return;
-					watchers.delete(look);
-					resolve();
-				};
-				watchers.add(look);
-				look();
-			});
-		},
-		[Symbol.asyncDispose]: () => device.close(),
-	};
-}
-
 async function fleet(t: ExecutionContext, url: string): Promise<readonly Member[]> {
 	const folder = await temporaryFolder(t);
-	const members = await Promise.all(ids.map((id) => connect(url, id, folder)));
+	const members = await Promise.all(ids.map((id) => connectMember({ url, id, folder, models })));
 	t.teardown(() => Promise.all(members.map((member) => member[Symbol.asyncDispose]())));
 	return members;
 }
@@ -163,7 +121,7 @@ test("a model that fails on the devices is rolled back by itself, and every devi
 test("a device on which the model fails gets the one before it at once; the roll-out goes on without it", async (t) => {
 	const folder = await temporaryFolder(t);
 	await using cloud = await startCloud(models.stable, { rounds: 0 }, { rolloutFolder: folder });
-	const bad = await connect(cloud.url, "device-0", folder);
+	const bad = await connectMember({ url: cloud.url, id: "device-0", folder, models });
 	t.teardown(() => bad[Symbol.asyncDispose]());
 	await rolloutOf(cloud).start(models.badBytes, 100);
 	while ((await cloud.events.next("rollout")).devices.failed === 0);
@@ -171,7 +129,7 @@ test("a device on which the model fails gets the one before it at once; the roll
 	t.like(rolloutOf(cloud).status(), { phase: "running", failed: ["device-0"] });
 	// Connected anew it is not tried again.
 	await bad.device.close();
-	await using again = await connect(cloud.url, "device-0", folder);
+	await using again = await connectMember({ url: cloud.url, id: "device-0", folder, models });
 	await decideAs(t, [again], () => false);
 	t.deepEqual(again.reports, []);
 });

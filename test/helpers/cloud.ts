@@ -6,8 +6,9 @@ import {
 	type Broker,
 	type BrokerEvent,
 	openFileJournal,
+	RolloutFolder,
 	startBroker,
-	type TwinFolder,
+	type TwinStore,
 } from "@psgl/cloud";
 import type { Runtime } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
@@ -30,7 +31,7 @@ export interface CloudOptions {
 	readonly journal?: string;
 	readonly rolloutFolder?: string;
 	readonly partialBytes?: number;
-	readonly twins?: TwinFolder;
+	readonly twins?: TwinStore;
 	/** Default: ONNX Runtime. */
 	readonly runtime?: Runtime;
 	readonly onBrokerEvent?: (event: BrokerEvent) => void;
@@ -59,7 +60,7 @@ export async function startCloud(
 		settings,
 		partialBytes,
 		checkpointFile,
-		rolloutFolder,
+		rollouts: rolloutFolder === undefined ? undefined : new RolloutFolder(rolloutFolder),
 		twins: options.twins,
 		keepLog: true,
 	});

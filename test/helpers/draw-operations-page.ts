@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { AuditTrail, Operations } from "@psgl/cloud";
+import { AuditTrail, Operations, TwinFolder } from "@psgl/cloud";
 import { phantomSplits, runFleet } from "@psgl/firmware-sim";
 import { compileModel, presetDefinition, zooNetwork } from "@psgl/models";
 import { seededRandom } from "@psgl/sdk";
@@ -30,7 +30,12 @@ try {
 	});
 	await using cloud = await startCloud(artifact, { rounds, batchSize: 16, minDevices: 8, seed: 3 });
 	const { aggregator, broker } = cloud;
-	operations.watch(broker.log, { aggregator, broker, checkpointFile: undefined });
+	operations.watch(broker.log, {
+		aggregator,
+		broker,
+		twins: await TwinFolder.open(join(folder, "twins")),
+		checkpointFile: undefined,
+	});
 	const browser = await openBrowser();
 	const address = (await operations.page?.firstLink())?.link ?? "";
 	const viewport = { width: 1280, height: 1000 };

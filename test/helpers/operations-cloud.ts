@@ -70,7 +70,7 @@ export async function operationsCloud(t: ExecutionContext, options: OperationsCl
 			const { aggregator, broker } = cloud;
 			const watching = twins.watch((device) => void aggregator.sendDesired(device));
 			t.teardown(() => watching[Symbol.dispose]());
-			operations.watch(broker.log, { aggregator, broker, checkpointFile });
+			operations.watch(broker.log, { aggregator, broker, twins, checkpointFile });
 			void (async () => {
 				for await (const event of aggregator.events()) operations.aggregator(event);
 			})();

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import {
 	type Aggregator,
 	type AggregatorSettings,
@@ -6,7 +7,7 @@ import {
 	RunStore,
 	startIngress,
 } from "@psgl/cloud";
-import { sha256 } from "@psgl/sdk/artifact";
+import { decodeArtifact, sha256 } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import { slowedRuntime } from "./slowed-runtime.js";
 import { smallModel } from "./small-model.js";
@@ -18,6 +19,8 @@ export interface StoreProcessOptions {
 	/** Of the ingress. */
 	readonly port?: number;
 	readonly partitions?: number;
+	/** File with the joint artifact. Default: the small model. */
+	readonly artifact?: string;
 	readonly settings?: AggregatorSettings;
 	/** Devices each partition waits for, instead of what the settings say. */
 	readonly minDevices?: readonly number[];
@@ -34,7 +37,8 @@ process.on("disconnect", () => process.exit());
 const options = JSON.parse(process.argv[2] ?? "{}") as StoreProcessOptions;
 const { role, servers, port = 0, partitions = 1, settings = {}, minDevices, stepMs = 0 } = options;
 const { leaseMs, shareIdleMs } = options;
-const { joint: artifact } = await smallModel();
+const artifact =
+	options.artifact === undefined ? (await smallModel()).joint : await decodeArtifact(await readFile(options.artifact));
 const store = await RunStore.open({ servers, artifact: await artifactDigest(artifact), partitions, leaseMs });
 const tell = (message: object) => process.send?.(message);
 tell({ type: "connected" });
@@ -66,11 +70,12 @@ async function follow(aggregator: Aggregator, partition: number, epoch: number):
 	tell({ type: "owned", partition, epoch });
 	try {
 		for await (const event of aggregator.events()) {
-			tell({ type: event.type, partition, ...(event.type === "merged" && { partitions: event.partitions }) });
-			if (event.type === "end") break;
+			const told = event.type === "merged" || event.type === "twin" || event.type === "rollout" ? event : {};
+			tell({ ...told, type: event.type, partition });
+			if (event.type !== "end") continue;
+			const { rounds, reason, counts, artifact: trained } = await aggregator.result;
+			tell({ type: "result", partition, rounds, reason, counts, digest: await sha256(trained) });
 		}
-		const { rounds, reason, counts, artifact: trained } = await aggregator.result;
-		tell({ type: "result", partition, rounds, reason, counts, digest: await sha256(trained) });
 	} catch {
 		// What took the partition away is told by `onLost`.
 	}

@@ -1,7 +1,8 @@
 import type { Clock, Runtime } from "@psgl/sdk";
 import type { Artifact } from "@psgl/sdk/artifact";
 import type { Broker } from "../broker/broker.js";
-import type { TwinFolder } from "../twins/twin-folder.js";
+import type { RolloutStore } from "../rollout/rollout-store.js";
+import type { TwinStore } from "../twins/twin-store.js";
 import type { CheckpointStore } from "./checkpoint-store.js";
 import type { EndReason, Traffic, Validation } from "./events.js";
 import type { PartitionExchange } from "./partition-merge.js";
@@ -24,9 +25,11 @@ export interface AggregatorOptions {
 	 * Where staged roll-outs are kept. Only where the artifact is served and not trained (`rounds` 0); then `Aggregator.rollout` takes
 	 * orders. Default: none.
 	 */
-	readonly rolloutFolder?: string | undefined;
+	readonly rollouts?: RolloutStore | undefined;
+	/** Serve the stable model to all while a roll-out's candidate cannot be had, instead of not starting. Default false. */
+	readonly patientRollout?: boolean | undefined;
 	/** The devices' digital twins. Default: none; devices are as they were started. */
-	readonly twins?: TwinFolder | undefined;
+	readonly twins?: TwinStore | undefined;
 	/** Bytes of smashed data under way or waiting for their step; beyond that devices wait for credit. Default 256 MiB. */
 	readonly intakeBytes?: number | undefined;
 	/** Bytes of incomplete messages of all devices together; beyond that who holds the most gives one up. Default 256 MiB. */

@@ -53,6 +53,7 @@ export class Aggregator implements AsyncDisposable {
 	readonly #events = new EventBuffer<AggregatorEvent>(cloudLimits.eventBuffer, (event) => event.type === "step");
 	readonly #stopping = new AbortController();
 	readonly #closing = new AbortController();
+	readonly #broken = new AbortController();
 	readonly #reading: Promise<void>;
 	#decisions: DecisionWeights;
 	#trained: TrainedWeights | undefined;
@@ -148,6 +149,11 @@ export class Aggregator implements AsyncDisposable {
 	/** Version of the weights decisions are made with now. */
 	get model(): number {
 		return this.#decisions.model;
+	}
+
+	/** Aborts, with the error as its reason, when something ends the aggregator that must not, also when training is over. */
+	get broken(): AbortSignal {
+		return this.#broken.signal;
 	}
 
 	/** SHA-256 in hex of the client half that devices get. */
@@ -257,6 +263,7 @@ export class Aggregator implements AsyncDisposable {
 
 	#fail(error: unknown): void {
 		this.#reject(error);
+		this.#broken.abort(error);
 		this.#events.end({ error });
 		this.stop();
 		this.#closing.abort();

@@ -9,7 +9,7 @@ import {
 	refuse,
 	type StatusMessage,
 } from "@psgl/sdk/protocol";
-import type { TwinFolder } from "../twins/twin-folder.js";
+import type { TwinStore } from "../twins/twin-store.js";
 import { CodeRound } from "./code-round.js";
 import type { AggregatorContext } from "./context.js";
 import { type DecisionWeights, decide } from "./decisions.js";
@@ -39,7 +39,7 @@ export interface FrontDeskOptions {
 	/** What training ended with; undefined while it runs. */
 	readonly trained: () => TrainedWeights | undefined;
 	/** The devices' twins; undefined where there are none. */
-	readonly twins: TwinFolder | undefined;
+	readonly twins: TwinStore | undefined;
 	/** A device left for good. */
 	readonly onLeft: (device: string) => void;
 }

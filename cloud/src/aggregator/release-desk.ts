@@ -1,4 +1,4 @@
-import type { DataError, PsglError } from "@psgl/sdk";
+import type { PsglError } from "@psgl/sdk";
 import {
 	creditVersion,
 	type DeviceMessage,
@@ -41,6 +41,7 @@ export class ReleaseDesk implements UplinkHandler {
 		this.#stable = new FrontDesk({ ...options, staged: false });
 		if (rollout === undefined) return;
 		this.#follow(rollout.candidate);
+		rollout.onFault = options.context.fail;
 		rollout.onChange = (status, cause, error) => {
 			this.#follow(rollout.candidate);
 			if (cause !== "device") this.#move();
@@ -85,6 +86,7 @@ export class ReleaseDesk implements UplinkHandler {
 	}
 
 	async close(): Promise<void> {
+		this.#rollout?.[Symbol.dispose]();
 		this.#follow(undefined);
 		await this.#closing;
 	}
@@ -143,7 +145,7 @@ export class ReleaseDesk implements UplinkHandler {
 		});
 	}
 
-	#tell(status: RolloutStatus, cause: RolloutCause, error: DataError | undefined): void {
+	#tell(status: RolloutStatus, cause: RolloutCause, error: PsglError | undefined): void {
 		const { phase, candidate, percentage, devices, reason } = status;
 		const problem = error && { code: error.code, problem: error.what };
 		this.#options.context.emit({ type: "rollout", cause, phase, candidate, percentage, devices, reason, ...problem });

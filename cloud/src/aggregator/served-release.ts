@@ -1,7 +1,7 @@
 import { ConfigError } from "@psgl/sdk";
 import { type Artifact, decodeArtifact } from "@psgl/sdk/artifact";
 import { type Candidate, Rollout } from "../rollout/rollout.js";
-import { RolloutFolder } from "../rollout/rollout-folder.js";
+import type { RolloutStore } from "../rollout/rollout-store.js";
 import type { AggregatorOptions } from "./aggregator-options.js";
 import type { DecisionWeights } from "./decisions.js";
 import { type ClientArtifact, clientArtifact } from "./enrolment.js";
@@ -28,7 +28,11 @@ export interface ServedRelease extends Candidate {
  * @throws ConfigError `PSGL_ROLLOUT_UNFIT` when it is no other model for the same data; ArtifactError as `decodeArtifact`,
  * `clientArtifact` and `ServerSegment.load`; ConfigError `PSGL_AGGREGATOR_SETTINGS`.
  */
-async function openRelease(bytes: Uint8Array, options: AggregatorOptions, served: string): Promise<ServedRelease> {
+async function openRelease(
+	bytes: Uint8Array,
+	options: Pick<AggregatorOptions, "artifact" | "runtime" | "settings" | "threads">,
+	served: string,
+): Promise<ServedRelease> {
 	const joint = await decodeArtifact(bytes);
 	const { manifest } = joint;
 	const { artifact: stable, runtime, threads = 1 } = options;
@@ -68,10 +72,27 @@ export async function openRollout(
 	{ rounds }: ResolvedSettings,
 	{ digest: stable }: ClientArtifact,
 ): Promise<Rollout<ServedRelease> | undefined> {
-	const { rolloutFolder } = options;
-	if (rolloutFolder === undefined || rounds > 0) return undefined;
+	const { rollouts: store } = options;
+	if (store === undefined || rounds > 0) return undefined;
 	const open = (bytes: Uint8Array) => openRelease(bytes, options, stable);
-	return Rollout.open({ folder: new RolloutFolder(rolloutFolder), stable, open });
+	return Rollout.open({ store, stable, open, patient: options.patientRollout });
+}
+
+/**
+ * Gives orders for the roll-outs of aggregators in other processes, and tells how they stand. A candidate is compiled once, to see that it can be.
+ * @throws as `Rollout.open`.
+ */
+export async function openRolloutDesk(
+	options: Pick<AggregatorOptions, "artifact" | "runtime" | "settings">,
+	store: RolloutStore,
+): Promise<Rollout> {
+	const { digest: stable } = await clientArtifact(options.artifact);
+	const open = async (bytes: Uint8Array) => {
+		const { digest, artifact, server } = await openRelease(bytes, options, stable);
+		await server.close();
+		return { digest, artifact, close: async () => undefined };
+	};
+	return Rollout.open({ store, stable, open, ordersOnly: true });
 }
 
 function requireSame(what: string, got: string, expected: string): void {

@@ -13,7 +13,6 @@ export interface OperationsValues {
 	readonly webHost: string;
 	readonly state: string;
 	readonly role: CloudRole;
-	readonly store?: string | undefined;
 }
 
 export interface OperationsParts {
@@ -26,7 +25,7 @@ export interface OperationsParts {
 
 /** Opens the ports for people and machines who watch, and says where they are. @throws ConfigError `PSGL_OPTION_CONFLICT`; as `Operations.start`. */
 export async function startOperations(
-	{ metricsPort, webPort: chosenPort, webHost, state, store, role }: OperationsValues,
+	{ metricsPort, webPort: chosenPort, webHost, state, role }: OperationsValues,
 	{ output, artifact, trail, tls, onError }: OperationsParts,
 ): Promise<Operations> {
 	if (chosenPort !== undefined && role !== "all" && role !== "web") {
@@ -47,7 +46,6 @@ export async function startOperations(
 					stateFolder: state,
 					artifact,
 					trail,
-					remote: store !== undefined,
 					onError,
 				};
 	const operations = await Operations.start({ port: metricsPort, version, page });

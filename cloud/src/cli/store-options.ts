@@ -4,8 +4,8 @@ import { artifactDigest } from "../aggregator/run-identity.js";
 import { RunStore } from "../scale/run-store.js";
 import { type OptionValues, option } from "./options/option.js";
 
-/** Where a run lies that is more than one machine's. */
-export const storeOptions = {
+/** Where a run lies that is more than one machine's, for who gives it orders. */
+export const storePlaceOptions = {
 	store: option(
 		"URL,...",
 		"NATS servers with JetStream that keep log, checkpoints and models instead of files: nats://10.0.0.1:4222, or tls:// with --store-tls (docs/deployment.md)",
@@ -22,15 +22,20 @@ export const storeOptions = {
 		"name of the run in the store; a run that is there is gone on with",
 		z.string().default("psgl"),
 	),
-	storeReplicas: option(
-		"N",
-		"servers that keep a copy of everything: 1, 3 or 5 (default: 3 where three addresses are given, else 1)",
-		z.int().min(1).max(5).optional(),
-	),
 	storeTls: option(
 		"DIR",
 		"folder with ca.pem, cert.pem and key.pem for the connection with the store",
 		z.string().optional(),
+	),
+};
+
+/** The same for its processes. */
+export const storeOptions = {
+	...storePlaceOptions,
+	storeReplicas: option(
+		"N",
+		"servers that keep a copy of everything: 1, 3 or 5 (default: 3 where three addresses are given, else 1)",
+		z.int().min(1).max(5).optional(),
 	),
 	partitions: option(
 		"N",
@@ -52,9 +57,8 @@ export async function openRunStore(
 	signal: AbortSignal,
 ): Promise<RunStore | undefined> {
 	if (store === undefined) return undefined;
-	const servers = store.split(",").map((address) => address.trim());
 	return RunStore.open({
-		servers,
+		servers: serversOf(store),
 		name,
 		artifact: await artifactDigest(artifact),
 		replicas,
@@ -62,4 +66,17 @@ export async function openRunStore(
 		partitions,
 		signal,
 	});
+}
+
+/** The store of a run that is there; undefined without `--store`. @throws as `RunStore.join`. */
+export async function joinRunStore(
+	{ store, storeName: name, storeTls: tlsFolder }: OptionValues<typeof storePlaceOptions>,
+	signal: AbortSignal,
+): Promise<RunStore | undefined> {
+	if (store === undefined) return undefined;
+	return RunStore.join({ servers: serversOf(store), name, tlsFolder, signal });
+}
+
+function serversOf(store: string): readonly string[] {
+	return store.split(",").map((address) => address.trim());
 }

@@ -4,6 +4,7 @@ import type { Aggregator } from "../aggregator/aggregator.js";
 import { checkpointFiles } from "../aggregator/file-checkpoints.js";
 import type { Broker } from "../broker/broker.js";
 import type { RolloutDesk } from "../rollout/rollout.js";
+import type { TwinStore } from "../twins/twin-store.js";
 import { notNow } from "./api/api-error.js";
 import type { DeviceBoard, DeviceFigures } from "./board/device-board.js";
 import type { StorageFigures } from "./board/storage-figures.js";
@@ -12,6 +13,7 @@ import type { RunningCloud } from "./running-cloud.js";
 export interface LocalCloudParts {
 	readonly aggregator: Aggregator;
 	readonly broker: Pick<Broker, "log">;
+	readonly twins: TwinStore;
 	/** Undefined where nothing is trained. */
 	readonly checkpointFile: string | undefined;
 }
@@ -42,6 +44,10 @@ export class LocalCloud implements RunningCloud {
 
 	get rollout(): RolloutDesk | undefined {
 		return this.#parts.aggregator.rollout;
+	}
+
+	get twins(): TwinStore {
+		return this.#parts.twins;
 	}
 
 	devices(): readonly DeviceFigures[] {

@@ -9,7 +9,6 @@ import { isLoopback } from "../broker/tls.js";
 import { cloudLimits as limits } from "../limits.js";
 import { CandidateFolder } from "../rollout/candidate-folder.js";
 import type { AuditTrail } from "../trail/audit-trail.js";
-import { TwinFolder } from "../twins/twin-folder.js";
 import { Doorman } from "./access/doorman.js";
 import { LogIn } from "./access/log-in.js";
 import { Sessions } from "./access/sessions.js";
@@ -43,8 +42,6 @@ export interface OperationsPageOptions {
 	readonly stateFolder: string;
 	readonly artifact: Artifact;
 	readonly trail: AuditTrail;
-	/** The cloud it shows is other processes': their twins do not lie in the state folder. Default false. */
-	readonly remote?: boolean | undefined;
 	readonly machines: MachinePathsOptions;
 	/** Of psgl. */
 	readonly version: string;
@@ -77,10 +74,10 @@ export class OperationsPage implements AsyncDisposable {
 
 	private constructor(
 		options: OperationsPageOptions,
-		parts: Pick<ApiContext, "users" | "model" | "twins"> & { readonly rounds: RoundFile; readonly files: PageFiles },
+		parts: Pick<ApiContext, "users" | "model"> & { readonly rounds: RoundFile; readonly files: PageFiles },
 	) {
 		const { clock = systemClock, stateFolder, trail, version, tls } = options;
-		const { users, model, twins } = parts;
+		const { users, model } = parts;
 		this.#options = options;
 		this.#clock = clock;
 		this.#board = new RunBoard(model.streams);
@@ -99,7 +96,6 @@ export class OperationsPage implements AsyncDisposable {
 			model,
 			run: () => this.#view,
 			audit: new AuditFiles(stateFolder),
-			twins,
 			candidates: new CandidateFolder(join(stateFolder, "candidates")),
 			onTwin: () => this.#changed("devices"),
 			events: this.#events,
@@ -122,8 +118,7 @@ export class OperationsPage implements AsyncDisposable {
 		const users = await UserFolder.open(stateFolder, clock);
 		await users.list();
 		const rounds = new RoundFile(join(stateFolder, "rounds.ndjson"));
-		const twins = options.remote ? undefined : await TwinFolder.open(join(stateFolder, "twins"));
-		const page = new OperationsPage(options, { users, twins, model: await readModelFacts(artifact), rounds, files });
+		const page = new OperationsPage(options, { users, model: await readModelFacts(artifact), rounds, files });
 		page.#board.restore(await rounds.read());
 		const connections = limits.pageConnections;
 		const answer = page.#answer.bind(page);

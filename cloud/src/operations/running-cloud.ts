@@ -1,4 +1,5 @@
 import type { RolloutDesk } from "../rollout/rollout.js";
+import type { TwinStore } from "../twins/twin-store.js";
 import type { DeviceFigures } from "./board/device-board.js";
 import type { PartitionFigures, StorageFigures } from "./board/storage-figures.js";
 
@@ -12,6 +13,8 @@ export interface RunningCloud {
 	readonly settings: Readonly<Record<string, unknown>>;
 	/** Staged roll-outs; undefined where models are trained. */
 	readonly rollout: RolloutDesk | undefined;
+	/** The devices' digital twins. */
+	readonly twins: TwinStore;
 	/** Parts of the run, each with an owner of its own; none where the run is one process. */
 	readonly partitions: readonly PartitionFigures[];
 	/** Every device, by id. */

@@ -1,3 +1,4 @@
+import type { RolloutCounts } from "./rollout-counts.js";
 import type { RolloutDeviceState } from "./rollout-state.js";
 
 /** What became of the candidate on each device, counted as it comes. */
@@ -10,13 +11,8 @@ export class RolloutDevices implements Iterable<readonly [string, RolloutDeviceS
 		return this.#states.size;
 	}
 
-	get counts(): Readonly<Record<RolloutDeviceState, number>> {
-		return { ...this.#counts };
-	}
-
-	/** Ids of those on which it failed, by name. */
-	get failed(): readonly string[] {
-		return [...this.#failed].sort();
+	get counts(): RolloutCounts {
+		return { counts: { ...this.#counts }, failed: [...this.#failed].sort() };
 	}
 
 	get(device: string): RolloutDeviceState | undefined {

@@ -37,12 +37,13 @@ export function failedBefore(reason: string): ConfigError {
 	});
 }
 
-/** The refusal of a state folder whose roll-out began from another model than the one served. */
+/** The refusal of a roll-out whose roll-out began from another model than the one served. */
 export function otherStable(got: string, expected: string): ConfigError {
 	return new ConfigError("PSGL_ROLLOUT_STABLE", {
-		what: "the roll-out in the state folder is from another model than the one that is served",
+		what: "the roll-out is from another model than the one that is served",
 		got: `client half ${got.slice(0, 12)}`,
 		expected: `${expected.slice(0, 12)}, or the candidate`,
-		remedy: "Serve the model it began with, or its candidate; or remove the folder rollout of the state folder",
+		remedy:
+			"Serve the model it began with, or its candidate, with every process; or remove the folder rollout of the state folder",
 	});
 }

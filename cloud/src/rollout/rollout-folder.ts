@@ -1,17 +1,22 @@
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "@psgl/sdk";
-import { writeAtomically } from "../files/write-atomically.js";
-import { decodeRolloutState, encodeRolloutState, type RolloutState } from "./rollout-state.js";
 
-/** Files of a roll-out: its state and the candidate, each replaced whole or not at all. */
-export class RolloutFolder {
+import { writeAtomically } from "../files/write-atomically.js";
+import { LatestCall } from "./latest-call.js";
+import { noCounts, type RolloutCounts } from "./rollout-counts.js";
+import { type DeviceStates, decodeRolloutState, encodeRolloutState, type RolloutFacts } from "./rollout-state.js";
+import type { KeptFacts, RolloutStore } from "./rollout-store.js";
+
+/** Files of a roll-out: its state and the candidate, each replaced whole or not at all. One process uses the folder, whose part is the whole fleet. */
+export class RolloutFolder implements RolloutStore {
 	readonly #state: string;
 	readonly #candidate: string;
 	readonly #folder: string;
-	/** The write that has not begun. */
-	#queued: Promise<void> | undefined;
-	#last: Promise<void> = Promise.resolve();
+	readonly #writes = new LatestCall();
+	#kept: KeptFacts | undefined;
+	/** What is known of devices, and of which roll-out. */
+	#devices: { readonly id: string; readonly now: () => DeviceStates } | undefined;
 
 	constructor(folder: string) {
 		this.#folder = folder;
@@ -19,65 +24,80 @@ export class RolloutFolder {
 		this.#candidate = join(folder, "candidate.psgl");
 	}
 
-	/** Undefined where there was no roll-out. @throws DataError `PSGL_ROLLOUT_DAMAGED`, `PSGL_ROLLOUT_READ`. */
-	async readState(): Promise<RolloutState | undefined> {
+	async read(): Promise<KeptFacts | undefined> {
 		const bytes = await read(this.#state);
-		return bytes && decodeRolloutState(bytes.toString("utf8"), this.#state);
+		if (bytes === undefined) return undefined;
+		const { devices, ...facts } = decodeRolloutState(bytes.toString("utf8"), this.#state);
+		this.#devices = { id: facts.id, now: () => devices };
+		this.#kept = { facts, revision: (this.#kept?.revision ?? 0) + 1 };
+		return this.#kept;
 	}
 
-	/** The joint artifact of the candidate. @throws DataError `PSGL_ROLLOUT_READ`. */
+	async replace(facts: RolloutFacts, revision: number): Promise<KeptFacts | undefined> {
+		if (revision !== (this.#kept?.revision ?? 0)) return undefined;
+		const before = this.#kept;
+		const kept = { facts, revision: revision + 1 };
+		this.#kept = kept;
+		try {
+			await this.#write();
+		} catch (error) {
+			this.#kept = before;
+			throw error;
+		}
+		return kept;
+	}
+
+	async writeCandidate(_artifact: string, bytes: Uint8Array): Promise<void> {
+		await this.#put(this.#candidate, bytes);
+	}
+
 	async readCandidate(): Promise<Uint8Array> {
 		const bytes = await read(this.#candidate);
 		if (bytes !== undefined) return bytes;
 		throw unreadable(this.#candidate, new Error("it is not there"));
 	}
 
-	/** @throws DataError `PSGL_ROLLOUT_WRITE`. */
-	async writeCandidate(artifact: Uint8Array): Promise<void> {
-		await this.#write(this.#candidate, artifact);
+	async readDevices(id: string): Promise<DeviceStates> {
+		return this.#devices?.id === id ? this.#devices.now() : [];
 	}
 
-	/**
-	 * Resolves when the state as it is now, or later, is on the disk. Changes that come while it is written are one write.
-	 * @param now the state when the write begins
-	 * @throws DataError `PSGL_ROLLOUT_WRITE`.
-	 */
-	writeState(now: () => RolloutState): Promise<void> {
-		this.#queued ??= this.#last.then(() => {
-			this.#queued = undefined;
-			return this.#write(this.#state, encodeRolloutState(now()));
+	writeDevices(id: string, now: () => DeviceStates): Promise<void> {
+		this.#devices = { id, now };
+		return this.#write();
+	}
+
+	elsewhere(): RolloutCounts {
+		return noCounts;
+	}
+
+	watch(): Disposable {
+		return { [Symbol.dispose]: () => undefined };
+	}
+
+	#write(): Promise<void> {
+		return this.#writes.call(async () => {
+			if (this.#kept === undefined) return;
+			const { facts } = this.#kept;
+			const devices = this.#devices?.id === facts.id ? [...this.#devices.now()] : [];
+			await this.#put(
+				this.#state,
+				encodeRolloutState({ ...facts, devices: devices.map(([id, state]) => [id, state]) }),
+			);
 		});
-		const write = this.#queued;
-		this.#last = write.catch(() => undefined);
-		return write;
 	}
 
-	/** The roll-out is over: nothing of it is kept. @throws DataError `PSGL_ROLLOUT_WRITE`. */
-	async clear(): Promise<void> {
-		await guarded(this.#state, async () => {
-			await rm(this.#state, { force: true });
-			await rm(this.#candidate, { force: true });
-		});
-	}
-
-	async #write(file: string, content: Uint8Array | string): Promise<void> {
-		await guarded(file, async () => {
+	async #put(file: string, content: Uint8Array | string): Promise<void> {
+		try {
 			await mkdir(this.#folder, { recursive: true });
 			await writeAtomically(file, content);
-		});
-	}
-}
-
-async function guarded(file: string, change: () => Promise<void>): Promise<void> {
-	try {
-		await change();
-	} catch (cause) {
-		throw new DataError("PSGL_ROLLOUT_WRITE", {
-			what: `the roll-out cannot be written to ${file}`,
-			got: (cause as Error).message,
-			remedy: "Make room, or the folder writable, and give the order again",
-			cause,
-		});
+		} catch (cause) {
+			throw new DataError("PSGL_ROLLOUT_WRITE", {
+				what: `the roll-out cannot be written to ${file}`,
+				got: (cause as Error).message,
+				remedy: "Make room, or the folder writable, and give the order again",
+				cause,
+			});
+		}
 	}
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ConfigError, DataError, PsglError } from "@psgl/sdk";
 import { z } from "zod";
 import { writeAtomically } from "../files/write-atomically.js";
-import type { Rollout } from "./rollout.js";
+import type { Rollout, RolloutDesk } from "./rollout.js";
 import type { RolloutStatus } from "./rollout-status.js";
 
 /** Milliseconds between looks at the file of the other side. */
@@ -85,7 +85,7 @@ export function followOrders(folder: string, rollout: Rollout, onError: (error: 
 			const { id, order } = envelope;
 			let result: RolloutAnswer;
 			try {
-				result = { id, status: await follow(rollout, order) };
+				result = { id, status: await followOrder(rollout, order) };
 			} catch (error) {
 				if (!(error instanceof PsglError)) throw error;
 				const { code, what, got, expected, remedy } = error;
@@ -105,7 +105,8 @@ export function followOrders(folder: string, rollout: Rollout, onError: (error: 
 	};
 }
 
-async function follow(rollout: Rollout, order: RolloutOrder): Promise<RolloutStatus> {
+/** Gives an order to a roll-out. @throws as `Rollout`; DataError `PSGL_ROLLOUT_READ`. */
+export async function followOrder(rollout: RolloutDesk, order: RolloutOrder): Promise<RolloutStatus> {
 	switch (order.order) {
 		case "start":
 			return rollout.start(await readCandidate(order.artifact), order.percentage);

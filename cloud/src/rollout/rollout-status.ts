@@ -1,4 +1,5 @@
-import type { RolloutDeviceState } from "./rollout-state.js";
+import type { RolloutCounts } from "./rollout-counts.js";
+import type { RolloutDeviceState, RolloutFacts } from "./rollout-state.js";
 
 /** How a roll-out stands. */
 export interface RolloutStatus {
@@ -20,3 +21,14 @@ export interface RolloutStatus {
 
 /** What changed a roll-out: an order, what a device told, that too many devices failed, or that the process began anew. */
 export type RolloutCause = "order" | "device" | "automatic" | "resumed";
+
+/** @param facts undefined where there is none */
+export function statusOf(
+	facts: RolloutFacts | undefined,
+	stable: string,
+	{ counts: devices, failed }: RolloutCounts,
+): RolloutStatus {
+	const { phase = "none", candidate, percentage = 0, reason, automatic = false } = facts ?? {};
+	const shown = phase === "finished" ? "none" : phase;
+	return { phase: shown, stable, candidate, percentage, reason, automatic, devices, failed };
+}

@@ -1,85 +1,54 @@
-import type { DataError } from "@psgl/sdk";
+import { PsglError } from "@psgl/sdk";
 import type { HealthMessage } from "@psgl/sdk/protocol";
+import { LatestCall } from "./latest-call.js";
+import { addCounts, failureIn, type RolloutCounts } from "./rollout-counts.js";
 import { RolloutDevices } from "./rollout-devices.js";
-import { badPercentage, failedBefore, noRollout, otherStable, underWay } from "./rollout-errors.js";
-import type { RolloutFolder } from "./rollout-folder.js";
+import { otherStable } from "./rollout-errors.js";
+import { begun, isOver, requireNone, requirePercentage, requireUnderWay } from "./rollout-facts.js";
 import { isInGroup } from "./rollout-group.js";
 import { rolloutLimits as limits } from "./rollout-limits.js";
-import type { RolloutState } from "./rollout-state.js";
-import type { RolloutCause, RolloutStatus } from "./rollout-status.js";
+import type { Candidate, RolloutOptions } from "./rollout-options.js";
+import { RolloutRecord } from "./rollout-record.js";
+import type { RolloutFacts } from "./rollout-state.js";
+import { type RolloutCause, type RolloutStatus, statusOf } from "./rollout-status.js";
 
-export type { RolloutCause, RolloutStatus };
+export type { Candidate, RolloutCause, RolloutOptions, RolloutStatus };
 
 /** Who may be asked how a roll-out stands, and takes orders for it. */
 export type RolloutDesk = Pick<Rollout, "status" | "start" | "setPercentage" | "halt" | "rollback">;
 
-/** A model that can be served beside the stable one. */
-export interface Candidate {
-	/** SHA-256 (hex) of its client half. */
-	readonly digest: string;
-	/** One digest for everything in the joint artifact. */
-	readonly artifact: string;
-	/** It is not served, or not any more. */
-	close(): Promise<void>;
-}
-
-export interface RolloutOptions<C extends Candidate> {
-	readonly folder: RolloutFolder;
-	/** SHA-256 (hex) of the client half of the model that everybody else gets. */
-	readonly stable: string;
-	/** Makes a joint artifact ready to be served. */
-	readonly open: (artifact: Uint8Array) => Promise<C>;
-}
-
-type Facts = Omit<RolloutState, "devices">;
-
 /**
- * A staged roll-out: which devices get the candidate instead of the stable model, and what became of it there. Its state is on the disk
- * before an order is answered, so a restart goes on where it was. When too many of the devices that tell of the candidate tell
- * of a failure, it is rolled back at once (`rolloutLimits`).
+ * A staged roll-out: which devices get the candidate instead of the stable model, and what became of it there. Its state is kept
+ * before an order is answered, so a restart goes on where it was; orders that other processes put into the same store are followed. When too many of
+ * the devices that tell of the candidate, in every process, tell of a failure, it is rolled back at once (`rolloutLimits`).
  */
-export class Rollout<C extends Candidate = Candidate> {
+export class Rollout<C extends Candidate = Candidate> implements Disposable {
 	readonly #options: RolloutOptions<C>;
+	readonly #record: RolloutRecord;
 	readonly #devices = new RolloutDevices();
-	#facts: Facts | undefined;
+	readonly #looks = new LatestCall();
 	#candidate: C | undefined;
+	#watching: Disposable | undefined;
 	/** Orders take effect one after the other. */
 	#orders: Promise<unknown> = Promise.resolve();
-	/** Told after every change. `error`: it could not be written down. */
-	onChange: (status: RolloutStatus, cause: RolloutCause, error?: DataError) => void = () => undefined;
+	/** Told after every change. `error`: it could not be written down, or the candidate not be had. */
+	onChange: (status: RolloutStatus, cause: RolloutCause, error?: PsglError) => void = () => undefined;
+	/** Told when this process has nothing to serve any more: its candidate was made the stable model elsewhere. */
+	onFault: (error: PsglError) => void = () => undefined;
 
 	private constructor(options: RolloutOptions<C>) {
 		this.#options = options;
+		this.#record = new RolloutRecord(options.store, options.stable);
 	}
 
 	/**
-	 * Goes on with the roll-out in the folder. One whose candidate is the model that is served now is finished.
+	 * Goes on with the roll-out in the store. One whose candidate is the model that is served now is finished.
 	 * @throws DataError `PSGL_ROLLOUT_DAMAGED`, `PSGL_ROLLOUT_READ`, `PSGL_ROLLOUT_WRITE`; ConfigError `PSGL_ROLLOUT_STABLE`; and as `open`.
 	 */
 	static async open<C extends Candidate>(options: RolloutOptions<C>): Promise<Rollout<C>> {
 		const rollout = new Rollout(options);
-		const { folder, stable, open } = options;
-		const state = await folder.readState();
-		if (state === undefined) return rollout;
-		const over = state.phase === "rolled-back";
-		if (state.stable !== stable) {
-			if (!over && state.candidate !== stable) throw otherStable(stable, state.stable);
-			await folder.clear();
-			return rollout;
-		}
-		const { devices, ...facts } = state;
-		rollout.#facts = facts;
-		for (const [device, known] of devices) rollout.#devices.set(device, known);
-		if (over) return rollout;
-		const failure = rollout.#failure;
-		if (failure !== undefined) {
-			// The process ended before it could be rolled back.
-			await rollout.#rollBack(failure, true);
-			return rollout;
-		}
-		const candidate = await open(await folder.readCandidate());
-		if (candidate.artifact !== facts.artifact) throw otherStable(candidate.digest, facts.candidate);
-		rollout.#candidate = candidate;
+		await rollout.#begin();
+		rollout.#watching = options.store.watch(() => rollout.#look());
 		return rollout;
 	}
 
@@ -89,25 +58,17 @@ export class Rollout<C extends Candidate = Candidate> {
 	}
 
 	status(): RolloutStatus {
-		return {
-			phase: this.#facts?.phase ?? "none",
-			stable: this.#options.stable,
-			candidate: this.#facts?.candidate,
-			percentage: this.#facts?.percentage ?? 0,
-			reason: this.#facts?.reason,
-			automatic: this.#facts?.automatic ?? false,
-			devices: this.#devices.counts,
-			failed: this.#devices.failed,
-		};
+		return statusOf(this.#record.facts, this.#options.stable, this.#everywhere);
 	}
 
 	/** Whether a device gets the candidate. */
 	includes(device: string): boolean {
-		const { phase, candidate, percentage } = this.#facts ?? { phase: "rolled-back" };
-		if (phase === "rolled-back" || candidate === undefined) return false;
+		const facts = this.#record.facts;
+		if (facts === undefined || isOver(facts)) return false;
 		const known = this.#devices.get(device);
 		if (known === "failed") return false;
-		if (phase === "halted") return known !== undefined;
+		if (facts.phase === "halted") return known !== undefined;
+		const { candidate, percentage } = facts;
 		return isInGroup(device, candidate, percentage) && (known !== undefined || this.#devices.size < limits.maxDevices);
 	}
 
@@ -118,23 +79,22 @@ export class Rollout<C extends Candidate = Candidate> {
 	start(artifact: Uint8Array, percentage: number): Promise<RolloutStatus> {
 		return this.#order(async () => {
 			requirePercentage(percentage);
-			const before = this.#facts;
-			if (before !== undefined && before.phase !== "rolled-back") throw underWay(before.candidate);
-			const { folder, stable, open } = this.#options;
+			requireNone(this.#record.facts);
+			const { store, stable, open, ordersOnly } = this.#options;
 			const candidate = await open(artifact);
-			const { digest, artifact: joint } = candidate;
+			const id = crypto.randomUUID();
+			const next = (before: RolloutFacts | undefined) => begun(before, candidate, { id, stable, percentage });
 			try {
-				if (before?.automatic && before.candidate === digest) throw failedBefore(before.reason ?? "");
-				await folder.writeCandidate(artifact);
-				this.#facts = { format: 1, phase: "running", stable, candidate: digest, artifact: joint, percentage };
-				this.#devices.clear();
-				await this.#write();
+				next(this.#record.facts);
+				await store.writeCandidate(candidate.artifact, artifact);
+				await this.#record.replace(next);
 			} catch (error) {
-				this.#facts = before;
 				await candidate.close();
 				throw error;
 			}
-			this.#candidate = candidate;
+			this.#devices.clear();
+			if (ordersOnly) await candidate.close();
+			else this.#candidate = candidate;
 			return this.#changed("order");
 		});
 	}
@@ -147,11 +107,7 @@ export class Rollout<C extends Candidate = Candidate> {
 	setPercentage(percentage: number): Promise<RolloutStatus> {
 		return this.#order(async () => {
 			requirePercentage(percentage);
-			await this.#change({ phase: "running", percentage });
-			for (const [device, state] of this.#devices) {
-				if (state !== "failed" && !this.includes(device)) this.#devices.delete(device);
-			}
-			return this.#changed("order");
+			return this.#amend({ phase: "running", percentage });
 		});
 	}
 
@@ -160,10 +116,7 @@ export class Rollout<C extends Candidate = Candidate> {
 	 * @throws ConfigError `PSGL_ROLLOUT_NONE`; DataError `PSGL_ROLLOUT_WRITE`: nothing has changed.
 	 */
 	halt(): Promise<RolloutStatus> {
-		return this.#order(async () => {
-			await this.#change({ phase: "halted" });
-			return this.#changed("order");
-		});
+		return this.#order(() => this.#amend({ phase: "halted" }));
 	}
 
 	/**
@@ -171,84 +124,143 @@ export class Rollout<C extends Candidate = Candidate> {
 	 * @throws ConfigError `PSGL_ROLLOUT_NONE`; DataError `PSGL_ROLLOUT_WRITE`: it is rolled back, but a restart would not know.
 	 */
 	rollback(reason = "ordered"): Promise<RolloutStatus> {
-		return this.#order(() => this.#rollBack(reason.slice(0, limits.maxReasonLength), false));
+		return this.#order(async () => {
+			await this.#rollBack(reason, false);
+			return this.status();
+		});
 	}
 
 	/** A device was told to take the candidate. */
 	offered(device: string): void {
 		if (this.#devices.get(device) !== undefined || this.#devices.size >= limits.maxDevices) return;
 		this.#devices.set(device, "offered");
-		this.#remember();
+		void this.#remember();
 		this.#changed("device");
 	}
 
 	/** A device told what became of a model. */
 	heard(device: string, artifact: string, state: HealthMessage["state"]): void {
-		if (artifact !== this.#facts?.candidate || this.#facts.phase === "rolled-back") return;
+		const facts = this.#record.facts;
+		if (facts === undefined || artifact !== facts.candidate || isOver(facts)) return;
 		const known = this.#devices.get(device);
 		const told = state === "rejected" || state === "rolled-back" ? "failed" : state;
 		// Who was never offered it, or has failed, cannot say more.
 		if (known === undefined || known === "failed" || known === told) return;
 		this.#devices.set(device, told);
-		this.#remember();
+		void this.#remember();
 		this.#changed("device");
-		const failure = told === "failed" ? this.#failure : undefined;
-		if (failure === undefined) return;
-		this.#order(() => this.#rollBack(failure, true)).catch((error: DataError) => this.#unwritten(error));
+		if (told !== "failed") return;
+		this.#order(() => this.#rollBackIfFailing()).catch((error: PsglError) => this.#troubled(error));
 	}
 
-	/** Why it has to be rolled back; undefined while it does not. */
-	get #failure(): string | undefined {
-		const { trial, confirmed, failed } = this.#devices.counts;
-		const told = trial + confirmed + failed;
-		const isOver = failed >= limits.minFailures && failed / told > limits.maxFailedShare;
-		return isOver ? `failed on ${failed} of ${told} devices` : undefined;
+	[Symbol.dispose](): void {
+		this.#watching?.[Symbol.dispose]();
 	}
 
-	async #rollBack(reason: string, automatic: boolean): Promise<RolloutStatus> {
-		// Another device's failure has done it already.
-		if (automatic && this.#facts?.phase === "rolled-back") return this.status();
-		const facts = this.#underWay();
-		this.#facts = { ...facts, phase: "rolled-back", reason, automatic };
-		this.#candidate = undefined;
-		// First the devices: what cannot be written is told afterwards.
-		const status = this.#changed(automatic ? "automatic" : "order");
-		await this.#write();
-		return status;
+	/** What became of the candidate on devices of this process and of others. */
+	get #everywhere(): RolloutCounts {
+		return addCounts(this.#devices.counts, this.#options.store.elsewhere(this.#record.facts?.id ?? ""));
 	}
 
-	/** Writes down what an order changes; when that fails, takes it back. */
-	async #change(fields: Partial<Facts>): Promise<void> {
-		const before = this.#underWay();
-		this.#facts = { ...before, ...fields };
-		try {
-			await this.#write();
-		} catch (error) {
-			this.#facts = before;
-			throw error;
+	async #amend(fields: Partial<RolloutFacts>): Promise<RolloutStatus> {
+		const { facts: before } = this.#record;
+		await this.#record.replace((now) => ({ ...requireUnderWay(now), ...fields }));
+		await this.#follow(before);
+		return this.#changed("order");
+	}
+
+	async #begin(): Promise<void> {
+		await this.#record.begin();
+		const { facts } = this.#record;
+		if (facts === undefined || this.#options.ordersOnly) return;
+		for (const [device, known] of await this.#options.store.readDevices(facts.id)) this.#devices.set(device, known);
+		if (isOver(facts)) return;
+		// The process may have ended before it could be rolled back.
+		if (!(await this.#rollBackIfFailing())) await this.#load(facts);
+	}
+
+	/** Follows what another process changed. */
+	#look(): void {
+		this.#looks
+			.call(() => this.#order(() => this.#adopt()))
+			.catch((error: unknown) => {
+				if (!(error instanceof PsglError)) throw error;
+				if (error.code === "PSGL_ROLLOUT_STABLE") this.onFault(error);
+				else this.#troubled(error);
+			});
+	}
+
+	async #adopt(): Promise<void> {
+		const { facts: before } = this.#record;
+		const had = this.#candidate;
+		const isNew = await this.#record.look();
+		await this.#follow(before);
+		if (isNew || had !== this.#candidate) this.#changed(this.#record.facts?.automatic ? "automatic" : "order");
+		else if (this.#options.ordersOnly) this.#changed("device");
+		await this.#rollBackIfFailing();
+	}
+
+	/** Brings devices and candidate in line with the facts. */
+	async #follow(before: RolloutFacts | undefined): Promise<void> {
+		const { facts } = this.#record;
+		if (facts?.id !== before?.id) {
+			this.#devices.clear();
+			this.#candidate = undefined;
+		}
+		if (facts === undefined || isOver(facts)) this.#candidate = undefined;
+		else {
+			await this.#forgetOthers();
+			await this.#load(facts);
 		}
 	}
 
-	#underWay(): Facts {
-		const facts = this.#facts;
-		if (facts === undefined || facts.phase === "rolled-back") throw noRollout(facts?.phase ?? "none");
-		return facts;
+	/** Opens the candidate, unless it is open. @throws as `open`, unless patient. */
+	async #load({ artifact, candidate: digest }: RolloutFacts): Promise<void> {
+		const { store, open, patient, ordersOnly } = this.#options;
+		if (this.#candidate !== undefined || ordersOnly) return;
+		try {
+			const candidate = await open(await store.readCandidate(artifact));
+			if (candidate.artifact !== artifact) {
+				await candidate.close();
+				throw otherStable(candidate.digest, digest);
+			}
+			this.#candidate = candidate;
+		} catch (error) {
+			if (!patient || !(error instanceof PsglError)) throw error;
+			this.#troubled(error);
+		}
 	}
 
-	/** Writes down how it stands. */
-	#write(): Promise<void> {
-		return this.#options.folder.writeState(() => ({
-			...(this.#facts as Facts),
-			devices: [...this.#devices],
-		}));
+	async #rollBack(reason: string, automatic: boolean): Promise<void> {
+		await this.#record.rollBack(reason, automatic, () => {
+			this.#candidate = undefined;
+			this.#changed(automatic ? "automatic" : "order");
+		});
+	}
+
+	/** Whether it was. Another device's failure may have done it already. */
+	async #rollBackIfFailing(): Promise<boolean> {
+		const { facts } = this.#record;
+		const failure =
+			facts === undefined || isOver(facts) || this.#options.ordersOnly ? undefined : failureIn(this.#everywhere);
+		if (failure !== undefined) await this.#rollBack(failure, true);
+		return failure !== undefined;
+	}
+
+	/** Devices that do not get the candidate any more are not counted, but for those on which it failed. */
+	async #forgetOthers(): Promise<void> {
+		const others = [...this.#devices].filter(([device, state]) => state !== "failed" && !this.includes(device));
+		for (const [device] of others) this.#devices.delete(device);
+		if (others.length > 0) await this.#remember();
 	}
 
 	/** Writes down what devices told; what is lost they tell again. */
-	#remember(): void {
-		this.#write().catch((error: DataError) => this.#unwritten(error));
+	#remember(): Promise<void> {
+		const write = this.#options.store.writeDevices(this.#record.facts?.id ?? "", () => this.#devices);
+		return write.catch((error: PsglError) => this.#troubled(error));
 	}
 
-	#unwritten(error: DataError): void {
+	#troubled(error: PsglError): void {
 		this.onChange(this.status(), "device", error);
 	}
 
@@ -263,8 +275,4 @@ export class Rollout<C extends Candidate = Candidate> {
 		this.#orders = done.catch(() => undefined);
 		return done;
 	}
-}
-
-function requirePercentage(percentage: number): void {
-	if (!Number.isInteger(percentage) || percentage < 0 || percentage > 100) throw badPercentage(percentage);
 }

@@ -9,6 +9,7 @@ import { blobCheckpoints } from "./blob-checkpoints.js";
 import { writeBoard } from "./board-writer.js";
 import { announceOwner } from "./notices.js";
 import { takeOrders } from "./partition-orders.js";
+import { partitionOf } from "./partitions.js";
 import type { RunStore } from "./run-store.js";
 import { StoreDownlink } from "./store-downlink.js";
 import { StoreExchange } from "./store-exchange.js";
@@ -18,7 +19,10 @@ export interface OwnPartitionOptions {
 	readonly partition: number;
 	/** Makes this process the owner. */
 	readonly lease: Lease;
-	readonly aggregator: Omit<AggregatorOptions, "broker" | "checkpointFile" | "checkpoints" | "exchange" | "signal">;
+	readonly aggregator: Omit<
+		AggregatorOptions,
+		"broker" | "checkpointFile" | "checkpoints" | "exchange" | "twins" | "rollouts" | "signal"
+	>;
 	readonly onOwned?: ((aggregator: Aggregator) => void) | undefined;
 	/** Aborting it gives the partition up, as it is: whoever takes it goes on in the middle of the round. */
 	readonly signal: AbortSignal;
@@ -34,12 +38,15 @@ export async function ownPartition(options: OwnPartitionOptions): Promise<void> 
 	const { epoch, lost } = lease;
 	const checkpoints = await blobCheckpoints({ blobs: store.blobs, prefix: `p${partition}`, epoch });
 	const exchange = await StoreExchange.open({ store, partition, epoch, keepCopies: more.keepLog, clock });
+	const twins = await store.openTwins();
 	const log = await store.openLog(partition, epoch);
 	const ended = new AbortController();
 	const over = AbortSignal.any([lost, signal, ended.signal]);
 	// Every message on its way to a device waits for it.
 	setMaxListeners(0, over);
 	const downlink = new StoreDownlink(store.link, store.name, over);
+	// Who trains rolls nothing out.
+	const rollouts = more.settings?.rounds === 0 ? await store.openRollouts({ partition, signal: over }) : undefined;
 	await using aggregator = await Aggregator.start({
 		...more,
 		broker: {
@@ -49,14 +56,21 @@ export async function ownPartition(options: OwnPartitionOptions): Promise<void> 
 		},
 		checkpoints,
 		exchange,
+		twins,
+		rollouts,
+		patientRollout: true,
 	});
 	onOwned?.(aggregator);
 	void announceOwner(store.link, store.name, { partition, epoch, clock, signal: over });
+	using _twins = twins.watch((device) => {
+		if (partitionOf(device, store.partitions) === partition) void aggregator.sendDesired(device);
+	});
 	using _orders = takeOrders({ link: store.link, run: store.name, partition, aggregator, checkpoints });
 	const { streams } = more.artifact.manifest;
 	const board = writeBoard({ store, partition, epoch, aggregator, streams, log, clock, lost, signal: over });
 	try {
-		await Promise.race([aborted(over), failed(aggregator.result)]);
+		await aborted(AbortSignal.any([over, aggregator.broken]));
+		aggregator.broken.throwIfAborted();
 	} finally {
 		ended.abort();
 		await board.catch(() => undefined);
@@ -64,10 +78,4 @@ export async function ownPartition(options: OwnPartitionOptions): Promise<void> 
 		await log.close();
 	}
 	lost.throwIfAborted();
-}
-
-/** Rejects when `result` does, and never resolves: an aggregator that has trained answers until it is closed. */
-async function failed(result: Promise<unknown>): Promise<never> {
-	await result;
-	return new Promise(() => undefined);
 }

@@ -22,7 +22,7 @@ export interface TakeOrdersOptions {
 	/** Name of the run. */
 	readonly run: string;
 	readonly partition: number;
-	readonly aggregator: Pick<Aggregator, "round" | "stop" | "checkpoint">;
+	readonly aggregator: Pick<Aggregator, "round" | "stop" | "checkpoint" | "settings">;
 	readonly checkpoints: CheckpointStore;
 }
 
@@ -32,6 +32,8 @@ export function takeOrders({ link, run, partition, aggregator, checkpoints }: Ta
 		const { data: wanted } = order.safeParse(text);
 		const { round } = aggregator;
 		if (wanted === "stop") aggregator.stop();
+		else if (wanted === "checkpoint" && aggregator.settings.rounds === 0)
+			return { code: "PSGL_API_CONFLICT", what: "nothing is trained here", got: "a cloud that serves" };
 		else if (wanted === "checkpoint") await aggregator.checkpoint(checkpoints);
 		else return { code: "PSGL_API_CONFLICT", what: "there is no such order", got: text.slice(0, 100) };
 		return { round };

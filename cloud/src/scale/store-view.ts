@@ -1,5 +1,5 @@
-import { type KV, type KvWatchEntry, KvWatchInclude } from "@nats-io/kv";
-import { type Clock, systemClock } from "@psgl/sdk";
+import type { KV, KvWatchEntry } from "@nats-io/kv";
+import type { Clock } from "@psgl/sdk";
 import { cloudLimits as limits } from "../limits.js";
 import type { ConsoleEvent } from "../operations/board/console-event.js";
 import type { DeviceFigures } from "../operations/board/device-board.js";
@@ -7,11 +7,22 @@ import type { RoundFigures, RunState, StepFigures } from "../operations/board/ru
 import type { RunView } from "../operations/board/run-view.js";
 import type { PartitionFigures, StorageFigures } from "../operations/board/storage-figures.js";
 import type { RunningCloud } from "../operations/running-cloud.js";
-import { persist } from "../store/persist.js";
+import type { Rollout, RolloutDesk } from "../rollout/rollout.js";
+import { followKeys } from "../store/follow-keys.js";
+import type { TwinStore } from "../twins/twin-store.js";
 import { mergeRounds } from "./merge-rounds.js";
 import { boardEntries, type PartitionFacts, parseBoardKey } from "./partition-board.js";
 import { giveOrder, type PartitionOrder } from "./partition-orders.js";
 import type { RunStore } from "./run-store.js";
+
+export interface StoreViewOptions {
+	readonly store: RunStore;
+	/** Told what is another than it was. */
+	readonly onEvent?: ((event: ConsoleEvent) => void) | undefined;
+	/** Gives orders for roll-outs, where the run serves. It is the caller's to close. Default: none. */
+	readonly rollout?: Rollout | undefined;
+	readonly clock?: Clock | undefined;
+}
 
 /** What is known of a partition. */
 interface KnownPartition {
@@ -27,34 +38,38 @@ interface KnownPartition {
 export class StoreView implements RunningCloud, RunView, AsyncDisposable {
 	readonly #store: RunStore;
 	readonly #keys: KV;
-	readonly #clock: Clock;
 	readonly #known: readonly KnownPartition[];
 	readonly #closing = new AbortController();
 	#following: Promise<void> = Promise.resolve();
 	readonly #onEvent: (event: ConsoleEvent) => void;
-	readonly rollout = undefined;
+	readonly #rollout: Rollout | undefined;
+	readonly twins: TwinStore;
 
-	private constructor(store: RunStore, keys: KV, onEvent: (event: ConsoleEvent) => void, clock: Clock) {
+	private constructor(options: StoreViewOptions, keys: KV, twins: TwinStore) {
+		const { store, onEvent = () => undefined, rollout } = options;
 		this.#store = store;
 		this.#keys = keys;
-		this.#clock = clock;
+		this.twins = twins;
 		this.#onEvent = onEvent;
+		this.#rollout = rollout;
+		if (rollout !== undefined) rollout.onChange = () => onEvent({ type: "changed", what: "models" });
 		this.#known = Array.from({ length: store.partitions }, () => ({ facts: undefined, rounds: [], devices: [] }));
 	}
 
-	/**
-	 * Follows a run until closed, over whatever becomes of the store's servers.
-	 * @param onEvent told what is another than it was
-	 * @throws as `RunStore.openKeys`.
-	 */
-	static async open(
-		store: RunStore,
-		onEvent: (event: ConsoleEvent) => void = () => undefined,
-		clock: Clock = systemClock,
-	): Promise<StoreView> {
-		const view = new StoreView(store, await store.openKeys("boards"), onEvent, clock);
-		view.#following = view.#follow();
+	/** Follows a run until closed, over whatever becomes of the store's servers. @throws as `RunStore.openKeys`. */
+	static async open(options: StoreViewOptions): Promise<StoreView> {
+		const { store, clock } = options;
+		const view = new StoreView(options, await store.openKeys("boards"), await store.openTwins(limits.orderMs));
+		const { signal } = view.#closing;
+		const what = "look how the partitions stand";
+		const following = { link: store.link, keys: view.#keys, clock, signal, what };
+		view.#following = followKeys(following, (entry) => view.#take(entry));
 		return view;
+	}
+
+	/** Who trains rolls nothing out. */
+	get rollout(): RolloutDesk | undefined {
+		return this.settings.rounds === 0 ? this.#rollout : undefined;
 	}
 
 	get state(): RunState {
@@ -152,35 +167,6 @@ export class StoreView implements RunningCloud, RunView, AsyncDisposable {
 			if (outcome.status === "rejected") throw outcome.reason;
 			return outcome.value;
 		});
-	}
-
-	/** Watches every entry; a watch that ended with its server, or that hears nothing, is begun again. */
-	async #follow(): Promise<void> {
-		const { signal } = this.#closing;
-		while (!signal.aborted) {
-			const within = { signal, what: "look how the partitions stand" };
-			try {
-				const watch = () => this.#keys.watch({ include: KvWatchInclude.LastValue });
-				const entries = await persist(this.#store.link, watch, within);
-				const stop = () => entries.stop();
-				signal.addEventListener("abort", stop, { once: true });
-				let late = setTimeout(stop, 2 * limits.boardRefreshMs);
-				try {
-					if (signal.aborted) return;
-					for await (const entry of entries) {
-						clearTimeout(late);
-						late = setTimeout(stop, 2 * limits.boardRefreshMs);
-						this.#take(entry);
-					}
-				} finally {
-					clearTimeout(late);
-					signal.removeEventListener("abort", stop);
-				}
-			} catch {
-				if (this.#store.link.isClosed) return;
-			}
-			await this.#clock.sleep(limits.storeRetryMs, signal).catch(() => undefined);
-		}
 	}
 
 	#take(entry: KvWatchEntry): void {

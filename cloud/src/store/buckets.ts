@@ -2,6 +2,7 @@ import { JetStreamApiError } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import { type ObjectStore, Objm } from "@nats-io/obj";
 import { cloudLimits } from "../limits.js";
+import { isTaken } from "./nats-faults.js";
 import type { NatsLink } from "./nats-link.js";
 import { persist } from "./persist.js";
 import { storeConfig, storeRefused } from "./store-errors.js";
@@ -60,8 +61,13 @@ function requireSame<T extends Readonly<Record<string, number>>>(what: string, g
 }
 
 async function opened<T>(link: NatsLink, what: string, open: () => Promise<T>, { signal }: BucketOptions): Promise<T> {
+	const within = { signal, timeoutMs: cloudLimits.storeStartMs, what };
 	try {
-		return await persist(link, open, { signal, timeoutMs: cloudLimits.storeStartMs, what });
+		// Of two that make it at a time one may be refused, and then finds the other's.
+		return await persist(link, open, within).catch((error: unknown) => {
+			if (!isTaken(error)) throw error;
+			return persist(link, open, within);
+		});
 	} catch (error) {
 		throw error instanceof JetStreamApiError ? storeRefused(what, error) : error;
 	}

@@ -22,6 +22,11 @@ export function isMissingStream(error: unknown): boolean {
 	return error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound;
 }
 
+/** Whether a stream of that name, or of its subjects, was made a moment ago. */
+export function isTaken(error: unknown): boolean {
+	return error instanceof JetStreamApiError && (error.code === 10058 || error.code === 10065);
+}
+
 /** Whether the same call may succeed later: the link broke, nobody leads, or nobody answered in time. */
 export function isPassing(error: unknown): boolean {
 	if (isStoreFull(error)) return false;

@@ -28,6 +28,8 @@ export class Enrolment {
 	/** Batches the aggregator has room for. */
 	readonly credit = new Credit();
 	#awaitsWelcome = false;
+	/** Artifacts that the last `hello` named: the aggregator sends none of them. */
+	#named: readonly string[] = [];
 	#aggregator = -1;
 	#failure: { readonly error: unknown } | undefined;
 	readonly #watchers = new Set<() => void>();
@@ -108,11 +110,17 @@ export class Enrolment {
 		return model !== undefined && (model.state.steps > 0 || model.state.version >= model.welcome.model);
 	}
 
+	/** The artifact was here at the last `hello`, so that nobody sends it, and has given way to another since. */
+	get gaveArtifactAway(): boolean {
+		return this.model === undefined && this.#welcome !== undefined && this.#named.includes(this.#welcome.artifact);
+	}
+
 	/** The first message after every connect, and again while it has no answer. */
 	hello(): HelloMessage {
 		const { id, data, maxMessageBytes, agent } = this.#settings;
 		const { dtypes = this.#settings.dtypes, window = this.#settings.window } = this.twin.settings;
 		this.#awaitsWelcome = true;
+		this.#named = this.#models.digests.slice(-protocolLimits.maxArtifacts);
 		return {
 			type: "hello",
 			device: id,
@@ -124,7 +132,7 @@ export class Enrolment {
 			dtypes,
 			maxMessageBytes,
 			agent,
-			artifacts: this.#models.digests.slice(-protocolLimits.maxArtifacts),
+			artifacts: this.#named,
 			deflate: true,
 			window: window > 1 ? window : undefined,
 			releases: this.records.ledger.durable ? this.records.ledger.totals.releases : undefined,

@@ -203,9 +203,11 @@ export class Reception {
 
 	/** Without `train`, the device still asks for the weights of today: an artifact holds those it was compiled with. */
 	#catchUp({ type }: AggregatorMessage): void {
-		const { model, upToDate } = this.#enrolment;
+		const { model, upToDate, gaveArtifactAway } = this.#enrolment;
+		const resume = { type: "resume", device: this.#settings.id, epoch: 0, seq: 0 } as const;
+		if (type === "welcome" && gaveArtifactAway) this.#send({ ...resume, awaiting: "artifact" });
 		if ((type !== "welcome" && type !== "artifact") || model === undefined || upToDate) return;
-		this.#send({ type: "resume", device: this.#settings.id, awaiting: "round", epoch: 0, seq: 0 });
+		this.#send({ ...resume, awaiting: "round" });
 	}
 
 	#hello(): void {

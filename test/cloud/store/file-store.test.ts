@@ -1,6 +1,6 @@
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { cloudLimits, createFileLeases, openFolderBlobStore } from "@psgl/cloud";
+import { cloudLimits, createFileLeases, openFolderBlobStore, RolloutFolder, TwinFolder } from "@psgl/cloud";
 import { ConfigError, DataError, type PsglError } from "@psgl/sdk";
 import test, { type ExecutionContext } from "ava";
 import { Child } from "../../helpers/child.js";
@@ -8,8 +8,24 @@ import { ManualClock } from "../../helpers/manual-clock.js";
 import { temporaryFolder } from "../../helpers/temporary-folder.js";
 import { blobStoreCompliance } from "./blob-store-compliance.js";
 import { leasesCompliance } from "./leases-compliance.js";
+import { rolloutStoreCompliance } from "./rollout-store-compliance.js";
+import { twinStoreCompliance } from "./twin-store-compliance.js";
 
 blobStoreCompliance(test, "folder of blobs", async (t) => openFolderBlobStore(join(await temporaryFolder(t), "blobs")));
+twinStoreCompliance(test, "folder of twins", async (t) => {
+	const folder = await temporaryFolder(t);
+	const [cloud, operator] = [await TwinFolder.open(folder), await TwinFolder.open(folder)];
+	return { cloud, operator, spoil: (device) => writeFile(join(folder, `${device}.desired.json`), "{") };
+});
+rolloutStoreCompliance(test, "folder of a roll-out", async (t) => {
+	const folder = await temporaryFolder(t);
+	return {
+		store: new RolloutFolder(folder),
+		next: async () => new RolloutFolder(folder),
+		spoil: () => writeFile(join(folder, "rollout.json"), "{}"),
+		loseCandidate: () => rm(join(folder, "candidate.psgl")),
+	};
+});
 leasesCompliance(test, "file leases", async (t) => {
 	const folder = await temporaryFolder(t);
 	return [createFileLeases({ folder }), createFileLeases({ folder })];

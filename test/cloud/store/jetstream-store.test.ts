@@ -1,10 +1,24 @@
-import { cloudLimits, NatsLink, openJetStreamBlobStore, openJetStreamLeases, openJetStreamLog } from "@psgl/cloud";
+import { Kvm } from "@nats-io/kv";
+import {
+	cloudLimits,
+	followKeys,
+	NatsLink,
+	openJetStreamBlobStore,
+	openJetStreamLeases,
+	openJetStreamLog,
+	openJetStreamRollouts,
+	openJetStreamTwins,
+	rolloutLimits,
+} from "@psgl/cloud";
 import test, { type ExecutionContext } from "ava";
+import { ManualClock } from "../../helpers/manual-clock.js";
 import { NatsServers } from "../../helpers/nats-servers.js";
 import { withPrograms } from "../../helpers/outside-program.js";
 import { logCompliance } from "../log-compliance.js";
 import { blobStoreCompliance } from "./blob-store-compliance.js";
 import { leasesCompliance } from "./leases-compliance.js";
+import { factsOf, rolloutStoreCompliance } from "./rollout-store-compliance.js";
+import { twinStoreCompliance } from "./twin-store-compliance.js";
 
 let starting: Promise<NatsServers> | undefined;
 let names = 0;
@@ -34,6 +48,134 @@ leasesCompliance(withNats, "JetStream leases", async (t) => {
 	const name = newName();
 	const open = async () => openJetStreamLeases({ link: await openLink(t), name, leaseMs: 1000 });
 	return [await open(), await open()];
+});
+
+twinStoreCompliance(withNats, "JetStream twins", async (t) => {
+	const [name, link] = [newName(), await openLink(t)];
+	const open = async () => openJetStreamTwins({ link: await openLink(t), name });
+	return {
+		cloud: await open(),
+		operator: await open(),
+		async spoil(device) {
+			await (await new Kvm(link.jetStream).open(`${name}-twins`)).put(`desired.${device}`, "{");
+		},
+	};
+});
+
+/** A roll-out's store, of a partition or of an operator, in a run of some name. */
+async function openRollouts(t: ExecutionContext, name: string, partition?: number) {
+	const link = await openLink(t);
+	return openJetStreamRollouts({ link, name, blobs: await openJetStreamBlobStore({ link, name }), partition });
+}
+
+rolloutStoreCompliance(withNats, "JetStream roll-outs", async (t) => {
+	const [name, link] = [newName(), await openLink(t)];
+	return {
+		store: await openRollouts(t, name, 0),
+		next: () => openRollouts(t, name, 0),
+		async spoil() {
+			await (await new Kvm(link.jetStream).open(`${name}-rollout`)).put("shared.facts", "{}");
+		},
+		async loseCandidate(artifact) {
+			await (await openJetStreamBlobStore({ link, name })).remove(`rollout/${artifact}`);
+		},
+	};
+});
+
+withNats(
+	"partitions and operators share a roll-out: of two orders at a time one is taken, and counts are added up",
+	async (t) => {
+		const name = newName();
+		const [one, other, operator] = [
+			await openRollouts(t, name, 0),
+			await openRollouts(t, name, 1),
+			await openRollouts(t, name),
+		];
+		const kept = await one.replace(factsOf("a"), 0);
+		await other.writeDevices("a", () => new Map([["x", "failed" as const]]));
+		let wake: () => void = () => undefined;
+		using _ = operator.watch(() => wake());
+		const until = async (holds: () => boolean) => {
+			while (!holds()) {
+				await new Promise<void>((resolve) => {
+					wake = resolve;
+				});
+			}
+		};
+		await until(() => operator.elsewhere("a").counts.failed === 1);
+		await one.writeDevices(
+			"a",
+			() =>
+				new Map([
+					["a", "failed" as const],
+					["b", "trial" as const],
+				]),
+		);
+		await until(() => operator.elsewhere("a").counts.failed === 2);
+		t.deepEqual(operator.elsewhere("a"), {
+			counts: { offered: 0, trial: 1, confirmed: 0, failed: 2 },
+			failed: ["a", "x"],
+		});
+		t.is(operator.elsewhere("b").counts.failed, 0, "of another roll-out");
+		const outcomes = await Promise.all(
+			[one, operator].map((each, i) => each.replace(factsOf("a", 20 + i), kept?.revision ?? 0)),
+		);
+		t.is(outcomes.filter((outcome) => outcome !== undefined).length, 1);
+		t.deepEqual((await other.read())?.facts, outcomes.find((outcome) => outcome !== undefined)?.facts);
+		t.is((await openRollouts(t, name, 0)).elsewhere("a").counts.failed, 1, "known from the start");
+	},
+);
+
+withNats(
+	"failedNamed: of many devices on which a candidate failed the first ones are named elsewhere, and all counted",
+	async (t) => {
+		const name = newName();
+		const { failedNamed } = rolloutLimits;
+		const failed = new Map(Array.from({ length: failedNamed + 1 }, (_, i) => [`d${i}`, "failed" as const]));
+		await (await openRollouts(t, name, 0)).writeDevices("a", () => failed);
+		const elsewhere = (await openRollouts(t, name)).elsewhere("a");
+		t.is(elsewhere.failed.length, failedNamed);
+		t.is(elsewhere.counts.failed, failedNamed + 1);
+	},
+);
+
+withNats("keysQuietMs: a watch that hears nothing for so long is begun anew, and not before", async (t) => {
+	const link = await openLink(t);
+	const keys = await new Kvm(link.jetStream).create(newName());
+	await keys.put("a", "1");
+	const clock = new ManualClock();
+	const ended = new AbortController();
+	let heard = 0;
+	let wake: () => void = () => undefined;
+	const hears = async (times: number) => {
+		while (heard < times) {
+			await new Promise<void>((resolve) => {
+				wake = resolve;
+			});
+		}
+	};
+	const following = followKeys({ link, keys, clock, signal: ended.signal, what: "test" }, () => {
+		heard++;
+		wake();
+	});
+	await hears(1);
+	await clock.advance(cloudLimits.keysQuietMs - 1);
+	t.is(heard, 1);
+	await clock.advance(1);
+	await clock.advance(cloudLimits.storeRetryMs);
+	await hears(2);
+	ended.abort();
+	await following;
+});
+
+withNats("of several that want something of a device at a time, each is a version of its own", async (t) => {
+	const name = newName();
+	const open = async () => openJetStreamTwins({ link: await openLink(t), name });
+	const twins = await Promise.all([open(), open(), open()]);
+	const wanted = await Promise.all(twins.map((each, i) => each.set("ward-1", { window: i + 1 })));
+	t.deepEqual(wanted.map(({ version }) => version).sort(), [1, 2, 3]);
+	const last = wanted.find(({ version }) => version === 3);
+	t.deepEqual(await twins[0]?.desired("ward-1"), last);
 });
 
 withNats(

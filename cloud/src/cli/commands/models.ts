@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { option, toggle } from "../options/option.js";
+import { storePlaceOptions } from "../store-options.js";
 import { defineVerb, type Verb } from "../verb.js";
 
 const roots = option("DIR", "folder of the roots of signed models", z.string().default("psgl-models"));
@@ -79,9 +80,11 @@ const rolloutVerb = defineVerb({
 	name: "models rollout",
 	summary: "give a new model to part of the fleet, then to more, or take it back",
 	description:
-		"Orders for a psgl cloud --rounds 0 that runs on the same state folder: so many per cent of the devices get another model than the one it serves. Taken back by itself when it fails on too many of them (docs/security.md). The roll-out is in the state folder and outlasts restarts.",
+		"Orders for a psgl cloud --rounds 0 that runs on the same state folder, or for the processes of one on NATS: so many per cent of the devices get another model than the one it serves. Taken back by itself when it fails on too many of them (docs/security.md). The roll-out is in the state folder, or on NATS, and outlasts restarts.",
 	options: {
-		state: option("DIR", "state folder of the cloud", z.string().default("psgl-state")),
+		state: option("DIR", "state folder of the cloud; not used with --store", z.string().default("psgl-state")),
+		...storePlaceOptions,
+		artifact: option("FILE", "model that is served, to begin a roll-out with --store", z.string().optional()),
 		candidate: option("FILE", "joint artifact to roll out; begins a roll-out", z.string().optional()),
 		percentage: option("N", "per cent of the devices that get it from now on", z.int().min(0).max(100).optional()),
 		halt: toggle("no further device gets it; those that have it keep it. --percentage goes on"),
@@ -96,6 +99,11 @@ const rolloutVerb = defineVerb({
 		{ command: "psgl models rollout --percentage 50", does: "go on to half of them" },
 		{ command: "psgl models rollout", does: "see how it stands" },
 		{ command: "psgl models rollout --rollback", does: "take it back everywhere" },
+		{
+			command:
+				"psgl models rollout --store nats://n1:4222 --artifact chest.psgl --candidate chest-2.psgl --percentage 10",
+			does: "begin one of a cloud on NATS",
+		},
 	],
 	run: async (options, context) => (await import("./run-models-rollout.js")).runModelsRollout(options, context),
 });

@@ -4,8 +4,10 @@ import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import type { Aggregator } from "../../aggregator/aggregator.js";
 import { disclosedArtifact } from "../../aggregator/disclosed-artifact.js";
 import type { AggregatorEvent } from "../../aggregator/events.js";
+import { openRolloutDesk } from "../../aggregator/served-release.js";
 import type { BrokerOptions } from "../../broker/broker.js";
 import { writeOutput } from "../../files/write-output.js";
+import { cloudLimits as limits } from "../../limits.js";
 import type { OperationsPage } from "../../operations/operations-page.js";
 import { aborted } from "../../scale/aborted.js";
 import { type ExternalIngressOptions, startExternalIngress } from "../../scale/external-ingress.js";
@@ -60,7 +62,13 @@ export interface EndedCloud {
 export async function runCloudOnStore(options: StoreCloudValues, parts: StoreCloudParts): Promise<EndedCloud> {
 	const { store, broker, output, signal, onIngress, onReady, page, external } = parts;
 	const { role, exitWhenTrained } = options;
-	await using view = page && (await StoreView.open(store, (event) => page.tell(event)));
+	const release = {
+		artifact: parts.artifact,
+		runtime: nodeRuntime,
+		settings: aggregatorSettings(options, options.minDevices),
+	};
+	using rollout = page && (await openRolloutDesk(release, await store.openRollouts({ timeoutMs: limits.orderMs })));
+	await using view = page && (await StoreView.open({ store, rollout, onEvent: (event) => page.tell(event) }));
 	if (view !== undefined) page?.show(view);
 	const onOwner = (partition: number, epoch: number) => output.event("owner", { partition, epoch });
 	const isIngress = role === "ingress" || role === "all";
@@ -129,7 +137,7 @@ class PartitionResults {
 		});
 	}
 
-	/** Shows what happens and keeps the trained model; what ends an aggregator ends `own`, too. */
+	/** Shows what happens, and at the end of training keeps the model; what ends an aggregator ends `own`, too. */
 	async #follow(partition: number, aggregator: Aggregator): Promise<void> {
 		const { artifact, store, output, onEvent } = this.#parts;
 		const name = `${artifact.manifest.name}${store.partitions > 1 ? ` partition ${partition}` : ""}`;
@@ -138,8 +146,18 @@ class PartitionResults {
 			for await (const event of aggregator.events()) {
 				onEvent(event);
 				progress.show(event);
-				if (event.type === "end") break;
+				if (event.type === "end") await this.#trained(partition, aggregator);
 			}
+		} catch {
+			// Told by `onLost`, or thrown by `own`.
+		}
+	}
+
+	async #trained(partition: number, aggregator: Aggregator): Promise<void> {
+		const { store, output } = this.#parts;
+		if (this.#options.rounds === 0)
+			output.event("serving", { partition }, `Partition ${partition} answers requests for decisions`);
+		else {
 			const { artifact: trained, rounds, reason, bestRound, counts, validation } = await aggregator.result;
 			const model = await disclosedArtifact(trained, aggregator.devices());
 			const file = join(this.#options.state, store.partitions > 1 ? `model-p${partition}.psgl` : "model.psgl");
@@ -148,10 +166,8 @@ class PartitionResults {
 			const result = { rounds, reason, bestRound, counts, validation: validation?.fused, artifact: file };
 			this.partitions[partition] = result;
 			output.event("trained", { partition, ...result }, `Trained for ${rounds} rounds (${reason}). Written: ${file}`);
-			this.#training.delete(partition);
-			if (this.#training.size === 0) this.#onTrained();
-		} catch {
-			// Told by `onLost`, or thrown by `own`.
 		}
+		this.#training.delete(partition);
+		if (this.#training.size === 0) this.#onTrained();
 	}
 }

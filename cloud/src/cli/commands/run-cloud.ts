@@ -16,6 +16,7 @@ import { openFileJournal } from "../../log/open-file-journal.js";
 import type { LogLevel } from "../../operations/log-levels.js";
 import { OperationsLog } from "../../operations/operations-log.js";
 import { exportTraces } from "../../operations/trace-export.js";
+import { RolloutFolder } from "../../rollout/rollout-folder.js";
 import { followOrders } from "../../rollout/rollout-orders.js";
 import { aborted } from "../../scale/aborted.js";
 import type { Ingress } from "../../scale/ingress.js";
@@ -174,13 +175,13 @@ async function runUntilEnded(options: CloudValues, { output, signal }: VerbConte
 		broker,
 		settings: aggregatorSettings(options, options.minDevices),
 		checkpointFile,
-		rolloutFolder: files.rollout,
+		rollouts: new RolloutFolder(files.rollout),
 		twins,
 		threads: options.threads ?? defaultThreads(),
 		keepLog: options.journalKeep === "all",
 		signal,
 	});
-	operations.watch(broker.log, { aggregator, broker, checkpointFile });
+	operations.watch(broker.log, { aggregator, broker, twins, checkpointFile });
 	void follow(aggregator, onEvent);
 	if (own === undefined) output.event("external-broker", { url }, `Connected with the broker at ${url}`);
 	else announceBroker(output, own, aggregator.round);
@@ -214,7 +215,8 @@ async function runUntilEnded(options: CloudValues, { output, signal }: VerbConte
 	}
 	if (!options.exitWhenTrained) {
 		output.event("serving", { url }, "Answering requests for decisions; Ctrl-C ends it.");
-		await aborted(signal);
+		await aborted(AbortSignal.any([signal, aggregator.broken]));
+		aggregator.broken.throwIfAborted();
 	}
 	const result = { rounds, reason, bestRound, validation, counts, traffic, seconds, artifact: files.model };
 	return { exitCode: signal.aborted ? interrupted : 0, result };

@@ -2,7 +2,6 @@ import type { Clock } from "@psgl/sdk";
 import type { EventBuffer } from "../../aggregator/event-buffer.js";
 import type { CandidateFolder } from "../../rollout/candidate-folder.js";
 import type { AuditTrail } from "../../trail/audit-trail.js";
-import type { TwinFolder } from "../../twins/twin-folder.js";
 import type { LogIn } from "../access/log-in.js";
 import type { Sessions } from "../access/sessions.js";
 import type { UserFolder } from "../access/user-folder.js";
@@ -25,8 +24,6 @@ export interface ApiContext {
 	readonly model: ModelFacts;
 	readonly run: () => RunView;
 	readonly audit: AuditFiles;
-	/** Undefined where they are not this process's. */
-	readonly twins: TwinFolder | undefined;
 	readonly candidates: CandidateFolder;
 	/** Something else is wanted of a device. */
 	readonly onTwin: () => void;

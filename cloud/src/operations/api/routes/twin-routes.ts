@@ -1,7 +1,7 @@
 import { deviceIdPattern } from "@psgl/sdk/protocol";
 import { z } from "zod";
-import type { ApiContext } from "../api-context.js";
-import { notFound, notNow } from "../api-error.js";
+import { type ApiContext, running } from "../api-context.js";
+import { notFound } from "../api-error.js";
 import { type Route, route } from "../route.js";
 
 const settings = z.record(z.string(), z.unknown()).describe("settings of docs/device.md by name");
@@ -16,11 +16,9 @@ const reported = z.strictObject({
 });
 
 /** Digital twins: what is wanted of a device, and what is in force on it. */
-export function twinRoutes({ twins: kept, trail, onTwin }: ApiContext): readonly Route[] {
-	const twins = () => {
-		if (kept !== undefined) return kept;
-		throw notNow("twins are kept by a cloud that is one process", "Set the device's own options");
-	};
+export function twinRoutes(context: ApiContext): readonly Route[] {
+	const { trail, onTwin } = context;
+	const twins = () => running(context).twins;
 	return [
 		route({
 			method: "GET",
