@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { attributes, encodeModel, GraphBuilder } from "@psgl/models";
+import { attributes, differentiate, encodeModel, GraphBuilder, type Value } from "@psgl/models";
 import { ArtifactError, seededRandom, type Tensor } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
@@ -104,6 +104,49 @@ for (const settings of cases) {
 		t.true(largestDifference(y, expected) < 1e-5 * largest);
 		const opposite = mapped(convolved(pixels, kernel, none, settings), (value) => -value);
 		t.true(largestDifference(again, opposite) < 1e-5 * largest);
+	});
+}
+
+/** [M,C,kh,kw] with M and C exchanged and each kernel back to front. */
+function turnedAround({ dims, data }: Tensor<"float32">): Tensor<"float32"> {
+	const [filters, channels, ...kernel] = dims as [number, number, number, number];
+	const places = kernel[0] * kernel[1];
+	const turned = data.map((_, at) => {
+		const [place, m, c] = [at % places, Math.floor(at / places) % filters, Math.floor(at / places / filters)];
+		return data[(m * channels + c) * places + places - 1 - place] as number;
+	});
+	return { dtype: "float32", dims: [channels, filters, ...kernel], data: turned };
+}
+
+for (const isNeeded of [false, true]) {
+	test(`an image's gradient is the convolution by the weights turned around, ${isNeeded ? "also" : "not"} where the graph needs these itself`, async (t) => {
+		const g = new GraphBuilder("test");
+		const x = g.input("x", "float32", ["B", 32, 6, 5]);
+		const w = g.input("w", "float32", [48, 32, 3, 2]);
+		const y = g.add("Conv", [x, w], { pads: ints([1, 0, 0, 1]) });
+		const dy = g.input("dy", "float32", y.shape);
+		const [dx] = differentiate(g, [{ value: y, gradient: dy }], [x]);
+		g.output("dx", dx as Value);
+		if (isNeeded) g.output("turned", g.add("Neg", [g.producer(dx as Value)?.inputs[1]]));
+		await using session = await nodeRuntime.load(encodeModel(g.build()), { threads: 2 });
+		const random = seededRandom(3);
+		const [weights, gradient] = [normalTensor(random, [48, 32, 3, 2]), normalTensor(random, [2, 48, 5, 5])];
+		const image = normalTensor(random, [2, 32, 6, 5]);
+		const results = await session.run({ x: image, w: weights, dy: gradient });
+		const kernel = turnedAround(weights);
+		const none = mapped(normalTensor(random, [32]), () => 0);
+		const settings: Case = { image: [48, 5, 5], weights: [32, 48, 3, 2], pads: [1, 1, 2, 0] };
+		const expected = convolved(gradient, kernel, none, settings);
+		t.deepEqual(results.dx?.dims, [2, 32, 6, 5]);
+		t.true(largestDifference(results.dx, expected) < 1e-4);
+		if (isNeeded)
+			t.is(
+				largestDifference(
+					results.turned,
+					mapped(kernel, (value) => -value),
+				),
+				0,
+			);
 	});
 }
 

@@ -1,7 +1,9 @@
 import { withBlockedKernelGradients } from "./blocked-kernel-gradients.js";
-import { nodeOf, shapesIn } from "./graph-nodes.js";
+import { nodeOf, shapesIn, wholeNumbersIn } from "./graph-nodes.js";
+import { withoutIdleNodes } from "./idle-nodes.js";
 import { blockedDomain, importField, intsField, nodeField, onnx } from "./onnx-fields.js";
 import { type Field, field, fieldsOf, joined } from "./protobuf.js";
+import { type TurnedWeights, turnedWeightsAt } from "./turned-weights.js";
 
 /** With fewer places putting the weights into blocks takes as long as the convolution saves (docs/performance.md). */
 const fewestPlaces = 16;
@@ -29,16 +31,24 @@ export function withBlockedConvolutions(model: Uint8Array, block: number): Uint8
 function changedGraph(given: readonly Field[], block: number): Uint8Array | undefined {
 	const fields = withBlockedKernelGradients(given, block) ?? given;
 	const shapes = shapesIn(fields);
+	const all = fields.flatMap((one) => (one.number === onnx.graph.node ? [nodeOf(one)] : []));
+	const producers = new Map(all.map((node) => [node.outputs[0] ?? "", node]));
+	const wholeNumbers = wholeNumbersIn(fields);
 	const known = new Set<string>();
 	const constants: Uint8Array[] = [];
+	const replaced = new Set<string>();
 	const parts = fields.flatMap((one) => {
 		const convolution = one.number === onnx.graph.node ? convolutionOf(one, shapes) : undefined;
 		if (convolution === undefined || !isBetterInBlocks(convolution, block)) return [one.bytes];
-		const { nodes, shapes: added } = inBlocks(convolution, block, known);
+		const turned = turnedWeightsAt(convolution.weights, producers, wholeNumbers);
+		for (const name of turned?.nodes ?? []) replaced.add(name);
+		const { nodes, constants: added } = inBlocks(convolution, turned, block, known);
 		constants.push(...added);
 		return nodes;
 	});
-	return constants.length === 0 && fields === given ? undefined : joined([...parts, ...constants]);
+	if (constants.length === 0 && fields === given) return undefined;
+	const changed = fieldsOf(joined([...parts, ...constants]));
+	return joined(withoutIdleNodes(changed, replaced).map(({ bytes }) => bytes));
 }
 
 interface Convolution {
@@ -93,15 +103,16 @@ function isBetterInBlocks({ weightExtents, imageExtents }: Convolution, block: n
 /** The nodes in place of a Conv, and the constants they take. @param known tensors in blocks already, which are added to */
 function inBlocks(
 	{ image, weights, bias, output, attributes, weightExtents }: Convolution,
+	turned: TurnedWeights | undefined,
 	block: number,
 	known: Set<string>,
 ) {
 	const [filters = 0, channels = 0, ...kernel] = weightExtents;
 	const places = kernel.reduce((a, b) => a * b, 1);
 	const nodes: Uint8Array[] = [];
-	const shapes: Uint8Array[] = [];
+	const constants: Uint8Array[] = [];
 	const reshape = (from: string, to: string, extents: readonly number[]) => {
-		shapes.push(intsField(`${to}/shape`, extents));
+		constants.push(intsField(`${to}/shape`, extents));
 		nodes.push(nodeField("Reshape", [from, `${to}/shape`], to));
 	};
 	const once = (name: string, make: () => void) => {
@@ -115,6 +126,14 @@ function inBlocks(
 	if (!whole) once(pixels, () => nodes.push(nodeField("ReorderInput", [image], pixels, {}, blockedDomain)));
 	const blocked = `${weights}/blocked`;
 	once(blocked, () => {
+		if (turned !== undefined && !whole) {
+			// All at once, a block of filters after the other.
+			reshape(turned.rows, `${blocked}/rows`, [-1, block]);
+			constants.push(intsField(`${blocked}/order`, turnedOrder(weightExtents, block)));
+			nodes.push(nodeField("Gather", [`${blocked}/rows`, `${blocked}/order`], `${blocked}/ordered`));
+			reshape(`${blocked}/ordered`, blocked, weightExtents);
+			return;
+		}
 		// One axis at a time, the filters first: ONNX Runtime takes ten times as long for a Transpose that moves several.
 		reshape(weights, `${blocked}/rows`, [filters, channels * places]);
 		nodes.push(nodeField("Transpose", [`${blocked}/rows`], `${blocked}/turned`, { perm: [1, 0] }));
@@ -141,5 +160,16 @@ function inBlocks(
 	]);
 	nodes.push(field(onnx.graph.node, convolution));
 	nodes.push(nodeField("ReorderOutput", [`${output}/blocked-result`], output, { channels: filters }, blockedDomain));
-	return { nodes, shapes };
+	return { nodes, constants };
+}
+
+/** Of weights [M,C,...kernel] in blocks, [M/block,C/block,places,block of C,block of M], where each block of M lies in [C,places back to front,M]. */
+function turnedOrder([filters = 0, channels = 0, ...kernel]: readonly number[], block: number): readonly number[] {
+	const places = kernel.reduce((a, b) => a * b, 1);
+	const order: number[] = [];
+	for (let m = 0; m < filters / block; m++)
+		for (let c = 0; c < channels; c += block)
+			for (let place = places - 1; place >= 0; place--)
+				for (let i = c; i < c + block; i++) order.push((i * places + place) * (filters / block) + m);
+	return order;
 }

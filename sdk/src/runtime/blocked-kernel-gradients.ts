@@ -1,4 +1,5 @@
-import { type GraphNode, nodeOf, shapesIn, textOf, wholeNumbersIn } from "./graph-nodes.js";
+import { type GraphNode, nodeOf, shapesIn, wholeNumbersIn } from "./graph-nodes.js";
+import { withoutIdleNodes } from "./idle-nodes.js";
 import { blockedDomain, intsField, nodeField, onnx } from "./onnx-fields.js";
 import { type Field, fieldsOf, joined } from "./protobuf.js";
 
@@ -39,42 +40,14 @@ export function withBlockedKernelGradients(fields: readonly Field[], block: numb
 	const found = kernelGradientsIn(fields, all).filter((gradient) => isBetterInBlocks(gradient, block));
 	if (found.length === 0) return undefined;
 	const replaced = new Map(found.map((gradient) => [gradient.output, gradient]));
-	const idle = idleNodes(fields, all, found);
 	let at = 0;
-	return fields.flatMap((one) => {
+	const changed = fields.flatMap((one) => {
 		if (one.number !== onnx.graph.node) return [one];
 		const [output = ""] = (all[at++] as GraphNode).outputs;
 		const gradient = replaced.get(output);
-		if (gradient !== undefined) return fieldsOf(joined(inBlocks(gradient, block)));
-		return idle.has(output) ? [] : [one];
+		return gradient === undefined ? [one] : fieldsOf(joined(inBlocks(gradient, block)));
 	});
-}
-
-/** Of the nodes that computed the gradients, first outputs of those that nobody needs any more. */
-function idleNodes(
-	fields: readonly Field[],
-	all: readonly GraphNode[],
-	found: readonly KernelGradient[],
-): ReadonlySet<string> {
-	const outputs = fields.filter(({ number }) => number === onnx.graph.output);
-	const used = new Set(
-		outputs.flatMap(({ content }) =>
-			fieldsOf(content)
-				.filter(({ number }) => number === onnx.valueInfo.name)
-				.map(textOf),
-		),
-	);
-	for (const { image, values } of found) used.add(image).add(values);
-	const former = new Set(found.flatMap(({ nodes }) => [...nodes]));
-	const replaced = new Set(found.map(({ output }) => output));
-	const idle = new Set<string>();
-	for (const node of all.toReversed()) {
-		const [output = ""] = node.outputs;
-		if (replaced.has(output)) continue;
-		if (former.has(output) && !used.has(output)) idle.add(output);
-		else for (const input of node.inputs) used.add(input);
-	}
-	return idle;
+	return withoutIdleNodes(changed, new Set(found.flatMap(({ nodes }) => [...nodes])));
 }
 
 function kernelGradientsIn(fields: readonly Field[], all: readonly GraphNode[]): readonly KernelGradient[] {

@@ -9,7 +9,7 @@ export const onnx = {
 	opset: { domain: 1, version: 2 },
 	graph: { node: 1, name: 2, initializer: 5, input: 11, output: 12, valueInfo: 13 },
 	node: { input: 1, output: 2, name: 3, opType: 4, attribute: 5, domain: 7 },
-	attribute: { name: 1, i: 3, ints: 8, type: 20 },
+	attribute: { name: 1, i: 3, graph: 6, ints: 8, type: 20 },
 	tensor: { dims: 1, dataType: 2, name: 8, rawData: 9 },
 	valueInfo: { name: 1, type: 2 },
 	type: { tensor: 1 },
