@@ -1,4 +1,5 @@
 export type { ResourceBudget } from "./budget/resource-budget.js";
+export { clearVanished } from "./clear-vanished.js";
 export { dataType, dtypeOf } from "./data-type.js";
 export { activationLimits } from "./device/activation-store.js";
 export { deviceLastWill } from "./device/aggregator-link.js";

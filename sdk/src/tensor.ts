@@ -95,8 +95,12 @@ export function tensorFromBytes<T extends DType>(dtype: T, dims: readonly number
 		});
 	}
 	// Not bytes.slice(): on a Buffer that is a view on memory shared with others.
-	const copy = new Uint8Array(bytes);
-	return { dtype, dims, data: new constructors[dtype](copy.buffer) as TensorData[T] };
+	return tensorOver(dtype, dims, new Uint8Array(bytes).buffer);
+}
+
+/** A tensor whose values are those of `buffer`, all of it, without a copy. */
+export function tensorOver<T extends DType>(dtype: T, dims: readonly number[], buffer: ArrayBuffer): Tensor<T> {
+	return { dtype, dims, data: new constructors[dtype](buffer) as TensorData[T] };
 }
 
 /** The tensor's bytes, little-endian, as a view on its own memory. */

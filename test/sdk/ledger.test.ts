@@ -237,6 +237,18 @@ test("a ledger that does not know of everything keeps to no budget", async (t) =
 	t.deepEqual((await release(volatile, [eightBits("a")])).codes, [1], "without a budget it counts all the same");
 });
 
+test("without a store counts last as long as the ledger", async (t) => {
+	const ledger = await DisclosureLedger.open({ device, store: undefined, endsWithProcess: true, pastReleases: false });
+	await ledger.accept(once);
+	t.deepEqual(await release(ledger, [eightBits("a"), eightBits("b")]), { codes: [1, 1], leftOut: {} });
+	t.is((await ledger.record("c")).bits, 0);
+	t.deepEqual(await release(ledger, [eightBits("a"), eightBits("c")], coding, 2), { codes: [1, 2], leftOut: {} });
+	const other = await release(ledger, [eightBits("b")], { segment: "s2", artifact: "a2" }, 3);
+	t.deepEqual(other, { codes: [], leftOut: { coded: 1 } });
+	t.is((await ledger.record("b")).bits, 9);
+	t.like(ledger.totals, { records: 3, releases: 3, bits: 27, leftOut: 1 });
+});
+
 test("records beyond what the ledger can count are left out under a budget; without one they go, and no budget is kept afterwards", async (t) => {
 	const { maxLedgerRecords: most } = ledgerLimits;
 	const records: MemoryRecords = new Map();

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { PsglError } from "@psgl/sdk";
 import { awaitTurn, guarded } from "./await-turn.js";
 import type { ReadyBatch } from "./batch-intake.js";
@@ -208,9 +209,10 @@ export class Lane {
 		const { epoch } = (batches[0] as ReadyBatch).identity;
 		const recorded = context.history.append({ type: "step", epoch, batches: logged });
 		this.#apply(members, batches, taken, result);
-		// Encoding, and writing the step down, overlap with the next step; no answer leaves before its step is safe.
+		// Encoding, and writing the step down, overlap with the next step, which is handed over first; no answer leaves before its step is safe.
+		const safe = recorded.then(() => setImmediate());
 		for (const i of taken) {
-			recorded.then(() => this.#reply(batches[i] as ReadyBatch, result, i)).catch(context.fail);
+			safe.then(() => this.#reply(batches[i] as ReadyBatch, result, i)).catch(context.fail);
 		}
 		const devices = taken.map((i) => (members[i] as Member).device.id);
 		context.emit({ type: "step", round, step: totals.steps, devices, losses: result.losses });

@@ -1,4 +1,5 @@
 import {
+	clearVanished,
 	NumericError,
 	type Runtime,
 	type Session,
@@ -153,6 +154,7 @@ export class ServerSegment {
 				cause,
 			});
 		}
+		clearVanished(next.slots.data, next.step);
 		return { next, losses, parts: splitStep(this.manifest, batches, cutGradient, out.scores as Vector | undefined) };
 	}
 

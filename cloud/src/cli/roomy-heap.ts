@@ -1,4 +1,5 @@
 import { setFlagsFromString } from "node:v8";
+import { useRoomForResults } from "@psgl/sdk/runtime/node";
 
 /** Percent by which the heap, memory of messages and tensors included, may grow over what is in use before V8 collects all of it. */
 const growingPercent = 400;
@@ -9,4 +10,7 @@ const growingPercent = 400;
  */
 export function useRoomyHeap(): void {
 	setFlagsFromString(`--heap-growing-percent=${growingPercent}`);
+	// Code that was not run between two collections is not thrown away, to be compiled again.
+	setFlagsFromString("--no-flush-bytecode");
+	useRoomForResults();
 }

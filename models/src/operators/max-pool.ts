@@ -7,13 +7,15 @@ import { castTo, zerosLike } from "./constants.js";
 import { type Operator, requiredInput, shapeMismatch } from "./operator.js";
 import { inferPooling, poolingWindow } from "./pooling.js";
 import { reshapeTo } from "./reshape.js";
-import { enlarge } from "./resize.js";
 import { notBelowZero } from "./step.js";
-import { cropToTiles, isTiling, padToImage, tiledExtents } from "./tiling.js";
+import { coversImage, cropToTiles, isTiling, padToImage, spreadOverTiles, tiledExtents } from "./tiling.js";
 import { kernelOffsets, type Window } from "./window.js";
 
 /** From so many pixels of a sample on what lies between the steps of the backward is best computed sample by sample. */
 const manyPixels = 2 ** 15;
+
+/** Up to so many pixels of an image that tiles do not cover the backward works on all of it. */
+const fewPixels = 81;
 
 /**
  * Largest pixel under the window, [B,C,...] to [B,C,...places], and where it lies: int64 of the same shape, the place in
@@ -50,20 +52,26 @@ export const maxPool: Operator = {
  * as large as the largest of their tile are marked, the first one highest, and the highest mark takes the gradient.
  */
 function giveToFirstOfTile(g: GraphBuilder, x: Value, y: Value, gradient: Value, window: Window): Value {
-	const large = g.add("Equal", [cropToTiles(g, x, window), enlarge(g, y, window.kernel)]);
-	const marks = g.add("Mul", [castTo(g, large, x.dtype), ranks(g, window)]);
+	// To cut off what no tile covers and put it back takes longer than to compute it, in a small image.
+	const isWhole = coversImage(window) || elementCount(window.image) > fewPixels;
+	const image = isWhole ? cropToTiles(g, x, window) : x;
+	const spread = (value: Value) => spreadOverTiles(g, value, window, isWhole);
+	const large = g.add("Equal", [image, spread(y)]);
+	const marks = g.add("Mul", [castTo(g, large, x.dtype), ranks(g, window, isWhole)]);
 	const highest = g.add("MaxPool", [marks], { kernel_shape: ints(window.kernel), strides: ints(window.strides) });
-	const first = notBelowZero(g, g.add("Sub", [marks, enlarge(g, highest, window.kernel)]));
+	const first = notBelowZero(g, g.add("Sub", [marks, spread(highest)]));
 	// Multiplying is twice as fast as Where.
-	const given = g.add("Mul", [first, enlarge(g, gradient, window.kernel)]);
-	return padToImage(g, given, window);
+	const given = g.add("Mul", [first, spread(gradient)]);
+	return isWhole ? padToImage(g, given, window) : given;
 }
 
-/** For each pixel of the tiles, [...tiledExtents]: n for the first of n in a tile, row-major, down to 1 for the last. */
-function ranks(g: GraphBuilder, window: Window): Value {
-	const extents = tiledExtents(window);
+/** For each pixel of the tiles: n for the first of n in a tile, row-major, down to 1 for the last; for those outside, where the image has any, 0. */
+function ranks(g: GraphBuilder, window: Window, onlyTiles: boolean): Value {
+	const tiled = tiledExtents(window);
+	const extents = onlyTiles ? tiled : window.image;
 	const count = elementCount(window.kernel);
 	const values = kernelOffsets(extents).map((position) => {
+		if (position.some((p, i) => p >= (tiled[i] as number))) return 0;
 		const index = position.reduce((sum, p, i) => {
 			const kernel = window.kernel[i] as number;
 			return sum * kernel + (p % kernel);

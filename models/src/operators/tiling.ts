@@ -1,6 +1,8 @@
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { padSpatial, type Window } from "./window.js";
+import { reshapeTo } from "./reshape.js";
+import { enlarge } from "./resize.js";
+import { kernelOffsets, padSpatial, type Window } from "./window.js";
 
 /** Whether the window's places lie side by side inside the image: no overlap, no gap, no pads. */
 export function isTiling(window: Window): boolean {
@@ -16,10 +18,13 @@ export function isTiling(window: Window): boolean {
 /** Extents of the part of the image that tiles cover; what is left over lies at the end of each axis. */
 export const tiledExtents = (window: Window) => window.places.map((places, i) => places * (window.kernel[i] as number));
 
+/** Whether tiles leave no pixel out. */
+export const coversImage = (window: Window) => tiledExtents(window).every((end, i) => end === window.image[i]);
+
 /** The covered part of the image. */
 export function cropToTiles(g: GraphBuilder, image: Value, window: Window): Value {
 	const ends = tiledExtents(window);
-	if (ends.every((end, i) => end === window.image[i])) return image;
+	if (coversImage(window)) return image;
 	return g.add("Slice", [image, g.ints(ends.map(() => 0)), g.ints(ends), g.ints(ends.map((_, i) => i + 2))]);
 }
 
@@ -32,4 +37,20 @@ export function padToImage(g: GraphBuilder, tiles: Value, window: Window): Value
 		left.map(() => 0),
 		left,
 	);
+}
+
+/** Gives every pixel of a tile the value of its place, [B,C,...places] to [B,C,...tiledExtents]; or to the whole image, with zeros where no tile lies. */
+export function spreadOverTiles(g: GraphBuilder, values: Value, window: Window, onlyTiles: boolean): Value {
+	if (onlyTiles) return enlarge(g, values, window.kernel);
+	const { kernel, places, image } = window;
+	const count = places.reduce((a, b) => a * b, 1);
+	// One product with numbers 0 and 1 instead of a Resize and a Pad.
+	const weights = kernelOffsets(places).flatMap((place) =>
+		kernelOffsets(image).map((pixel) =>
+			pixel.every((p, i) => Math.floor(p / (kernel[i] as number)) === place[i]) ? 1 : 0,
+		),
+	);
+	const rows = g.add("Reshape", [values, g.ints([-1, count])]);
+	const product = g.add("MatMul", [rows, g.floats(weights, [count, weights.length / count])]);
+	return reshapeTo(g, product, { shape: [...values.shape.slice(0, 2), ...image] });
 }

@@ -1,4 +1,5 @@
 import {
+	clearVanished,
 	dropoutSeed,
 	type Random,
 	type Runtime,
@@ -175,6 +176,7 @@ export class JointTrainer implements AsyncDisposable {
 		s.serverParams = server.next_params as Vector;
 		s.serverStats = server.next_stats as Vector;
 		s.serverSlots = server.next_slots as Vector;
+		for (const { data } of [s.slots, s.headSlots, s.serverSlots]) clearVanished(data, s.step);
 		this.#keepDelta(next.next_delta as Vector | undefined, indices);
 		const localLoss = next.localLoss as Vector;
 		return {

@@ -1,4 +1,5 @@
 import { type Artifact, artifactTensor, optimiserStateLength } from "../artifact/index.js";
+import { clearVanished } from "../clear-vanished.js";
 import { NumericError, ShapeError } from "../errors.js";
 import type { Tensors } from "../ports/runtime.js";
 import { type ClientWeights, requireFinite } from "../protocol/index.js";
@@ -145,5 +146,7 @@ export class ClientState {
 		this.#headSlots = next("headSlots");
 		this.#step++;
 		this.#changed = true;
+		clearVanished(this.#slots.data, this.#step);
+		clearVanished(this.#headSlots.data, this.#step);
 	}
 }

@@ -1,5 +1,8 @@
 import type { Clock } from "../ports/clock.js";
 
+/** Why a wait ends that something came for. One for all: an error with its stack, made for each message, costs more than to hand the message on. */
+const woken = new Error("something came");
+
 /** What a mailbox keeps when nobody reads it; an answer that falls out is asked for again. */
 const maxItems = 64;
 
@@ -56,7 +59,7 @@ export class Mailbox<T> {
 
 	async #wait(clock: Clock, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
 		const stop = new AbortController();
-		const wake = () => stop.abort();
+		const wake = () => stop.abort(woken);
 		this.#wake = wake;
 		signal?.addEventListener("abort", wake, { once: true });
 		try {

@@ -3,7 +3,6 @@ import { ConfigError, DataError } from "../errors.js";
 import type { DeviceStore, StoreChange } from "../ports/device-store.js";
 import type { Random } from "../ports/random.js";
 import type { DisclosureTotals } from "../protocol/index.js";
-import { memoryDeviceStore } from "../store/memory-store.js";
 import { writeRecord } from "../store/record.js";
 import { judgeReleases } from "./judge-releases.js";
 import {
@@ -44,7 +43,7 @@ export interface DisclosureLedgerOptions {
 export class DisclosureLedger {
 	/** Whether it lasts as long as the device. */
 	readonly durable: boolean;
-	readonly #store: DeviceStore;
+	readonly #store: DeviceStore | undefined;
 	#header: LedgerHeader;
 	readonly #slots: LedgerSlots;
 	/** Records in the store. */
@@ -54,7 +53,7 @@ export class DisclosureLedger {
 	/** The last release of stored codes; the next one waits for it, for a code in the making is not stored yet. */
 	#coding: Promise<void> = Promise.resolve();
 
-	private constructor(store: DeviceStore, durable: boolean, header: LedgerHeader) {
+	private constructor(store: DeviceStore | undefined, durable: boolean, header: LedgerHeader) {
 		this.#store = store;
 		this.#slots = new LedgerSlots(store);
 		this.durable = durable;
@@ -86,7 +85,7 @@ export class DisclosureLedger {
 				remedy: "Give the device the store it had; every device needs one of its own",
 			});
 		}
-		return new DisclosureLedger(store ?? memoryDeviceStore(), store !== undefined || endsWithProcess, header);
+		return new DisclosureLedger(store, store !== undefined || endsWithProcess, header);
 	}
 
 	/** The first page as a store's first write has to have it: a store in use without one is older than its ledger. */
@@ -196,7 +195,8 @@ export class DisclosureLedger {
 			done();
 		};
 		try {
-			slots.push(...(await Promise.all(pinned)));
+			const inHand = pinned.every((slot) => "digest" in slot);
+			slots.push(...(inHand ? pinned : await Promise.all(pinned)));
 			// Nothing waits between a decision and its count: no other release comes in between.
 			const { header, verdicts } = judgeReleases(this.#header, disclosures, slots, { coding, whole });
 			this.#header = header;
@@ -218,11 +218,13 @@ export class DisclosureLedger {
 
 	/** One write after the other, each with the newest counts, so that a later one never has a lower count. */
 	async #write(slots: readonly Slot[], changes: readonly StoreChange[]): Promise<void> {
+		const store = this.#store;
+		if (store === undefined) return;
 		const writing = this.#writing.then(async () => {
 			const counted = [...new Set(slots)].filter((slot) => slot.known);
 			const added = counted.filter((slot) => !slot.stored);
 			const header = { ...this.#header, records: this.#stored + added.length };
-			await this.#store.write([
+			await store.write([
 				...changes,
 				...counted.map(({ digest, record }) => ({ key: ledgerRecordPrefix + digest, value: writeRecord(record) })),
 				{ key: headerKey, value: writeRecord(header) },

@@ -6,19 +6,23 @@ import type { Slot } from "./release-permit.js";
 export const ledgerPrefix = "ledger/";
 export const ledgerRecordPrefix = `${ledgerPrefix}record/`;
 
-/** The records that releases have in hand, each shared by all of them; others are read from the store. */
+/** The records that releases have in hand, each shared by all of them; others are read from the store. Without a store all are in hand for good. */
 export class LedgerSlots {
-	readonly #store: DeviceStore;
+	readonly #store: DeviceStore | undefined;
 	/** With how many releases have each. */
-	readonly #slots = new Map<string, { users: number; readonly slot: Promise<Slot> }>();
+	readonly #slots = new Map<string, { users: number; readonly slot: Slot | Promise<Slot> }>();
 
-	constructor(store: DeviceStore) {
+	constructor(store: DeviceStore | undefined) {
 		this.#store = store;
 	}
 
 	/** Shared with the other releases that have it in hand; `unpin` it once for each call. */
-	pin(digest: string): Promise<Slot> {
-		const entry = this.#slots.get(digest) ?? { users: 0, slot: this.#load(digest) };
+	pin(digest: string): Slot | Promise<Slot> {
+		const store = this.#store;
+		const entry = this.#slots.get(digest) ?? {
+			users: 0,
+			slot: store === undefined ? newSlot(digest) : load(store, digest),
+		};
 		entry.users++;
 		this.#slots.set(digest, entry);
 		return entry.slot;
@@ -28,13 +32,14 @@ export class LedgerSlots {
 		const entry = this.#slots.get(digest);
 		if (entry === undefined) return;
 		entry.users--;
-		if (entry.users === 0) this.#slots.delete(digest);
+		if (entry.users === 0 && !("known" in entry.slot && entry.slot.known)) this.#slots.delete(digest);
 	}
+}
 
-	async #load(digest: string): Promise<Slot> {
-		const bytes = await this.#store.get(ledgerRecordPrefix + digest);
-		const stored = bytes !== undefined;
-		const record = stored ? readLedger<LedgerRecord>(bytes, isSoundRecord) : nothingReleased;
-		return { digest, record, known: stored, stored };
-	}
+const newSlot = (digest: string): Slot => ({ digest, record: nothingReleased, known: false, stored: false });
+
+async function load(store: DeviceStore, digest: string): Promise<Slot> {
+	const bytes = await store.get(ledgerRecordPrefix + digest);
+	if (bytes === undefined) return newSlot(digest);
+	return { digest, record: readLedger<LedgerRecord>(bytes, isSoundRecord), known: true, stored: true };
 }

@@ -2,11 +2,14 @@ import koffi from "koffi";
 import { dataType, dtypeOf } from "../data-type.js";
 import { bytesPerElement, type DType, elementCount, type Tensor, zeros } from "../tensor.js";
 import type { Handle, OrtLibrary } from "./ort-library.js";
+import { unfilledTensor } from "./unfilled-tensor.js";
 
 /** An input or output of a session. An axis is its extent or the name it has in the graph, "" for none. */
 export interface Signature {
 	readonly name: string;
 	readonly axes: readonly (number | string)[];
+	/** Those of them that have a name. */
+	readonly named: readonly { readonly axis: number; readonly name: string }[];
 	/** Undefined for types no tensor of psgl has. */
 	readonly dtype: DType | undefined;
 	/** The name as ONNX Runtime takes it. */
@@ -23,6 +26,7 @@ export class NativeSession {
 	readonly #ort: OrtLibrary;
 	readonly #memory: Handle;
 	readonly #aside: boolean;
+	readonly #inputTexts: BigUint64Array;
 	#session: Handle;
 	/** What runs under way read and write: native code refers to it by addresses alone, and the session is released after the last. */
 	readonly #held = new Set<object>();
@@ -39,6 +43,7 @@ export class NativeSession {
 		this.#aside = aside;
 		this.inputs = this.#signatures("Input");
 		this.outputs = this.#signatures("Output");
+		this.#inputTexts = texts(this.inputs);
 	}
 
 	/**
@@ -52,12 +57,10 @@ export class NativeSession {
 	): Promise<readonly Tensor[]> {
 		const { inputs } = this;
 		const extents = new Map<string, number>();
-		inputs.forEach(({ axes }, i) => {
+		for (const [i, { named }] of inputs.entries()) {
 			const { dims } = feeds[i] as Tensor;
-			axes.forEach((axis, k) => {
-				if (typeof axis === "string" && axis !== "" && dims[k] !== undefined) extents.set(axis, dims[k]);
-			});
-		});
+			for (const { axis, name } of named) if (dims[axis] !== undefined) extents.set(name, dims[axis]);
+		}
 		const known = outputs.map((output, i) => into[i] ?? allocate(output, extents));
 		try {
 			return await this.#attempt(feeds, outputs, known);
@@ -78,14 +81,13 @@ export class NativeSession {
 		const { inputs } = this;
 		const values = new BigUint64Array(inputs.length + outputs.length);
 		try {
-			[...feeds, ...results].forEach((value, i) => {
+			for (const [i, value] of [...feeds, ...results].entries()) {
 				if (value !== undefined) this.#wrap(value, values.subarray(i, i + 1));
-			});
+			}
 			const given = values.subarray(0, inputs.length);
 			const wanted = values.subarray(inputs.length);
-			const [inputTexts, outputTexts] = [texts(inputs), texts(outputs)];
-			const { length } = given;
-			const call = [this.#session, null, inputTexts, given, length, outputTexts, wanted.length, wanted] as const;
+			const names = [this.#inputTexts, texts(outputs)] as const;
+			const call = [this.#session, null, names[0], given, given.length, names[1], wanted.length, wanted] as const;
 			if (this.#aside) await this.#holding({ feeds, results, call }, () => this.#ort.runAside(...call));
 			else this.#ort.run(...call);
 			return results.map((result, i) => result ?? this.#copy(wanted[i] as Handle));
@@ -113,7 +115,8 @@ export class NativeSession {
 	}
 
 	#wrap({ dtype, dims, data }: Tensor, handle: BigUint64Array): void {
-		const shape = BigInt64Array.from(dims, BigInt);
+		const shape = new BigInt64Array(dims.length);
+		for (let i = 0; i < dims.length; i++) shape[i] = BigInt(dims[i] as number);
 		const type = dataType[dtype];
 		this.#ort.createTensorWithData(this.#memory, data, data.byteLength, shape, shape.length, type, handle);
 	}
@@ -160,7 +163,8 @@ export class NativeSession {
 			if (dims.length > 0) ort.getSymbolicDimensions(info, names, dims.length);
 			const axes = dims.map((extent, axis) => (extent >= 0 ? extent : textAt(names[axis] as Handle)));
 			ort.releaseTypeInfo(typeInfo);
-			return { name: textAt(text), axes, dtype, text };
+			const named = axes.flatMap((name, axis) => (typeof name === "string" && name !== "" ? [{ axis, name }] : []));
+			return { name: textAt(text), axes, named, dtype, text };
 		});
 	}
 }
@@ -169,7 +173,7 @@ export class NativeSession {
 function allocate({ axes, dtype }: Signature, extents: ReadonlyMap<string, number>): Tensor | undefined {
 	const dims = axes.map((axis) => (typeof axis === "number" ? axis : extents.get(axis)));
 	if (dtype === undefined || dims.includes(undefined)) return undefined;
-	return zeros(dtype, dims as number[]);
+	return unfilledTensor(dtype, dims as number[]);
 }
 
 const texts = (signatures: readonly Signature[]) => BigUint64Array.from(signatures, ({ text }) => text);

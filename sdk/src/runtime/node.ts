@@ -12,6 +12,7 @@ import { NativeSession, type Signature } from "./native-session.js";
 import type { Handle } from "./ort-library.js";
 import { builtProviders } from "./provider.js";
 import { ResultCollector } from "./result-collector.js";
+import { unfilledTensor } from "./unfilled-tensor.js";
 
 export type { Provider } from "../ports/provider.js";
 
@@ -30,6 +31,11 @@ export const nodeRuntime: Runtime = {
 		return new NodeSession(session, options.aside);
 	},
 };
+
+/** Lets results that nobody holds any more take eight times the memory before they are collected: for processes that serve many devices. */
+export function useRoomForResults(): void {
+	collector.useRoom();
+}
 
 /** Execution providers the installed ONNX Runtime was built with, by its own names. */
 export function availableProviders(): readonly string[] {
@@ -234,7 +240,7 @@ const extent = ({ signature }: Bound) => elementCount(signature.axes as readonly
 function emptyVector(parts: readonly Bound[]): Tensor | undefined {
 	const [{ offset, signature } = {}] = parts;
 	if (offset === undefined || signature?.dtype === undefined) return undefined;
-	return zeros(signature.dtype, [totalOf(parts)]);
+	return unfilledTensor(signature.dtype, [totalOf(parts)]);
 }
 
 const totalOf = (parts: readonly Bound[]) => parts.reduce((sum, part) => sum + extent(part), 0);

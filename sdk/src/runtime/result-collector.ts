@@ -4,6 +4,9 @@ import { runInNewContext } from "node:vm";
 /** Results may take this many bytes before those that nobody holds any more are looked for. */
 const bytesBetweenCollections = 4 * 2 ** 20;
 
+/** The same where many devices share a process: of a batch that waits for its turn, little outlasts two collections then. */
+const roomyBytesBetweenCollections = 32 * 2 ** 20;
+
 /** One collection in so many is of the whole heap, as without pressure from outside V8 makes none for long. */
 const collectionsToWhole = 64;
 
@@ -16,6 +19,7 @@ type Collect = (options?: { readonly type: "minor" }) => void;
  */
 export class ResultCollector {
 	readonly #collect: Collect;
+	#bytesBetween = bytesBetweenCollections;
 	#bytes = 0;
 	#collections = 0;
 
@@ -27,6 +31,11 @@ export class ResultCollector {
 		if (!exposed) setFlagsFromString("--no-expose-gc");
 	}
 
+	/** From now on collects less often, for more memory. */
+	useRoom(): void {
+		this.#bytesBetween = roomyBytesBetweenCollections;
+	}
+
 	/** Counts the bytes of new results. */
 	count(bytes: number): void {
 		this.#bytes += bytes;
@@ -34,7 +43,7 @@ export class ResultCollector {
 
 	/** Collects when enough has come together. */
 	collectIfDue(): void {
-		if (this.#bytes < bytesBetweenCollections) return;
+		if (this.#bytes < this.#bytesBetween) return;
 		this.#bytes = 0;
 		this.#collections += 1;
 		if (this.#collections % collectionsToWhole === 0) this.#collect();
