@@ -90,9 +90,17 @@ interface ProfileEvent {
 	readonly dur: number;
 }
 
-/** Milliseconds of all kernels in each run of a profiled session. */
+/** Milliseconds of all kernels in each run of a profiled session; those inside another, a Scan, are part of its time. */
 function kernelTimes(events: readonly ProfileEvent[]): readonly number[] {
-	const kernels = events.filter(({ cat, name }) => cat === "Node" && name.endsWith("_kernel_time"));
+	let end = 0;
+	const kernels = events
+		.filter(({ cat, name }) => cat === "Node" && name.endsWith("_kernel_time"))
+		.toSorted((a, b) => a.ts - b.ts || b.dur - a.dur)
+		.filter(({ ts, dur }) => {
+			const isInside = ts + dur <= end;
+			end = Math.max(end, ts + dur);
+			return !isInside;
+		});
 	return events
 		.filter(({ name }) => name === "model_run")
 		.map(({ ts, dur }) => {
