@@ -92,6 +92,7 @@ export { rolloutLimits } from "./rollout/rollout-limits.js";
 export type { RolloutFacts } from "./rollout/rollout-state.js";
 export type { RolloutCause, RolloutStatus } from "./rollout/rollout-status.js";
 export type { KeptFacts, RolloutStore } from "./rollout/rollout-store.js";
+export { type BlobCheckpointsOptions, blobCheckpoints } from "./scale/blob-checkpoints.js";
 export { type ExternalIngressOptions, startExternalIngress } from "./scale/external-ingress.js";
 export { type Ingress, type IngressOptions, startIngress } from "./scale/ingress.js";
 export { mergeRounds } from "./scale/merge-rounds.js";

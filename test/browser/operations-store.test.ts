@@ -121,5 +121,7 @@ withPrograms("nats-server", "chromium")(
 		await page.getByText("Answering requests").waitFor();
 		await fleet.done;
 		t.like(fleet.events.at(-1), { type: "finished", devices: 3, failed: 0 });
+		await store.close();
+		t.is((await client.get("/devices/device-3/twin")).status, 503, "the store is away, and nothing else is wrong");
 	},
 );

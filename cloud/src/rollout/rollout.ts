@@ -29,6 +29,7 @@ export class Rollout<C extends Candidate = Candidate> implements Disposable {
 	readonly #looks = new LatestCall();
 	#candidate: C | undefined;
 	#watching: Disposable | undefined;
+	#missingWith: string | undefined;
 	/** Orders take effect one after the other. */
 	#orders: Promise<unknown> = Promise.resolve();
 	/** Told after every change. `error`: it could not be written down, or the candidate not be had. */
@@ -150,7 +151,7 @@ export class Rollout<C extends Candidate = Candidate> implements Disposable {
 		void this.#remember();
 		this.#changed("device");
 		if (told !== "failed") return;
-		this.#order(() => this.#rollBackIfFailing()).catch((error: PsglError) => this.#troubled(error));
+		this.#order(() => this.#rollBackIfFailing()).catch((error: PsglError) => this.#changed("device", error));
 	}
 
 	[Symbol.dispose](): void {
@@ -186,7 +187,7 @@ export class Rollout<C extends Candidate = Candidate> implements Disposable {
 			.catch((error: unknown) => {
 				if (!(error instanceof PsglError)) throw error;
 				if (error.code === "PSGL_ROLLOUT_STABLE") this.onFault(error);
-				else this.#troubled(error);
+				else this.#changed("device", error);
 			});
 	}
 
@@ -225,9 +226,14 @@ export class Rollout<C extends Candidate = Candidate> implements Disposable {
 				throw otherStable(candidate.digest, digest);
 			}
 			this.#candidate = candidate;
+			this.#missingWith = undefined;
 		} catch (error) {
 			if (!patient || !(error instanceof PsglError)) throw error;
-			this.#troubled(error);
+			// It is tried again and again, and told of once.
+			if (this.#missingWith !== error.code && this.#watching !== undefined) {
+				this.#missingWith = error.code;
+				this.#changed("device", error);
+			}
 		}
 	}
 
@@ -257,16 +263,12 @@ export class Rollout<C extends Candidate = Candidate> implements Disposable {
 	/** Writes down what devices told; what is lost they tell again. */
 	#remember(): Promise<void> {
 		const write = this.#options.store.writeDevices(this.#record.facts?.id ?? "", () => this.#devices);
-		return write.catch((error: PsglError) => this.#troubled(error));
+		return write.catch((error: PsglError) => void this.#changed("device", error));
 	}
 
-	#troubled(error: PsglError): void {
-		this.onChange(this.status(), "device", error);
-	}
-
-	#changed(cause: RolloutCause): RolloutStatus {
+	#changed(cause: RolloutCause, error?: PsglError): RolloutStatus {
 		const status = this.status();
-		this.onChange(status, cause);
+		this.onChange(status, cause, error);
 		return status;
 	}
 

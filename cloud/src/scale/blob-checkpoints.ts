@@ -1,4 +1,4 @@
-import { DataError, PsglError } from "@psgl/sdk";
+import { ConnectionError, DataError, PsglError } from "@psgl/sdk";
 import type { CheckpointStore } from "../aggregator/checkpoint-store.js";
 import type { BlobStore } from "../blobs/blob-store.js";
 import { cloudLimits } from "../limits.js";
@@ -19,9 +19,16 @@ export async function blobCheckpoints({ blobs, prefix, epoch }: BlobCheckpointsO
 	return {
 		name: prefix,
 		async write(bytes) {
-			const there = await newestFirst();
-			const free = names.find((name) => there.every((info) => info.name !== name));
-			await blobs.put(free ?? (there.at(-1)?.name as string), bytes, { epoch });
+			try {
+				const there = await newestFirst();
+				const free = names.find((name) => there.every((info) => info.name !== name));
+				await blobs.put(free ?? (there.at(-1)?.name as string), bytes, { epoch });
+			} catch (error) {
+				// The log has all that a checkpoint would have shortened: the run goes on without it when the store is back.
+				throw error instanceof ConnectionError && error.code === "PSGL_STORE_TIMEOUT"
+					? unwritten(prefix, error)
+					: error;
+			}
 		},
 		async *read() {
 			for (const { name } of await newestFirst()) yield await bytesOf(blobs, name);
@@ -38,6 +45,15 @@ export function oldestBlobCheckpoint(blobs: BlobStore, prefix: string): Pick<Che
 			if (oldest !== undefined) yield await bytesOf(blobs, oldest.name);
 		},
 	};
+}
+
+function unwritten(prefix: string, cause: ConnectionError): DataError {
+	return new DataError("PSGL_CHECKPOINT_WRITE", {
+		what: `cannot write a checkpoint of ${prefix}`,
+		got: cause.message,
+		remedy: "Check the store",
+		cause,
+	});
 }
 
 /** A checkpoint that is damaged is passed over as a damaged file is: what it holds fails its digest. */

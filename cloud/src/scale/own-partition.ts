@@ -23,7 +23,8 @@ export interface OwnPartitionOptions {
 		AggregatorOptions,
 		"broker" | "checkpointFile" | "checkpoints" | "exchange" | "twins" | "rollouts" | "signal"
 	>;
-	readonly onOwned?: ((aggregator: Aggregator) => void) | undefined;
+	/** `over`: the partition is another's from now on, or nobody's; what the aggregator does after that counts for nothing. */
+	readonly onOwned?: ((aggregator: Aggregator, over: AbortSignal) => void) | undefined;
 	/** Aborting it gives the partition up, as it is: whoever takes it goes on in the middle of the round. */
 	readonly signal: AbortSignal;
 }
@@ -60,7 +61,7 @@ export async function ownPartition(options: OwnPartitionOptions): Promise<void> 
 		rollouts,
 		patientRollout: true,
 	});
-	onOwned?.(aggregator);
+	onOwned?.(aggregator, over);
 	void announceOwner(store.link, store.name, { partition, epoch, clock, signal: over });
 	using _twins = twins.watch((device) => {
 		if (partitionOf(device, store.partitions) === partition) void aggregator.sendDesired(device);

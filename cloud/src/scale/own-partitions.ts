@@ -5,14 +5,22 @@ import { cloudLimits } from "../limits.js";
 import { announceShare, followShares } from "./notices.js";
 import { type OwnPartitionOptions, ownPartition } from "./own-partition.js";
 
+/** How long a process owns a partition. */
+export interface OwnedPartition {
+	/** Of its lease. */
+	readonly epoch: number;
+	/** It does so no longer; what the aggregator does after that counts for nothing. */
+	readonly over: AbortSignal;
+}
+
 export interface OwnPartitionsOptions extends Pick<OwnPartitionOptions, "store"> {
 	/** Milliseconds a process has to be without a partition until one that has several gives it one. Default 10,000. */
 	readonly shareIdleMs?: number | undefined;
 	/** What each partition's aggregator is started with. */
 	readonly aggregator: (partition: number) => OwnPartitionOptions["aggregator"];
 	/** This process owns a partition from now on. */
-	readonly onOwned?: ((partition: number, aggregator: Aggregator, lease: Lease) => void) | undefined;
-	/** It does so no longer: another took over, or it gave the partition to one that has none. It stands by for it again. */
+	readonly onOwned?: ((partition: number, aggregator: Aggregator, owned: OwnedPartition) => void) | undefined;
+	/** It does so no longer: another took over, the store did not answer, or it gave the partition to one that has none. It stands by for it again. */
 	readonly onLost?: ((partition: number, error: PsglError | undefined) => void) | undefined;
 	/** Aborting it gives everything up. */
 	readonly signal: AbortSignal;
@@ -21,12 +29,13 @@ export interface OwnPartitionsOptions extends Pick<OwnPartitionOptions, "store">
 /** Notices after which one that is not heard of any more is gone, or no longer without a partition. */
 const idleNotices = 4;
 
-const takenOver = new Set(["PSGL_LEASE_LOST", "PSGL_BLOB_FENCED"]);
+/** Another took over, or the store is away for longer than a call waits: this process stands by again. */
+const standsBy = new Set(["PSGL_LEASE_LOST", "PSGL_BLOB_FENCED", "PSGL_STORE_TIMEOUT"]);
 
 /**
  * Stands by for every partition of a run and aggregates those it gets, until `signal` aborts. Whoever has partitions waits
  * longer before it takes another, and gives one up for a process that has none: aggregators share them evenly.
- * @throws what ends an aggregator but for the loss of its lease.
+ * @throws what ends an aggregator but for the loss of its lease and a store that does not answer.
  */
 export async function ownPartitions(options: OwnPartitionsOptions): Promise<void> {
 	const { store, signal } = options;
@@ -87,10 +96,13 @@ class PartitionsOwner {
 		const { store } = this.#options;
 		const stop = this.#stop;
 		const name = `partition-${partition}`;
+		let wasReleased: boolean = false;
 		while (!stop.aborted) {
 			try {
 				await using lease = await store.leases.acquire(name, { holdBackMs: this.#holdBackMs, signal: stop });
-				await this.#own(partition, lease);
+				await this.#own(partition, lease, () => {
+					wasReleased = false;
+				});
 			} catch (error) {
 				if (stop.aborted) return;
 				if (!(error instanceof PsglError)) throw error;
@@ -98,14 +110,17 @@ class PartitionsOwner {
 					await this.#standBy();
 					continue;
 				}
-				if (!takenOver.has(error.code)) throw error;
+				// An owner before this one, of a run that is trained, may have let go of what was being read here; the next look begins after it.
+				const isReleased: boolean = error.code === "PSGL_LOG_RELEASED" && !wasReleased;
+				if (!isReleased && !standsBy.has(error.code)) throw error;
+				wasReleased = isReleased;
 				this.#options.onLost?.(partition, error);
 			}
 			await this.#standBy();
 		}
 	}
 
-	async #own(partition: number, lease: Lease): Promise<void> {
+	async #own(partition: number, lease: Lease, onStarted: () => void): Promise<void> {
 		const { store, aggregator, onOwned, onLost } = this.#options;
 		const given = new AbortController();
 		this.#owned.set(partition, given);
@@ -116,7 +131,10 @@ class PartitionsOwner {
 				partition,
 				lease,
 				aggregator: aggregator(partition),
-				onOwned: (started) => onOwned?.(partition, started, lease),
+				onOwned: (started, over) => {
+					onStarted();
+					onOwned?.(partition, started, { epoch: lease.epoch, over });
+				},
 				signal: AbortSignal.any([this.#stop, given.signal]),
 			});
 		} finally {

@@ -9,6 +9,7 @@ import type { PartitionFigures, StorageFigures } from "../operations/board/stora
 import type { RunningCloud } from "../operations/running-cloud.js";
 import type { Rollout, RolloutDesk } from "../rollout/rollout.js";
 import { followKeys } from "../store/follow-keys.js";
+import { storeTimeout } from "../store/store-errors.js";
 import type { TwinStore } from "../twins/twin-store.js";
 import { mergeRounds } from "./merge-rounds.js";
 import { boardEntries, type PartitionFacts, parseBoardKey } from "./partition-board.js";
@@ -135,7 +136,11 @@ export class StoreView implements RunningCloud, RunView, AsyncDisposable {
 	}
 
 	async storage(): Promise<StorageFigures> {
-		const blobs = await this.#store.blobs.list("p", { signal: this.#closing.signal });
+		const late = AbortSignal.timeout(limits.orderMs);
+		const signal = AbortSignal.any([this.#closing.signal, late]);
+		const blobs = await this.#store.blobs.list("p", { signal }).catch((error: unknown) => {
+			throw late.aborted ? storeTimeout("list checkpoints", limits.orderMs, error) : error;
+		});
 		const checkpoints = blobs.filter(({ name }) => /^p\d+\/checkpoint-\d+$/.test(name));
 		return {
 			logs: this.#facts.map(({ log }) => log),

@@ -66,7 +66,7 @@ class JetStreamLog implements Log {
 	#unreleasedBytes = 0;
 	/** Appends in the order they came, so that waiting keeps it. */
 	#admitted: Promise<unknown> = Promise.resolve();
-	#purging = false;
+	#purging: Promise<void> | undefined;
 
 	constructor(options: JetStreamLogOptions, { created, state }: StreamInfo, subject: string) {
 		this.#options = options;
@@ -132,8 +132,11 @@ class JetStreamLog implements Log {
 	}
 
 	release(before: number): void {
+		if (this.#closing.signal.aborted) return;
 		this.#freed(Math.min(before, this.#end));
-		void this.#purge();
+		this.#purging ??= this.#purge().finally(() => {
+			this.#purging = undefined;
+		});
 	}
 
 	async close(): Promise<void> {
@@ -141,6 +144,8 @@ class JetStreamLog implements Log {
 		this.#closing.abort(logClosed());
 		this.#waiters.notify();
 		await this.#admitted;
+		// One on its way would take from the next owner what it is about to read.
+		await this.#purging;
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
@@ -208,15 +213,9 @@ class JetStreamLog implements Log {
 
 	/** Removes what is released, one call at a time. What stays after a failure goes with the next one. */
 	async #purge(): Promise<void> {
-		if (this.#purging) return;
-		this.#purging = true;
-		try {
-			for (let done = 0; done < this.#start && !this.#link.isClosed; ) {
-				done = this.#start;
-				await this.#link.manager.streams.purge(this.#options.name, { seq: done + 1 }).catch(() => undefined);
-			}
-		} finally {
-			this.#purging = false;
+		for (let done = 0; done < this.#start && !this.#link.isClosed; ) {
+			done = this.#start;
+			await this.#link.manager.streams.purge(this.#options.name, { seq: done + 1 }).catch(() => undefined);
 		}
 	}
 }

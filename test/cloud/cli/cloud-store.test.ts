@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -52,6 +53,14 @@ withPrograms("nats-server")(
 			"0",
 			"--exit-when-trained",
 		];
+		const stopped = await runCli(cloudArguments, {
+			cwd,
+			onEvent: ({ type }, child) => {
+				if (type === "owned") child.kill("SIGINT");
+			},
+		});
+		t.is(stopped.exitCode, 130, stopped.stderr);
+		t.false(existsSync(join(cwd, "psgl-state", "model.psgl")), "a partition that is given up is not trained");
 		let fleet: EventReader<FleetEvent> | undefined;
 		const cloud = await runCli(
 			[...cloudArguments, "--min-devices", "2", "--batch-size", "4", "--journal-keep", "all"],

@@ -118,7 +118,7 @@ class PartitionResults {
 				threads: threads ?? defaultThreads(),
 				keepLog: journalKeep === "all",
 			}),
-			onOwned: (partition, aggregator, { epoch }) => {
+			onOwned: (partition, aggregator, { epoch, over }) => {
 				const { round } = aggregator;
 				output.event(
 					"owned",
@@ -126,7 +126,7 @@ class PartitionResults {
 					`Partition ${partition} is this process's, from round ${round} on`,
 				);
 				this.#training.add(partition);
-				void this.#follow(partition, aggregator);
+				void this.#follow(partition, aggregator, over);
 			},
 			onLost: (partition, error) => {
 				this.#training.delete(partition);
@@ -138,12 +138,14 @@ class PartitionResults {
 	}
 
 	/** Shows what happens, and at the end of training keeps the model; what ends an aggregator ends `own`, too. */
-	async #follow(partition: number, aggregator: Aggregator): Promise<void> {
+	async #follow(partition: number, aggregator: Aggregator, over: AbortSignal): Promise<void> {
 		const { artifact, store, output, onEvent } = this.#parts;
 		const name = `${artifact.manifest.name}${store.partitions > 1 ? ` partition ${partition}` : ""}`;
 		const progress = new TrainingProgress(output, { label: name });
 		try {
 			for await (const event of aggregator.events()) {
+				// An aggregator that gives its partition up ends as well, untrained.
+				if (event.type === "end" && over.aborted) return;
 				onEvent(event);
 				progress.show(event);
 				if (event.type === "end") await this.#trained(partition, aggregator);

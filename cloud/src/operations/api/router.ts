@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { PsglError } from "@psgl/sdk";
+import { ConnectionError, PsglError } from "@psgl/sdk";
 import { cloudLimits as limits } from "../../limits.js";
 import type { Doorman } from "../access/doorman.js";
 import { ApiError, notFound } from "./api-error.js";
@@ -134,7 +134,9 @@ function errorOf(error: unknown): readonly [number, unknown] {
 	if (!(error instanceof PsglError)) return [500, { code: "PSGL_INTERNAL", what: "a fault in psgl" }];
 	const { code, what, got, expected, remedy } = error;
 	if (error instanceof ApiError) return [error.status, { code, what, path: error.path, got, expected, remedy }];
-	return [conflicts.has(error.exitCode) ? 409 : 500, { code, what, got, expected, remedy }];
+	// What it builds on is away, a run's store for instance: the same request may do later.
+	const away = error instanceof ConnectionError ? 503 : 500;
+	return [conflicts.has(error.exitCode) ? 409 : away, { code, what, got, expected, remedy }];
 }
 
 /** JSON has no infinity and no NaN. */
