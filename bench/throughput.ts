@@ -81,10 +81,16 @@ export async function measureOverlap(picture: Picture): Promise<OverlapRow> {
 	return { seconds: Number(seconds.toFixed(2)), graphSeconds: Number(graphSeconds.toFixed(2)), ratio, load: load() };
 }
 
-/** Rounds of a turn, and those before what is measured: graphs are compiled in them, and most of the program. PyTorch's first steps do not count either. */
-const rounds = { all: 10, before: 5 };
+/**
+ * Rounds of a turn, and those before what is measured: graphs are compiled in them, and most of the program. PyTorch's first steps do not count
+ * either. Where a step is short, JavaScript's compiler is at work for longer than its first ten seconds.
+ */
+function roundsOf({ channels, size }: Picture): { readonly all: number; readonly before: number } {
+	return channels * size * size < 2000 ? { all: 20, before: 12 } : { all: 10, before: 5 };
+}
 
 async function stepsPerSecond(picture: Picture, groupSize: number): Promise<number> {
+	const rounds = roundsOf(picture);
 	const told = await trainedRounds(picture, { rounds: rounds.all, groupSize });
 	return median(
 		told.slice(rounds.before).map((round) => round.stepsPerSecond),

@@ -28,10 +28,7 @@ export function extendAverage(
 ): WeightAverage {
 	if (before === undefined) return { legs: 1, client, server: { params, stats } };
 	const legs = before.legs + 1;
-	const mean = (of: Vector, next: Vector): Vector => ({
-		...of,
-		data: of.data.map((value, i) => value + ((next.data[i] as number) - value) / legs),
-	});
+	const mean = (of: Vector, next: Vector): Vector => ({ ...of, data: moved(of.data, next.data, legs) });
 	return {
 		legs,
 		client: {
@@ -41,4 +38,14 @@ export function extendAverage(
 		},
 		server: { params: mean(before.server.params, params), stats: mean(before.server.stats, stats) },
 	};
+}
+
+/** A loop of its own: the devices wait for the next leg meanwhile. */
+function moved(from: Float32Array, to: Float32Array, legs: number): Float32Array {
+	const result = new Float32Array(from.length);
+	for (let i = 0; i < from.length; i++) {
+		const value = from[i] as number;
+		result[i] = value + ((to[i] as number) - value) / legs;
+	}
+	return result;
 }
