@@ -40,7 +40,7 @@ function changedGraph(given: readonly Field[], block: number): Uint8Array | unde
 	const parts = fields.flatMap((one) => {
 		const convolution = one.number === onnx.graph.node ? convolutionOf(one, shapes) : undefined;
 		if (convolution === undefined || !isBetterInBlocks(convolution, block)) return [one.bytes];
-		const turned = turnedWeightsAt(convolution.weights, producers, wholeNumbers);
+		const turned = turnedWeightsAt(convolution.weights, convolution.weightExtents, producers, wholeNumbers);
 		for (const name of turned?.nodes ?? []) replaced.add(name);
 		const { nodes, constants: added } = inBlocks(convolution, turned, block, known);
 		constants.push(...added);

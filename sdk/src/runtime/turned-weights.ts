@@ -11,18 +11,26 @@ export interface TurnedWeights {
 /** Follows the nodes that conv.ts of `@psgl/models` makes for the gradient of an image; undefined for other weights. */
 export function turnedWeightsAt(
 	weights: string,
+	[filters, channels, ...kernel]: readonly number[],
 	producers: ReadonlyMap<string, GraphNode>,
 	constants: ReadonlyMap<string, readonly number[]>,
 ): TurnedWeights | undefined {
+	const behind = (node: GraphNode | undefined) => producers.get(node?.inputs[0] ?? "");
+	const extentsOf = (node: GraphNode | undefined) =>
+		node?.type === "Reshape" ? constants.get(node.inputs[1] ?? "")?.join() : undefined;
 	const shaped = producers.get(weights);
-	const exchanged = producers.get(shaped?.inputs[0] ?? "");
-	const turned = producers.get(exchanged?.inputs[0] ?? "");
-	const rows = turned?.inputs[0];
-	const isExchanged = shaped?.type === "Reshape" && isTransposed(exchanged, "2,0,1");
-	if (!isExchanged || turned?.type !== "Gather" || turned.attributes.get("axis")?.join() !== "1") return undefined;
-	const order = constants.get(turned.inputs[1] ?? "");
-	const isBackToFront = order?.every((place, i) => place === order.length - 1 - i) === true;
-	if (rows === undefined || !isBackToFront || !isTransposed(producers.get(rows), "0,2,1")) return undefined;
+	const exchanged = behind(shaped);
+	const turned = behind(exchanged);
+	const last = behind(turned);
+	const places = kernel.reduce((a, b) => a * b, 1);
+	const isShaped = extentsOf(shaped) === [filters, channels, ...kernel].join();
+	const isOfOthers = extentsOf(behind(last)) === [channels, filters, places].join();
+	const isExchanged = isTransposed(exchanged, "2,0,1") && isTransposed(last, "0,2,1");
+	const isGathered = turned?.type === "Gather" && turned.attributes.get("axis")?.join() === "1";
+	const order = constants.get(turned?.inputs[1] ?? "");
+	const isTurned = order?.length === places && order.every((place, i) => place === places - 1 - i);
+	if (!isShaped || !isOfOthers || !isExchanged || !isGathered || !isTurned) return undefined;
+	const rows = turned.inputs[0] as string;
 	return { rows, nodes: [shaped, exchanged, turned].flatMap((node) => node?.outputs[0] ?? []) };
 }
 
