@@ -84,7 +84,7 @@ export const cloudLimits = {
 	/** Rounds, devices of one entry of that, and the last steps in it. */
 	boardPage: 200,
 	boardSteps: 100,
-	/** Milliseconds a partition's owner may take to answer an order. */
+	/** Milliseconds a partition's owner may take to answer an order, and the store where an operator asks for what lies there. */
 	orderMs: 10_000,
 	/** Milliseconds after which a lease nobody renews is free, between renewals, and between attempts of those who stand by. */
 	leaseMs: 4_000,

@@ -61,7 +61,7 @@ export class CloudMetrics {
 	);
 	readonly #rolloutDevices = this.#gauge(
 		"psgl_rollout_devices",
-		"Devices of a staged roll-out, by what became of the candidate: offered, trial, confirmed, failed.",
+		"Devices of a staged roll-out, by what became of the candidate: offered, trial, confirmed, failed. On NATS each process tells of the whole fleet.",
 		["state"],
 	);
 	readonly #rollbacks = this.#counter("psgl_rollbacks_total", "Roll-outs rolled back, by whom: order, automatic.", [

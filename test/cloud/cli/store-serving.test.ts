@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { verifyTrail } from "@psgl/cloud";
 import { ApiClient } from "../../helpers/api-client.js";
+import { Condition } from "../../helpers/condition.js";
 import { NatsServers } from "../../helpers/nats-servers.js";
 import { goodPassword } from "../../helpers/operations-cloud.js";
 import { withPrograms } from "../../helpers/outside-program.js";
@@ -43,22 +44,18 @@ withPrograms("nats-server")(
 
 		const heard = new Map<string, CliEvent>();
 		let child: ChildProcess | undefined;
-		let wake: () => void = () => undefined;
+		const change = new Condition();
 		const serve = ["cloud", "--artifact", "old.psgl", "--rounds", "0", "--port", "0", "--web-port", "0", ...store];
 		const ended = runCli(serve, {
 			cwd,
 			onEvent: (event, process) => {
 				heard.set(event.type, event);
 				child = process;
-				wake();
+				change.notify();
 			},
 		});
 		t.teardown(() => child?.kill("SIGKILL"));
-		while (!heard.has("serving")) {
-			await new Promise<void>((resolve) => {
-				wake = resolve;
-			});
-		}
+		await change.until(() => heard.has("serving"));
 		const [origin = "", token] = String(heard.get("first-log-in")?.link).split("/#/welcome/");
 		const client = new ApiClient(origin);
 		await client.post("/invitation/accept", { token, name: "ann", password: goodPassword });

@@ -11,6 +11,7 @@ import {
 	rolloutLimits,
 } from "@psgl/cloud";
 import test, { type ExecutionContext } from "ava";
+import { Condition } from "../../helpers/condition.js";
 import { ManualClock } from "../../helpers/manual-clock.js";
 import { NatsServers } from "../../helpers/nats-servers.js";
 import { withPrograms } from "../../helpers/outside-program.js";
@@ -93,16 +94,9 @@ withNats(
 		];
 		const kept = await one.replace(factsOf("a"), 0);
 		await other.writeDevices("a", () => new Map([["x", "failed" as const]]));
-		let wake: () => void = () => undefined;
-		using _ = operator.watch(() => wake());
-		const until = async (holds: () => boolean) => {
-			while (!holds()) {
-				await new Promise<void>((resolve) => {
-					wake = resolve;
-				});
-			}
-		};
-		await until(() => operator.elsewhere("a").counts.failed === 1);
+		const change = new Condition();
+		using _ = operator.watch(() => change.notify());
+		await change.until(() => operator.elsewhere("a").counts.failed === 1);
 		await one.writeDevices(
 			"a",
 			() =>
@@ -111,7 +105,7 @@ withNats(
 					["b", "trial" as const],
 				]),
 		);
-		await until(() => operator.elsewhere("a").counts.failed === 2);
+		await change.until(() => operator.elsewhere("a").counts.failed === 2);
 		t.deepEqual(operator.elsewhere("a"), {
 			counts: { offered: 0, trial: 1, confirmed: 0, failed: 2 },
 			failed: ["a", "x"],
@@ -146,24 +140,17 @@ withNats("keysQuietMs: a watch that hears nothing for so long is begun anew, and
 	const clock = new ManualClock();
 	const ended = new AbortController();
 	let heard = 0;
-	let wake: () => void = () => undefined;
-	const hears = async (times: number) => {
-		while (heard < times) {
-			await new Promise<void>((resolve) => {
-				wake = resolve;
-			});
-		}
-	};
+	const change = new Condition();
 	const following = followKeys({ link, keys, clock, signal: ended.signal, what: "test" }, () => {
 		heard++;
-		wake();
+		change.notify();
 	});
-	await hears(1);
+	await change.until(() => heard >= 1);
 	await clock.advance(cloudLimits.keysQuietMs - 1);
 	t.is(heard, 1);
 	await clock.advance(1);
 	await clock.advance(cloudLimits.storeRetryMs);
-	await hears(2);
+	await change.until(() => heard >= 2);
 	ended.abort();
 	await following;
 });

@@ -11,6 +11,7 @@ import {
 import { ConnectionError, type PsglError, type Runtime } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
+import { Condition } from "../../helpers/condition.js";
 import { NatsServers } from "../../helpers/nats-servers.js";
 import { withPrograms } from "../../helpers/outside-program.js";
 import { smallModel } from "../../helpers/small-model.js";
@@ -100,24 +101,17 @@ withNats(
 		await t.throwsAsync(Rollout.open({ store, stable: facts.stable, open }), { code: "PSGL_ROLLOUT_READ" });
 		using rollout = await Rollout.open({ store, stable: facts.stable, open, patient: true });
 		const codes: string[] = [];
-		let wake: () => void = () => undefined;
+		const change = new Condition();
 		rollout.onChange = (_, __, error) => {
 			if (error !== undefined) codes.push(error.code);
-			wake();
+			change.notify();
 		};
-		const until = async (holds: () => boolean) => {
-			while (!holds()) {
-				await new Promise<void>((resolve) => {
-					wake = resolve;
-				});
-			}
-		};
-		await until(() => codes.length > 0);
+		await change.until(() => codes.length > 0);
 		t.is(rollout.candidate, undefined);
 		await blobs.put(`rollout/${facts.artifact}`, Uint8Array.of(1));
 		// Another partition's counts are reason enough to look again.
 		await (await rollouts(1)).writeDevices("a", () => new Map([["x", "trial" as const]]));
-		await until(() => rollout.candidate !== undefined);
+		await change.until(() => rollout.candidate !== undefined);
 		t.deepEqual(codes, ["PSGL_ROLLOUT_READ"]);
 	},
 );

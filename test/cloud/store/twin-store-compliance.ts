@@ -1,6 +1,7 @@
 import type { TwinStore } from "@psgl/cloud";
 import type { ReportedMessage } from "@psgl/sdk/protocol";
 import type { ExecutionContext } from "ava";
+import { Condition } from "../../helpers/condition.js";
 
 type Define = (title: string, run: (t: ExecutionContext) => Promise<void>) => void;
 
@@ -57,23 +58,16 @@ export function twinStoreCompliance(
 		const { cloud, operator } = await open(t);
 		await operator.set("before", { window: 2 });
 		const heard = new Set<string>();
-		let wake: () => void = () => undefined;
+		const change = new Condition();
 		using _ = cloud.watch((device) => {
 			heard.add(device);
-			wake();
+			change.notify();
 		});
-		const hears = async (device: string) => {
-			while (!heard.has(device)) {
-				await new Promise<void>((resolve) => {
-					wake = resolve;
-				});
-			}
-		};
 		await cloud.reported(report("quiet", 1));
 		await operator.set("one", { window: 3 });
-		await hears("one");
+		await change.until(() => heard.has("one"));
 		await operator.set("two", { window: 4 });
-		await hears("two");
+		await change.until(() => heard.has("two"));
 		t.false(heard.has("quiet"));
 		t.deepEqual(await cloud.desired("two"), { version: 1, settings: { window: 4 } });
 	});
