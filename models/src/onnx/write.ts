@@ -39,14 +39,15 @@ function graphProto(graph: Graph): GraphProto {
 }
 
 /**
- * Types that no rule of psgl's tells who reads the file again, and those of images and weights of convolutions, by which a runtime
- * without such rules chooses how to compute them.
+ * Types that no rule of psgl's tells who reads the file again, and those of images of convolutions and maxima, and of weights, by
+ * which a runtime without such rules chooses how to compute them.
  */
 function declaredInfo({ nodes, inputs, outputs, initializers }: Graph): Pick<GraphProto, "valueInfo"> {
 	const said = new Set([...inputs, ...outputs].map(({ name }) => name));
 	for (const name of initializers.keys()) said.add(name);
 	const declared = nodes.flatMap((node) => {
 		if (node.type === "Conv") return node.inputs.slice(0, 2);
+		if (node.type === "MaxPool") return node.inputs;
 		return node.declared === undefined ? [] : node.outputs;
 	});
 	const valueInfos = declared.flatMap((value) => {
