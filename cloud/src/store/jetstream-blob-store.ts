@@ -8,6 +8,7 @@ import type { BlobInfo, BlobOptions, BlobStore, PutOptions } from "../blobs/blob
 import { cloudLimits } from "../limits.js";
 import { journalFull } from "../log/log-errors.js";
 import { openKeys, openObjects } from "./buckets.js";
+import { listKeys } from "./list-keys.js";
 import { isStoreFull, isWrongSequence } from "./nats-faults.js";
 import type { NatsLink } from "./nats-link.js";
 import { persist } from "./persist.js";
@@ -108,15 +109,9 @@ class JetStreamBlobStore implements BlobStore {
 	}
 
 	async list(prefix: string, { signal }: BlobOptions = {}): Promise<readonly BlobInfo[]> {
-		const keys = await this.#call(
-			"list blobs",
-			async () => {
-				const all: string[] = [];
-				for await (const key of await this.#keys.keys()) all.push(key);
-				return all;
-			},
-			signal,
-		);
+		const { link, name: store, timeoutMs = cloudLimits.blobTimeoutMs } = this.#options;
+		const within = { timeoutMs, signal, what: "list blobs" };
+		const keys = await listKeys({ link, bucket: `${store}-index`, key: ">", ...within });
 		const infos: BlobInfo[] = [];
 		for (const name of keys.map((key) => key.replaceAll(".", "/")).filter((each) => each.startsWith(prefix))) {
 			const found = await this.#find(name, signal);

@@ -1,4 +1,4 @@
-import { type KV, Kvm, type KvWatchEntry } from "@nats-io/kv";
+import { type KV, type KvEntry, Kvm } from "@nats-io/kv";
 import { DataError } from "@psgl/sdk";
 import { z } from "zod";
 import type { BlobStore } from "../blobs/blob-store.js";
@@ -16,6 +16,7 @@ import {
 import type { KeptFacts, RolloutStore } from "../rollout/rollout-store.js";
 import { openKeys } from "./buckets.js";
 import { followKeys } from "./follow-keys.js";
+import { readEntries } from "./list-keys.js";
 import { isMissingStream, isWrongSequence } from "./nats-faults.js";
 import type { NatsLink } from "./nats-link.js";
 import { persist } from "./persist.js";
@@ -216,7 +217,7 @@ class JetStreamRollouts implements RolloutStore {
 	}
 
 	/** Takes another partition's counts; whether they are that. */
-	#learn(entry: KvWatchEntry): boolean {
+	#learn(entry: KvEntry): boolean {
 		const counts = parsed(countsEntry, entry);
 		if (counts === undefined || entry.key === countsKey(this.#part)) return false;
 		this.#others.set(entry.key, counts);
@@ -224,12 +225,10 @@ class JetStreamRollouts implements RolloutStore {
 	}
 
 	/** The newest entries under some keys. */
-	async #entries(key: string): Promise<readonly KvWatchEntry[]> {
-		return this.#call("look how the roll-out stood", async () => {
-			const all: KvWatchEntry[] = [];
-			for await (const entry of await this.#keys.history({ key })) if (entry.operation === "PUT") all.push(entry);
-			return all;
-		});
+	async #entries(key: string): Promise<readonly KvEntry[]> {
+		const { link, timeoutMs, signal, name } = this.#options;
+		const what = "look how the roll-out stood";
+		return readEntries(this.#keys, { link, bucket: bucketOf(name), key, timeoutMs, signal, what });
 	}
 
 	get #part(): string {
@@ -260,7 +259,7 @@ function countsKey(part: string): string {
 }
 
 /** Undefined when it is of another version of psgl, or somebody else's. */
-function parsed<T>(kind: z.ZodType<T>, entry: KvWatchEntry): T | undefined {
+function parsed<T>(kind: z.ZodType<T>, entry: KvEntry): T | undefined {
 	try {
 		return kind.safeParse(entry.json()).data;
 	} catch {

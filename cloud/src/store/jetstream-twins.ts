@@ -4,6 +4,7 @@ import { checkedTwin, parseTwin, type TwinHalf } from "../twins/twin-documents.j
 import type { DesiredTwin, Twin, TwinStore } from "../twins/twin-store.js";
 import { openKeys } from "./buckets.js";
 import { followKeys, lastRevision } from "./follow-keys.js";
+import { readEntries } from "./list-keys.js";
 import { isWrongSequence } from "./nats-faults.js";
 import type { NatsLink } from "./nats-link.js";
 import { persist } from "./persist.js";
@@ -26,7 +27,7 @@ interface Found {
 /** The devices' twins in a bucket of JetStream, two keys a device. @throws as `openKeys`. */
 export async function openJetStreamTwins(options: JetStreamTwinsOptions): Promise<TwinStore> {
 	const { link, name, replicas = 1, signal } = options;
-	const keys = await openKeys(link, { name: `${name}-twins`, replicas, signal });
+	const keys = await openKeys(link, { name: bucketOf(name), replicas, signal });
 	return new JetStreamTwins(options, keys, await lastRevision(link, keys, signal));
 }
 
@@ -44,17 +45,14 @@ class JetStreamTwins implements TwinStore {
 	}
 
 	async list(): Promise<readonly Twin[]> {
-		const found = await this.#call("list twins", async () => {
-			const all = new Map<string, string>();
-			for await (const entry of await this.#keys.history())
-				if (entry.operation === "PUT") all.set(entry.key, entry.string());
-			return all;
-		});
+		const { link, timeoutMs, signal, name } = this.#options;
+		const all = { link, bucket: bucketOf(name), key: ">", timeoutMs, signal, what: "list twins" };
+		const found = new Map((await readEntries(this.#keys, all)).map((entry) => [entry.key, entry.string()]));
 		const devices = [...new Set([...found.keys()].map((key) => key.split(".")[1] ?? ""))].sort();
 		return devices.map((device) => {
-			const half = <H extends TwinHalf>(name: H) => {
-				const text = found.get(keyOf(device, name));
-				return text === undefined ? undefined : this.#parse(device, name, text);
+			const half = <H extends TwinHalf>(which: H) => {
+				const text = found.get(keyOf(device, which));
+				return text === undefined ? undefined : this.#parse(device, which, text);
 			};
 			return { device, desired: half("desired"), reported: half("reported") };
 		});
@@ -115,13 +113,17 @@ class JetStreamTwins implements TwinStore {
 	}
 
 	#parse<H extends TwinHalf>(device: string, half: H, text: string) {
-		return parseTwin(half, text, device, `${keyOf(device, half)} in the bucket ${this.#options.name}-twins`);
+		return parseTwin(half, text, device, `${keyOf(device, half)} in the bucket ${bucketOf(this.#options.name)}`);
 	}
 
 	#call<T>(what: string, call: () => Promise<T>): Promise<T> {
 		const { link, timeoutMs, signal } = this.#options;
 		return persist(link, call, { signal, timeoutMs, what });
 	}
+}
+
+function bucketOf(run: string): string {
+	return `${run}-twins`;
 }
 
 function keyOf(device: string, half: TwinHalf): string {
