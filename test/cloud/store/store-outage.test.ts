@@ -1,21 +1,10 @@
-import {
-	artifactDigest,
-	blobCheckpoints,
-	createMemoryBlobStore,
-	openJetStreamBlobStore,
-	openJetStreamRollouts,
-	ownPartitions,
-	Rollout,
-	RunStore,
-} from "@psgl/cloud";
+import { artifactDigest, blobCheckpoints, createMemoryBlobStore, ownPartitions, RunStore } from "@psgl/cloud";
 import { ConnectionError, type PsglError, type Runtime } from "@psgl/sdk";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
-import { Condition } from "../../helpers/condition.js";
 import { NatsServers } from "../../helpers/nats-servers.js";
 import { withPrograms } from "../../helpers/outside-program.js";
 import { smallModel } from "../../helpers/small-model.js";
-import { factsOf } from "./rollout-store-compliance.js";
 
 const withNats = withPrograms("nats-server");
 
@@ -83,35 +72,5 @@ withNats(
 		const again = new AbortController();
 		t.teardown(() => again.abort());
 		await t.throwsAsync(own(purge, again.signal).ended, { code: "PSGL_LOG_RELEASED" });
-	},
-);
-
-withNats(
-	"a candidate that is gone from the store costs nothing but itself: told of once, and served when it is there again",
-	async (t) => {
-		await using servers = await NatsServers.start();
-		await using run = await RunStore.open({ servers: servers.urls, artifact: "a" });
-		const { link, name } = run;
-		const blobs = await openJetStreamBlobStore({ link, name });
-		const rollouts = (partition?: number) => openJetStreamRollouts({ link, name, blobs, partition });
-		const facts = factsOf("a", 100);
-		await (await rollouts()).replace(facts, 0);
-		const store = await rollouts(0);
-		const open = async () => ({ digest: facts.candidate, artifact: facts.artifact, close: async () => undefined });
-		await t.throwsAsync(Rollout.open({ store, stable: facts.stable, open }), { code: "PSGL_ROLLOUT_READ" });
-		using rollout = await Rollout.open({ store, stable: facts.stable, open, patient: true });
-		const codes: string[] = [];
-		const change = new Condition();
-		rollout.onChange = (_, __, error) => {
-			if (error !== undefined) codes.push(error.code);
-			change.notify();
-		};
-		await change.until(() => codes.length > 0);
-		t.is(rollout.candidate, undefined);
-		await blobs.put(`rollout/${facts.artifact}`, Uint8Array.of(1));
-		// Another partition's counts are reason enough to look again.
-		await (await rollouts(1)).writeDevices("a", () => new Map([["x", "trial" as const]]));
-		await change.until(() => rollout.candidate !== undefined);
-		t.deepEqual(codes, ["PSGL_ROLLOUT_READ"]);
 	},
 );
