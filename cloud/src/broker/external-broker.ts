@@ -62,12 +62,15 @@ export async function connectExternalBroker<L extends LogInlet = Log>(
 			connectTimeout: limits.connectTimeoutMs,
 		});
 		const broker = new MqttBroker(options, client);
-		await connected(client);
+		await connected(client, clientId);
 		await settled(client, clientId);
 		broker.open();
 		const share = sharedName === undefined ? "" : `$share/${sharedName}/`;
 		const topics = [`${share}${everyDevice("up")}`, `${share}${everyDevice("status")}`];
-		const granted = await client.subscribeAsync(topics, { qos: 1 });
+		const subscribing = client.subscribeAsync(topics, { qos: 1 });
+		const granted = await subscribing.catch((cause: unknown) => {
+			throw client?.connected ? cause : turnedAway(clientId);
+		});
 		if (granted.some(({ qos }) => qos > 2)) throw new Error("it refuses a subscription");
 		return broker;
 	} catch (cause) {
@@ -163,11 +166,12 @@ class MqttBroker<L extends LogInlet> implements ExternalBroker<L> {
 	}
 }
 
-function connected(client: MqttClient): Promise<void> {
+/** @throws ConnectionError `PSGL_EXTERNAL_CLIENT` when the broker ends the connection and says nothing; Error when it cannot be reached or says why. */
+function connected(client: MqttClient, clientId: string): Promise<void> {
 	return new Promise((resolve, reject) => {
 		client.once("connect", () => resolve());
 		client.once("error", reject);
-		client.once("close", () => reject(new Error("the connection was closed")));
+		client.once("close", () => reject(turnedAway(clientId)));
 	});
 }
 
@@ -178,8 +182,11 @@ async function settled(client: MqttClient, clientId: string): Promise<void> {
 	client.once("close", onClose);
 	await systemClock.sleep(settleMs, ended.signal).catch(() => undefined);
 	client.off("close", onClose);
-	if (!ended.signal.aborted && client.connected) return;
-	throw new ConnectionError("PSGL_EXTERNAL_CLIENT", {
+	if (ended.signal.aborted || !client.connected) throw turnedAway(clientId);
+}
+
+function turnedAway(clientId: string): ConnectionError {
+	return new ConnectionError("PSGL_EXTERNAL_CLIENT", {
 		what: "the broker ended the cloud's connection as soon as it was made",
 		got: `client id ${clientId}`,
 		expected: "an id that no other client of this broker has",

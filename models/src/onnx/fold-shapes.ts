@@ -12,7 +12,7 @@ export interface KnownIntegers {
 	readonly isFloat?: boolean;
 }
 
-type Fold = (inputs: readonly KnownIntegers[], attributes: Attributes) => KnownIntegers | undefined;
+type Fold = (inputs: readonly (KnownIntegers | undefined)[], attributes: Attributes) => KnownIntegers | undefined;
 
 const scalar = (value: Dim): KnownIntegers => ({ dims: [], values: [value] });
 const vector = (values: readonly Dim[]): KnownIntegers => ({ dims: [values.length], values });
@@ -76,7 +76,8 @@ const folds: Readonly<Record<string, Fold>> = {
 		const values = Array.from({ length }, (_, i) => (pick(condition, i) === 1 ? pick(a, i) : pick(b, i)));
 		return condition.dims.length + a.dims.length + b.dims.length === 0 ? scalar(values[0] as Dim) : vector(values);
 	},
-	Concat: (inputs) => vector(inputs.flatMap((x) => x.values)),
+	// An input may be left away in a damaged file.
+	Concat: (inputs) => (inputs.includes(undefined) ? undefined : vector(inputs.flatMap((x) => x?.values ?? []))),
 	Unsqueeze: ([x]) => x && vector(x.values),
 	Squeeze: ([x]) => (x?.values.length === 1 ? scalar(x.values[0] as Dim) : x),
 	Reshape: ([x, shape]) => x && shape && reshaped(x, shape.values.map(Number)),
@@ -148,7 +149,7 @@ function castsToFloat(attributes: Attributes): boolean | undefined {
  */
 export function foldIntegers(
 	type: string,
-	inputs: readonly KnownIntegers[],
+	inputs: readonly (KnownIntegers | undefined)[],
 	attributes: Attributes,
 ): KnownIntegers | undefined {
 	const axes = intsAttribute(attributes, "axes");

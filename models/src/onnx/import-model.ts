@@ -7,7 +7,7 @@ import { isDiscrete } from "../operators/elementwise.js";
 import { hasOperator } from "../operators/registry.js";
 import { constantTensor } from "./constant-tensor.js";
 import { DeclaredTypes } from "./declared-types.js";
-import { foldIntegers, foldShape, type KnownIntegers } from "./fold-shapes.js";
+import { foldIntegers, foldShape } from "./fold-shapes.js";
 import { hasHalfWeights, widened, widenedAttributes, widenedType } from "./half-precision.js";
 import type { ImportBindings } from "./import-bindings.js";
 import { dataDependent, duplicate, dynamicShape, undefinedValue } from "./import-errors.js";
@@ -258,7 +258,7 @@ class Importer {
 		if (proto.opType === "ConstantOfShape" && this.#filled(proto, attributes)) return true;
 		const known = inputs.map((input) => this.#integers.get(input));
 		if (known.length === 0 || known.some((k, i) => k === undefined && inputs[i] !== "")) return false;
-		const folded = foldIntegers(proto.opType, known as KnownIntegers[], attributes);
+		const folded = foldIntegers(proto.opType, known, attributes);
 		if (folded === undefined) return false;
 		this.#integers.set(output, folded);
 		return true;

@@ -52,7 +52,8 @@ export class KnownShapes {
 	isOpenTarget(proto: NodeProto, input: string, index: number): boolean {
 		const isTarget = index === { Reshape: 1, Expand: 1, Resize: 3, Range: 1 }[proto.opType];
 		const target = this.#integers.get(input);
-		return isTarget && target !== undefined && !target.values.every((v) => typeof v === "number");
+		if (!isTarget || target === undefined || target.isFloat) return false;
+		return !target.values.every((v) => typeof v === "number");
 	}
 
 	/** Such a target for a tensor of the shape `from`: named extents as 0, 1 or -1, which mean the same. */

@@ -38,7 +38,9 @@ const toInput =
 
 /** Before opset 13 all axes from `axis` on are one: a soft-max over a matrix. */
 function flattenedSoftmax(g: GraphBuilder, node: ReadNode): ReadNode | readonly Value[] {
-	const x = node.inputs[0] as Value;
+	const [x] = node.inputs;
+	// Which the operator itself refuses.
+	if (x === undefined) return node;
 	const rank = x.shape.length;
 	const given = numberAttribute(node.attributes, "axis", 1);
 	const axis = given < 0 ? given + rank : given;
