@@ -155,8 +155,8 @@ export const cloudLimits = {
 	/** Shortest and longest password, characters. */
 	passwordCharacters: 12,
 	passwordLongest: 256,
-	/** Passwords hashed at a time; further ones are refused for the moment. */
-	passwordsAtOnce: 4,
+	/** Passwords hashed at a time; further ones are refused for the moment. Half of the threads that also write the log. */
+	passwordsAtOnce: 2,
 	/** Attempts to log in from one address, or by one name, at once and each minute on average. */
 	logInBurst: 10,
 	logInsPerMinute: 6,
