@@ -28,6 +28,9 @@ const cases: readonly Case[] = [
 	{ image: [32, 9, 11], weights: [64, 32, 2, 3], pads: [0, 0, 0, 0], strides: [2, 2] },
 	{ image: [32, 7, 9], weights: [80, 32, 3, 2], pads: [2, 1, 2, 1], dilations: [2, 1] },
 	{ image: [16, 3, 3], weights: [16, 16, 3, 3], pads: [1, 1, 1, 1] },
+	// Few channels.
+	{ image: [5, 6, 7], weights: [16, 5, 3, 3], pads: [1, 1, 1, 1] },
+	{ image: [7, 9, 8], weights: [32, 7, 3, 2], pads: [0, 2, 1, 0], strides: [2, 1] },
 ];
 
 const extents = ({ image, weights, pads, strides = [1, 1], dilations = [1, 1] }: Case) =>
