@@ -1,4 +1,4 @@
-import { ints } from "../graph/attribute.js";
+import { ints, stringAttribute } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { ParameterScope } from "./parameter-scope.js";
@@ -21,11 +21,27 @@ export function convolution(g: GraphBuilder, scope: ParameterScope, x: Value, op
 	const kernelShape: number[] = new Array(spatial).fill(kernel);
 	const bound = 1 / Math.sqrt(inputs * kernel ** spatial);
 	const weight = scope.parameter("weight", [outputs, inputs, ...kernelShape], { kind: "uniform", bound });
-	const operands = [x, weight];
+	const operands = withoutZeroChannels(g, x, weight);
 	if (bias) operands.push(scope.parameter("bias", [outputs], { kind: "uniform", bound }));
 	return g.add("Conv", operands, {
 		kernel_shape: ints(kernelShape),
 		strides: ints(new Array(spatial).fill(stride)),
 		pads: ints(new Array(2 * spatial).fill(padding)),
 	});
+}
+
+/**
+ * The image and its weights without channels of zeros that a Pad put behind the others, that of the map where there is none: the same
+ * results and gradients from less, and the Pad needs no backward.
+ */
+function withoutZeroChannels(g: GraphBuilder, x: Value, weight: Value): Value[] {
+	const pad = g.producer(x);
+	const [image, pads, ...others] = pad?.inputs ?? [];
+	if (pad?.type !== "Pad" || image === undefined || pads === undefined || others.length > 0) return [x, weight];
+	const channels = image.shape[1] as number;
+	const behind = (x.shape[1] as number) - channels;
+	const extents = Array.from(g.constantOf(pads)?.data ?? [], Number);
+	const isOfChannels = behind > 0 && extents.every((extent, i) => extent === (i === x.shape.length + 1 ? behind : 0));
+	if (!isOfChannels || stringAttribute(pad.attributes, "mode", "constant") !== "constant") return [x, weight];
+	return [image, g.add("Slice", [weight, g.ints([0]), g.ints([channels]), g.ints([1])])];
 }

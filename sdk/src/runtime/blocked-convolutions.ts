@@ -138,9 +138,12 @@ function inBlocks(
 		// One axis at a time, the filters first: ONNX Runtime takes ten times as long for a Transpose that moves several.
 		reshape(weights, `${blocked}/rows`, [filters, channels * places]);
 		nodes.push(nodeField("Transpose", [`${blocked}/rows`], `${blocked}/turned`, { perm: [1, 0] }));
-		reshape(`${blocked}/turned`, `${blocked}/apart`, [channels * places, filters / block, block]);
-		nodes.push(nodeField("Transpose", [`${blocked}/apart`], `${blocked}/filters`, { perm: [1, 0, 2] }));
-		let ordered = `${blocked}/filters`;
+		let ordered = `${blocked}/turned`;
+		if (filters > block) {
+			reshape(ordered, `${blocked}/apart`, [channels * places, filters / block, block]);
+			ordered = `${blocked}/filters`;
+			nodes.push(nodeField("Transpose", [`${blocked}/apart`], ordered, { perm: [1, 0, 2] }));
+		}
 		if (!whole) {
 			const blocks = (filters / block) * (channels / block);
 			reshape(ordered, `${blocked}/channels`, [blocks, block, places, block]);

@@ -1,9 +1,14 @@
 import {
+	attributes,
+	bindSegment,
 	compileArtifact,
 	convolution,
+	declareSegment,
 	dense,
+	differentiate,
+	encodeModel,
 	flatten,
-	type GraphBuilder,
+	GraphBuilder,
 	globalAverage,
 	groupNormalised,
 	maxPool,
@@ -222,4 +227,48 @@ test("each tensor draws from its own generator: another layer before it changes 
 	const own = artifactTensor(plain, "client/params").data;
 	t.deepEqual(artifactTensor(longer, "client/params").data.slice(-own.length), own);
 	t.notDeepEqual(artifactTensor(await compiled(last, [2, 8], 2), "client/params").data, own);
+});
+
+test("a convolution over channels of zeros behind others computes the others alone: the same results and gradients", async (t) => {
+	const layer: Layer = (g, scope, x) => convolution(g, scope, x, { outputs: 3, kernel: 3 });
+	const layout = declareSegment(new GraphBuilder("layout"), (scope) => {
+		const scratch = new GraphBuilder("layer");
+		layer(scratch, scope, scratch.input("x", "float32", ["B", 4, 5, 6]));
+	});
+	const g = new GraphBuilder("test");
+	const x = g.input("x", "float32", ["B", 2, 5, 6]);
+	const zeros = g.input("zeros", "float32", ["B", 2, 5, 6]);
+	const dy = g.input("dy", "float32", ["B", 3, 5, 6]);
+	const params = g.input("params", "float32", [layout.params.length]);
+	const client = bindSegment(g, layout, params, g.floats([]));
+	const [first, second] = g.addMany("Split", [zeros, g.ints([1, 1])], 2, { axis: attributes.int(1) });
+	const images = {
+		padded: g.add("Pad", [x, g.ints([0, 0, 0, 0, 0, 2, 0, 0])]),
+		joined: g.add("Concat", [x, zeros], { axis: attributes.int(1) }),
+		// Zeros in front as well stay.
+		"padded around": g.add("Pad", [x, g.ints([0, 1, 0, 0, 0, 1, 0, 0])]),
+		"joined around": g.add("Concat", [first, x, second], { axis: attributes.int(1) }),
+	};
+	for (const [name, image] of Object.entries(images)) {
+		const y = layer(g, client.scope(false), image);
+		g.output(name, y);
+		const gradients = differentiate(g, [{ value: y, gradient: dy }], [x, ...client.values]);
+		gradients.forEach((value, i) => void g.output(`${name} ${i}`, value as Value));
+	}
+	const graph = g.build();
+	const forward = graph.nodes.filter(({ type, inputs }) => type === "Conv" && inputs[1]?.shape[0] === 3);
+	t.deepEqual(
+		forward.map(({ inputs }) => inputs[0]?.shape[1]),
+		[2, 4, 4, 4],
+	);
+	await using session = await nodeRuntime.load(encodeModel(graph));
+	const results = await session.run({
+		x: noise([2, 2, 5, 6]),
+		zeros: tensor("float32", [2, 2, 5, 6], new Float32Array(120)),
+		dy: noise([2, 3, 5, 6]),
+		params: noise([layout.params.length]),
+	});
+	for (const part of ["", " around", " 0", " 1", " around 0", " around 1"]) {
+		t.true(largestDifference(results[`padded${part}`], results[`joined${part}`] as Tensor) < 1e-5, part);
+	}
 });
