@@ -19,8 +19,8 @@ export interface SaliencyMap {
 	readonly logits: Value;
 }
 
-/** Keeps the division of an all-zero map from making NaN. */
-const tiny = 1e-30;
+/** Keeps the division of an all-zero map from making NaN: the smallest float32, so that every other largest value becomes one. */
+const least = 2 ** -149;
 
 /**
  * The intentional attack: the reversed, non-targeted saliency map of JSMA (Papernot et al., EuroS&P 2016, Eq. 8). With
@@ -60,17 +60,19 @@ export function mapFromJacobian(g: GraphBuilder, alpha: Value, beta: Value | und
 	const axes = alpha.shape.slice(1).map((_, i) => i + 1);
 	// Gradients of a confident network are so small that their product leaves float32's range: with a budget, which
 	// makes their size irrelevant, both factors are brought to a largest value of one first.
-	const prepared = (v: Value) => (options.norm === "raw" ? v : dividedBy(g, v, largest(g, v, axes)));
-	const falling = prepared(g.add("Relu", [g.add("Neg", [alpha])]));
-	const rising = beta === undefined ? falling : prepared(g.add("Relu", [beta]));
+	const raw = options.norm === "raw";
+	const falling = raw ? positive(g, g.add("Neg", [alpha])) : overLeast(g, alpha, axes);
+	const rising = beta === undefined ? falling : raw ? positive(g, beta) : overLargest(g, beta, axes);
 	const map = g.add("Mul", [falling, rising]);
-	if (options.norm === "raw") return map;
+	if (raw) return map;
 	const budget = typeof options.budget === "number" ? g.scalar(options.budget) : options.budget;
+	// The square of what is at most one has the same largest value.
+	if (options.norm === "linf" && beta === undefined) return g.add("Mul", [map, budget]);
 	const size =
 		options.norm === "linf"
-			? largest(g, map, axes)
+			? g.add("ReduceMax", [map, g.ints(axes)], keepDims)
 			: g.add("Sqrt", [g.add("ReduceMean", [g.add("Mul", [map, map]), g.ints(axes)], keepDims)]);
-	return g.add("Mul", [dividedBy(g, map, size), budget]);
+	return g.add("Mul", [g.add("Div", [map, g.add("Max", [size, g.scalar(least)])]), budget]);
 }
 
 /** The perturbed input clip(x + map, 0, 1). */
@@ -80,12 +82,18 @@ export function perturb(g: GraphBuilder, x: Value, map: Value): Value {
 
 const keepDims: Attributes = { keepdims: int(1) };
 
-function largest(g: GraphBuilder, value: Value, axes: readonly number[]): Value {
-	return g.add("ReduceMax", [value, g.ints(axes)], keepDims);
+const positive = (g: GraphBuilder, value: Value) => g.add("Relu", [value]);
+
+/** max(value, 0) over the largest value of each sample; zero where none is above zero. */
+function overLargest(g: GraphBuilder, value: Value, axes: readonly number[]): Value {
+	const largest = g.add("Max", [g.add("ReduceMax", [value, g.ints(axes)], keepDims), g.scalar(least)]);
+	return positive(g, g.add("Div", [value, largest]));
 }
 
-function dividedBy(g: GraphBuilder, value: Value, size: Value): Value {
-	return g.add("Div", [value, g.add("Max", [size, g.scalar(tiny)])]);
+/** The same of -value. */
+function overLeast(g: GraphBuilder, value: Value, axes: readonly number[]): Value {
+	const smallest = g.add("Min", [g.add("ReduceMin", [value, g.ints(axes)], keepDims), g.scalar(-least)]);
+	return positive(g, g.add("Div", [value, smallest]));
 }
 
 /** One-hot [B,K] of the largest logit, the first where several are equal. */

@@ -127,19 +127,21 @@ test("signals get a map of the predicted class, each scaled to the budget by its
 test("a network sure of itself still uses up the budget", async (t) => {
 	// p(1 - p) is about 1e-11 here, and its square would be lost in float32 if the gradient were 1e-20.
 	const sure = { ...signals, data: Float32Array.of(25, 0, 0, 0, 0, 0) };
-	for (const norm of ["linf", "rms"] as const) {
-		const { map } = await runGraph(
-			(g) => {
-				const x = g.input("x", "float32", ["B", 1, 3]);
-				const small = (builder: GraphBuilder, v: Value) => linear([1, 0, -1e-12, 1e-12, 1e-12, -1e-12])(builder, v);
-				g.output("map", saliencyMap(g, small, x, { form: "probability", norm, budget: 0.5 }).map);
-			},
-			{ x: sure },
-		);
-		const first = numbers(map).slice(0, 3);
-		const size = norm === "linf" ? Math.max(...first) : Math.hypot(...first) / Math.sqrt(3);
-		t.true(Math.abs(size - 0.5) < 1e-6, `${norm} ${first}`);
-	}
+	// The smaller one makes gradients below float32's normal numbers.
+	for (const tiny of [1e-12, 1e-29])
+		for (const norm of ["linf", "rms"] as const) {
+			const { map } = await runGraph(
+				(g) => {
+					const x = g.input("x", "float32", ["B", 1, 3]);
+					const small = (builder: GraphBuilder, v: Value) => linear([1, 0, -tiny, tiny, tiny, -tiny])(builder, v);
+					g.output("map", saliencyMap(g, small, x, { form: "probability", norm, budget: 0.5 }).map);
+				},
+				{ x: sure },
+			);
+			const first = numbers(map).slice(0, 3);
+			const size = norm === "linf" ? Math.max(...first) : Math.hypot(...first) / Math.sqrt(3);
+			t.true(Math.abs(size - 0.5) < 1e-6, `${norm} ${first}`);
+		}
 });
 
 test("no gradient, no map, and no NaN", async (t) => {
