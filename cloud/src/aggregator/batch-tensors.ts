@@ -1,5 +1,4 @@
 import type { Tensor } from "@psgl/sdk";
-import type { WireTensor } from "@psgl/sdk/protocol";
 
 /**
  * Mean of -log of the label's probability, by stream; not below the smallest float32 can tell from zero. With marks
@@ -70,15 +69,4 @@ export function scaled(values: Float32Array, factor: number): Float32Array {
 	const copy = new Float32Array(values.length);
 	for (let i = 0; i < values.length; i++) copy[i] = (values[i] as number) * factor;
 	return copy;
-}
-
-const largestFloat32 = 3.4028234663852886e38;
-const largestFloat16 = 65_504;
-const largestInt8 = 128;
-
-/** Whether finite quantised values can become infinite in float32: only where the scale is enormous. */
-export function mayOverflow({ dtype, scale }: WireTensor): boolean {
-	// int4 holds less than int8.
-	const largest = dtype === "float16" ? largestFloat16 : largestInt8;
-	return scale?.data.some((factor) => Math.abs(factor) * largest > largestFloat32) ?? false;
 }

@@ -64,16 +64,24 @@ export function serverTrainGraph(definition: ModelDefinition, layout: ModelLayou
 	const stopped = onlyFused ? [...constants, detached.attacked, detached.recovered] : constants;
 	const gradients = differentiate(g, seeds, [...trained.select(server.values), smashed], stopped);
 
-	const cutGradient = gradients.at(-1) ?? withoutInputGradient("the smashed data");
-	g.output(
-		"cutGradient",
-		onlyFused || seeds.length === 1 ? cutGradient : g.add("Mul", [cutGradient, g.scalar(1 / seeds.length)]),
-	);
+	const back = gradients.at(-1) ?? withoutInputGradient("the smashed data");
+	const cutGradient = onlyFused || seeds.length === 1 ? back : g.add("Mul", [back, g.scalar(1 / seeds.length)]);
+	g.output("cutGradient", cutGradient);
 
 	const names = { slots: "slots", params: "params" };
-	updatePieces(g, definition, trained, { params, gradients, learningRate, step }, names);
-	g.output("next_stats", packStatistics(g, server, scope));
+	const nextParams = updatePieces(g, definition, trained, { params, gradients, learningRate, step }, names);
+	const nextStats = packStatistics(g, server, scope);
+	g.output("next_stats", nextStats);
+	g.output("total", total(g, [cutGradient, ...nextParams, nextStats]));
 	return g.build();
+}
+
+/** Sum of all numbers of all values: NaN or infinite where one of them is, and added up here while the processor has them at hand. */
+function total(g: GraphBuilder, values: readonly Value[]): Value {
+	const sums = values.map((value) =>
+		g.add("ReduceSum", [value, g.ints([...value.shape.keys()])], { keepdims: int(0) }),
+	);
+	return sums.reduce((sum, next) => g.add("Add", [sum, next]));
 }
 
 /** Where the backward pass begins: the loss of each stream, or the gradients that came from the device's tail. */

@@ -63,6 +63,7 @@ export function updateParameters(
 /**
  * The same for parameters in the pieces of `trained`, each [P] of its own, or in rows: no vector is cut or joined. The inputs `slots`
  * and the outputs are pieces of vectors too, of the same shapes.
+ * @returns the parameters after the step, in the same pieces
  */
 export function updatePieces(
 	g: GraphBuilder,
@@ -70,7 +71,7 @@ export function updatePieces(
 	trained: TrainedParameters,
 	operands: UpdateOperands<readonly Value[]>,
 	names: UpdateNames,
-): void {
+): readonly Value[] {
 	const { params, learningRate, step } = operands;
 	const optimiser = trainingStep(definition);
 	const total = trained.layout.length;
@@ -108,6 +109,7 @@ export function updatePieces(
 	next.forEach((value, i) => {
 		g.output(vectorPartName(`next_${names.params}`, trained.pieces[i]?.offset as number), value);
 	});
+	return next;
 }
 
 /** The clipping acts on the mean of the accumulated gradients. */

@@ -1,5 +1,5 @@
 import { ShapeError } from "../errors.js";
-import { graphValues, type LabelTensor, requireFinite, type WireDType, type WireTensor } from "../protocol/index.js";
+import { graphValues, type LabelTensor, mayOverflow, requireFinite, type WireDType, type WireTensor } from "../protocol/index.js";
 import { scalar, type Tensor } from "../tensor.js";
 import type { ClientSegment } from "./client-segment.js";
 
@@ -34,7 +34,7 @@ export async function decodeReal(
 	if (wire.dtype === "float32") return wire as Real;
 	const feeds = { quantised: graphValues(wire), scale: wire.scale ?? scalar(1) };
 	const { values } = await segment.run(`wire/decode.${wire.dtype}`, feeds);
-	requireFinite(values as Real, name);
+	if (mayOverflow(wire)) requireFinite(values as Real, name);
 	return values as Real;
 }
 

@@ -19,6 +19,17 @@ export function requireFinite(tensor: Tensor | WireTensor, name: string): void {
 	});
 }
 
+const largestFloat32 = 3.4028234663852886e38;
+const largestFloat16 = 65_504;
+const largestInt8 = 128;
+
+/** Whether finite quantised values can become infinite in float32: only where the scale is enormous. */
+export function mayOverflow({ dtype, scale }: WireTensor): boolean {
+	// int4 holds less than int8.
+	const largest = dtype === "float16" ? largestFloat16 : largestInt8;
+	return scale?.data.some((factor) => Math.abs(factor) * largest > largestFloat32) ?? false;
+}
+
 /** An IEEE 754 number is not finite when all of its exponent bits are set. */
 function firstNotFinite(tensor: Tensor): number {
 	switch (tensor.dtype) {

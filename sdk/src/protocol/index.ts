@@ -43,7 +43,7 @@ export type {
 	WeightsMessage,
 } from "./device-messages.js";
 export { decodeEnvelope, encodeEnvelope } from "./envelope.js";
-export { requireFinite } from "./finite.js";
+export { mayOverflow, requireFinite } from "./finite.js";
 export type { ByteRange, TensorDescriptor } from "./headers.js";
 export { identify, type MessageIdentity } from "./identity.js";
 export {

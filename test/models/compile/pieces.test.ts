@@ -8,8 +8,8 @@ import {
 	presetDefinition,
 	type SplitNetwork,
 } from "@psgl/models";
-import { seededRandom, type Tensor, vectorPart } from "@psgl/sdk";
-import { artifactGraph, artifactTensor } from "@psgl/sdk/artifact";
+import { labelTensor, scalar, seededRandom, type Tensor, vectorPart, zeros } from "@psgl/sdk";
+import { artifactGraph, artifactTensor, optimiserStateLength } from "@psgl/sdk/artifact";
 import { nodeRuntime } from "@psgl/sdk/runtime/node";
 import test from "ava";
 import { EndToEndTrainer } from "../../helpers/end-to-end-trainer.js";
@@ -108,6 +108,37 @@ for (const width of [256, 768]) {
 		for (const { offset, shape } of last) {
 			const end = offset + shape.reduce((a, b) => a * b, 1);
 			t.deepEqual(twice.subarray(offset, end), before.subarray(offset, end));
+		}
+	});
+}
+
+for (const width of [256, 768]) {
+	test(`${width} wide: the sum of what a step gives back is finite exactly when all of it is`, async (t) => {
+		const artifact = await compile(definitionWith({ network: wideNetwork(width) }));
+		await using session = await nodeRuntime.load(artifactGraph(artifact, "server/train"), { threads: 1 });
+		const params = artifactTensor(artifact, "server/params");
+		const feeds = {
+			smashed: { dtype: "float32", dims: [2, 256, 1, 1], data: new Float32Array(512).fill(0.5) } as const,
+			params,
+			stats: artifactTensor(artifact, "server/stats"),
+			slots: zeros("float32", [optimiserStateLength(artifact.manifest, "server")]),
+			learningRate: scalar(0.01),
+			step: scalar(1),
+			y: labelTensor([0, 1]),
+			classWeights: { dtype: "float32", dims: [2], data: Float32Array.of(1, 1) } as const,
+		};
+		const { total, cutGradient, next_params, next_stats } = await session.run(feeds);
+		const all = [cutGradient, next_params, next_stats].flatMap((each) => [...(each?.data as Float32Array)]);
+		const sum = all.reduce((a, b) => a + b, 0);
+		t.true(Math.abs((total?.data[0] as number) - sum) < 1e-2, `${total?.data[0]}, ${sum}`);
+		for (const [at, value] of [
+			[0, Number.NaN],
+			[params.data.length - 1, Number.POSITIVE_INFINITY],
+		] as const) {
+			const data = params.data.slice();
+			data[at] = value;
+			const damaged = await session.run({ ...feeds, params: { ...params, data } });
+			t.false(Number.isFinite(damaged.total?.data[0]));
 		}
 	});
 }
