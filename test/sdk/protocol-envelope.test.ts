@@ -15,7 +15,7 @@ import {
 	splitIntoChunks,
 } from "@psgl/sdk/protocol";
 import test from "ava";
-import { encode, rfc8949EncodeOptions } from "cborg";
+import { decode, encode, rfc8949EncodeOptions } from "cborg";
 import crc32c from "crc-32/crc32c.js";
 import { samples } from "./protocol-samples.js";
 
@@ -68,6 +68,9 @@ const malformed: Record<string, Uint8Array> = {
 	"a length longer than it need be": envelope(Uint8Array.of(0xb8, 1, 0x61, 0x61, 1)),
 	"a NaN in a header": envelope({ ...samples.weights, tensors: [], localLoss: Number.NaN }),
 	"a header nested a thousand deep": envelope(new Uint8Array(8000).fill(0x81)),
+	"a count of items longer than it need be": Uint8Array.of(0x98, 4, ...encodeEnvelope(samples.bye).subarray(1)),
+	"a byte string in eight bytes of length": Uint8Array.of(0x84, 1, 0x5b, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0x40, 0),
+	"a header longer than what is there": Uint8Array.of(0x84, 1, 0x5a, 0x7f, 0xff, 0xff, 0xff, 0),
 	"a million empty arrays for a header": Uint8Array.of(0x84, 1, 0x99, 0xff, 0xff, ...new Uint8Array(4000).fill(0x80)),
 };
 
@@ -78,6 +81,16 @@ for (const [what, bytes] of Object.entries(malformed)) {
 		});
 	});
 }
+
+test("an envelope is deterministic CBOR whatever its length", (t) => {
+	for (const length of [0, 1, 23, 24, 255, 256, 65_535, 65_536, 70_000]) {
+		const message = { ...samples.artifact, body: Uint8Array.from({ length }, (_, i) => i) } as Message;
+		const bytes = encodeEnvelope(message);
+		const items = decode(bytes, { strict: true }) as unknown[];
+		t.deepEqual(bytes, new Uint8Array(encode(items, rfc8949EncodeOptions)));
+		t.deepEqual(decodeEnvelope(bytes), message);
+	}
+});
 
 test("a wrong checksum is named", (t) => {
 	const bytes = encodeEnvelope(samples["batch-float32"]);

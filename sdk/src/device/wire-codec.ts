@@ -1,5 +1,12 @@
 import { ShapeError } from "../errors.js";
-import { graphValues, type LabelTensor, mayOverflow, requireFinite, type WireDType, type WireTensor } from "../protocol/index.js";
+import {
+	graphValues,
+	type LabelTensor,
+	mayOverflow,
+	requireFinite,
+	type WireDType,
+	type WireTensor,
+} from "../protocol/index.js";
 import { scalar, type Tensor } from "../tensor.js";
 import type { ClientSegment } from "./client-segment.js";
 

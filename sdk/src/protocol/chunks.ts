@@ -2,7 +2,7 @@ import { LimitError } from "../errors.js";
 import { checksum } from "./checksum.js";
 import { frameOverhead, headerBytes, tooLarge, writeFrame } from "./frame.js";
 import type { Header } from "./headers.js";
-import { type LayOutOptions, layOut } from "./layout.js";
+import { bodyOf, type LayOutOptions, layOut } from "./layout.js";
 import { protocolLimits as limits } from "./limits.js";
 import type { Message } from "./messages.js";
 
@@ -13,12 +13,11 @@ import type { Message } from "./messages.js";
  * `encodeEnvelope`.
  */
 export function splitIntoChunks(message: Message, maxMessageBytes: number, options?: LayOutOptions): Uint8Array[] {
-	const { header, body } = layOut(message, options);
-	if (body.length > limits.maxBodyBytes) throw tooLarge("a body", body.length, limits.maxBodyBytes);
+	const { header, parts, bytes: total } = layOut(message, options);
+	if (total > limits.maxBodyBytes) throw tooLarge("a body", total, limits.maxBodyBytes);
 	const whole = headerBytes(header);
-	if (frameOverhead + whole.length + body.length <= maxMessageBytes) return [writeFrame(whole, body)];
-	const total = body.length;
-	const crc = checksum(body);
+	if (frameOverhead + whole.length + total <= maxMessageBytes) return [writeFrame(whole, parts)];
+	const crc = checksum(...parts);
 	// The longest place a chunk of this message can have, so that every chunk fits.
 	const longest = chunkHeader(header, limits.maxChunks - 1, limits.maxChunks, total, total, 0xffff_ffff);
 	const size = maxMessageBytes - frameOverhead - longest.length;
@@ -31,9 +30,10 @@ export function splitIntoChunks(message: Message, maxMessageBytes: number, optio
 			remedy: `Allow messages of at least ${limits.minMessageBytes} bytes`,
 		});
 	}
+	const body = bodyOf({ parts, bytes: total });
 	return Array.from({ length: count }, (_, index) => {
 		const offset = index * size;
-		return writeFrame(chunkHeader(header, index, count, offset, total, crc), body.subarray(offset, offset + size));
+		return writeFrame(chunkHeader(header, index, count, offset, total, crc), [body.subarray(offset, offset + size)]);
 	});
 }
 

@@ -10,9 +10,9 @@ import type { Message } from "./messages.js";
  * LimitError `PSGL_PROTOCOL_TOO_LARGE`.
  */
 export function encodeEnvelope(message: Message, options?: LayOutOptions): Uint8Array {
-	const { header, body } = layOut(message, options);
-	if (body.length > protocolLimits.maxBodyBytes) throw tooLarge("a body", body.length, protocolLimits.maxBodyBytes);
-	return writeFrame(headerBytes(header), body);
+	const { header, parts, bytes } = layOut(message, options);
+	if (bytes > protocolLimits.maxBodyBytes) throw tooLarge("a body", bytes, protocolLimits.maxBodyBytes);
+	return writeFrame(headerBytes(header), parts);
 }
 
 /**

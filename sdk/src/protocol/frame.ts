@@ -1,6 +1,7 @@
-import { decode, encode, rfc8949EncodeOptions, Tokenizer, Type } from "cborg";
+import { decode, encode, rfc8949EncodeOptions } from "cborg";
 import { LimitError, ProtocolError } from "../errors.js";
 import { checksum } from "./checksum.js";
+import { ItemReader, writeItems } from "./frame-items.js";
 import { checkHeader, type Header } from "./headers.js";
 import { protocolLimits as limits, protocolVersion, type ReceiveLimits } from "./limits.js";
 
@@ -30,13 +31,13 @@ export function headerBytes(header: Header): Uint8Array {
 	return bytes;
 }
 
-/** The envelope: CBOR [version, header bstr, body bstr, CRC-32C of header and body]. */
-export function writeFrame(header: Uint8Array, body: Uint8Array): Uint8Array {
-	return encode([protocolVersion, header, body, checksum(header, body)]);
+/** The envelope: CBOR [version, header bstr, body bstr, CRC-32C of header and body], the body in parts that follow each other. */
+export function writeFrame(header: Uint8Array, body: readonly Uint8Array[]): Uint8Array {
+	return writeItems(protocolVersion, header, body, checksum(header, ...body));
 }
 
 /**
- * Reads an envelope and checks everything but its tensors.
+ * Reads an envelope and checks everything but its tensors. The body is a view on it.
  * @throws LimitError `PSGL_PROTOCOL_TOO_LARGE`; ProtocolError `PSGL_PROTOCOL_VERSION`, `PSGL_PROTOCOL_MALFORMED`,
  * `PSGL_PROTOCOL_CHECKSUM`, `PSGL_PROTOCOL_HEADER`.
  */
@@ -75,29 +76,19 @@ export function readFrame(bytes: Uint8Array, { maxMessageBytes, maxBodyBytes }: 
 	return { header: checked, body };
 }
 
-/** Token by token, because a hostile item in place of a byte string could be a tree of millions of nodes. */
 function readItems(bytes: Uint8Array): { version: number; header: Uint8Array; body: Uint8Array; crc: number } {
-	const tokens = new Tokenizer(bytes, strict);
+	const items = new ItemReader(bytes);
 	const nothing = new Uint8Array(0);
-	const next = (type: Type) => {
-		const token = tokens.done() ? undefined : tokens.next();
-		if (token === undefined || !Type.equals(token.type, type)) {
-			throw malformed(
-				`a message has ${token === undefined ? "no more items" : `a ${token.type.name}`} for a ${type.name}`,
-			);
-		}
-		return token.value as unknown;
-	};
 	try {
-		const items = next(Type.array);
-		const version = next(Type.uint) as number;
+		const count = items.array();
+		const version = items.uint();
 		// Another version may have another shape: say that, rather than that the shape is wrong.
 		if (version !== protocolVersion) return { version, header: nothing, body: nothing, crc: 0 };
-		if (items !== 4) throw malformed(`a message is an array of ${items} items`);
-		const header = next(Type.bytes) as Uint8Array;
-		const body = next(Type.bytes) as Uint8Array;
-		const crc = next(Type.uint) as number;
-		if (!tokens.done()) throw malformed(`a message has ${bytes.length - tokens.pos()} bytes after its end`);
+		if (count !== 4) throw malformed(`a message is an array of ${count} items`);
+		const header = items.bytes();
+		const body = items.bytes();
+		const crc = items.uint();
+		if (items.left > 0) throw malformed(`a message has ${items.left} bytes after its end`);
 		return { version, header, body, crc };
 	} catch (cause) {
 		throw cause instanceof ProtocolError ? cause : malformed("a message is not deterministic CBOR", cause);

@@ -8,8 +8,6 @@ import type { Message } from "./messages.js";
 import { checkTensors, tensorNames } from "./tensor-rules.js";
 import type { CodeTensor, WireTensor } from "./tensors.js";
 
-const nothing = new Uint8Array(0);
-
 /** How int4 travels. */
 const nibbleBits = 4;
 const nibbleZero = 8;
@@ -20,19 +18,27 @@ export interface LayOutOptions {
 	readonly deflate?: boolean | undefined;
 }
 
+/** A message taken apart. */
+export interface LaidOut {
+	readonly header: Header;
+	/** The tensors' bytes one after the other; views on the tensors. */
+	readonly parts: readonly Uint8Array[];
+	/** Bytes of all of them. */
+	readonly bytes: number;
+}
+
 /**
- * Takes a message apart into its header and its body, the tensors' bytes one after the other.
+ * Takes a message apart into its header and its body.
  * @throws ProtocolError `PSGL_PROTOCOL_HEADER`, `PSGL_PROTOCOL_TENSOR`; NumericError `PSGL_PROTOCOL_NOT_FINITE`.
  */
-export function layOut(
-	message: Message,
-	{ deflate = false }: LayOutOptions = {},
-): { header: Header; body: Uint8Array } {
+export function layOut(message: Message, { deflate = false }: LayOutOptions = {}): LaidOut {
 	if (message.type === "artifact") {
 		const { body, ...fields } = message;
-		return { header: checkHeader(fields), body };
+		return { header: checkHeader(fields), parts: [body], bytes: body.length };
 	}
-	if (!("tensors" in message) || message.tensors === undefined) return { header: checkHeader(message), body: nothing };
+	if (!("tensors" in message) || message.tensors === undefined) {
+		return { header: checkHeader(message), parts: [], bytes: 0 };
+	}
 	const given = message.tensors as Readonly<Record<string, WireTensor | CodeTensor>>;
 	const descriptors: TensorDescriptor[] = [];
 	const parts: Uint8Array[] = [];
@@ -63,16 +69,28 @@ export function layOut(
 	}
 	const header = checkHeader({ ...message, tensors: descriptors });
 	checkLayout(header, offset);
-	const body = parts.length === 1 ? (parts[0] as Uint8Array) : concatenate(parts, offset);
-	const deflated = deflate ? deflatedOnce(message.tensors, body) : undefined;
-	return deflated === undefined ? { header, body } : { header: { ...header, inflated: body.length }, body: deflated };
+	const deflated = deflate ? deflatedOnce(message.tensors, { parts, bytes: offset }) : undefined;
+	if (deflated === undefined) return { header, parts, bytes: offset };
+	return { header: { ...header, inflated: offset }, parts: [deflated], bytes: deflated.length };
+}
+
+/** The whole body. */
+export function bodyOf({ parts, bytes }: Pick<LaidOut, "parts" | "bytes">): Uint8Array {
+	if (parts.length === 1) return parts[0] as Uint8Array;
+	const whole = new Uint8Array(bytes);
+	let offset = 0;
+	for (const part of parts) {
+		whole.set(part, offset);
+		offset += part.length;
+	}
+	return whole;
 }
 
 /** Bodies that were deflated before, by their tensors: weights go to many devices. Undefined where it did not pay. */
 const known = new WeakMap<object, Uint8Array | undefined>();
 
-function deflatedOnce(tensors: object, body: Uint8Array): Uint8Array | undefined {
-	if (!known.has(tensors)) known.set(tensors, deflateBody(body));
+function deflatedOnce(tensors: object, body: Pick<LaidOut, "parts" | "bytes">): Uint8Array | undefined {
+	if (!known.has(tensors)) known.set(tensors, deflateBody(bodyOf(body)));
 	return known.get(tensors);
 }
 
@@ -201,16 +219,6 @@ function follow(place: { offset: number; bytes: number }, offset: number, bytes:
 		);
 	}
 	return offset + bytes;
-}
-
-function concatenate(parts: readonly Uint8Array[], length: number): Uint8Array {
-	const whole = new Uint8Array(length);
-	let offset = 0;
-	for (const part of parts) {
-		whole.set(part, offset);
-		offset += part.length;
-	}
-	return whole;
 }
 
 function misplaced(what: string, got: string, expected: string): ProtocolError {

@@ -73,7 +73,8 @@ export class PartialMessage {
 			});
 		}
 		if (this.#parts[index] !== undefined) return;
-		this.#parts[index] = body;
+		// Not the view on the envelope, whose other bytes would stay as well.
+		this.#parts[index] = new Uint8Array(body);
 		this.#arrived++;
 		this.#heldBytes += body.length;
 	}
