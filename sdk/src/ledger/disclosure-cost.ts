@@ -25,18 +25,16 @@ export function disclosuresOf(
 ): readonly Disclosure[] {
 	const bits = smashedBits(manifest, dtype);
 	const epsilon = manifest.disclosure.randomisedResponse?.epsilon ?? 0;
-	return digests.map((digest, i) => ({
-		digest,
-		bits,
-		epsilon,
-		...(labels && { label: labelDisclosure(manifest, labels, i) }),
-	}));
+	if (labels === undefined) return digests.map((digest) => ({ digest, bits, epsilon }));
+	const shown = labelDisclosures(manifest, labels);
+	return digests.map((digest, i) => ({ digest, bits, epsilon, label: shown(i) }));
 }
 
-/** One of K classes is log2 K bits, any number of them K. */
-function labelDisclosure(manifest: Manifest, { dims, data }: Tensor<"int64">, position: number): LabelDisclosure {
+/** Of the label at a position. One of K classes is log2 K bits, any number of them K. */
+function labelDisclosures(manifest: Manifest, { dims, data }: Tensor<"int64">): (position: number) => LabelDisclosure {
 	const classes = manifest.classes.length;
-	const width = dims[1] ?? 1;
-	const label = data.subarray(position * width, (position + 1) * width).join("");
-	return { key: `${label} of ${classes}`, bits: isMultiLabel(manifest.loss) ? classes : Math.log2(classes) };
+	const bits = isMultiLabel(manifest.loss) ? classes : Math.log2(classes);
+	const [, width = 1] = dims;
+	const text = (i: number) => (width === 1 ? `${data[i]}` : data.subarray(i * width, (i + 1) * width).join(""));
+	return (position) => ({ key: `${text(position)} of ${classes}`, bits });
 }

@@ -18,14 +18,14 @@ export class LedgerSlots {
 
 	/** Shared with the other releases that have it in hand; `unpin` it once for each call. */
 	pin(digest: string): Slot | Promise<Slot> {
-		const store = this.#store;
-		const entry = this.#slots.get(digest) ?? {
-			users: 0,
-			slot: store === undefined ? newSlot(digest) : load(store, digest),
-		};
-		entry.users++;
-		this.#slots.set(digest, entry);
-		return entry.slot;
+		const known = this.#slots.get(digest);
+		if (known !== undefined) {
+			known.users++;
+			return known.slot;
+		}
+		const slot = this.#store === undefined ? newSlot(digest) : load(this.#store, digest);
+		this.#slots.set(digest, { users: 1, slot });
+		return slot;
 	}
 
 	unpin(digest: string): void {

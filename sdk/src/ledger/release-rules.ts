@@ -51,18 +51,25 @@ export function judge(
 ): Admitted | LeftOut {
 	const labelBits = label === undefined || label.key === before.label ? 0 : label.bits;
 	const fits = (cost: number) => budgetBits === null || cost === 0 || before.bits + cost <= budgetBits;
-	const known = label === undefined ? before : { ...before, label: label.key };
-	const again: Admitted = { record: { ...known, bits: before.bits + labelBits }, fresh: false };
+	const shown = label === undefined ? before.label : label.key;
+	const again = (): Admitted => ({ record: { ...before, label: shown, bits: before.bits + labelBits }, fresh: false });
 	const stored = before.code === undefined || coding === undefined ? undefined : before;
-	if (stored?.segment === coding?.segment && stored !== undefined) return fits(labelBits) ? again : "budget";
+	if (stored?.segment === coding?.segment && stored !== undefined) return fits(labelBits) ? again() : "budget";
 	const mayCode = maxCodings === null || before.codings < maxCodings;
 	const cost = bits + labelBits;
 	if (mayCode && fits(cost)) {
-		const codings = before.codings + 1;
-		const record = { ...known, bits: before.bits + cost, epsilon: before.epsilon + epsilon, codings };
-		// A code in the store that nobody asked for may not stand for what leaves now.
-		return { record: { ...record, code: undefined, segment: undefined, artifact: undefined }, fresh: true };
+		const record: LedgerRecord = {
+			bits: before.bits + cost,
+			epsilon: before.epsilon + epsilon,
+			codings: before.codings + 1,
+			label: shown,
+			// One in the store that nobody asked for may not stand for what leaves now.
+			code: undefined,
+			segment: undefined,
+			artifact: undefined,
+		};
+		return { record, fresh: true };
 	}
-	if (stored?.artifact === coding?.artifact && stored !== undefined && fits(labelBits)) return again;
+	if (stored?.artifact === coding?.artifact && stored !== undefined && fits(labelBits)) return again();
 	return mayCode ? "budget" : "coded";
 }
