@@ -64,15 +64,15 @@ export class Dataset {
 
 	/** Samples as float32 [B, ...shape] and their labels as int64: [B] classes, or [B,K] targets where there are any. */
 	batch(indices: ArrayLike<number>): { x: Tensor<"float32">; y: Tensor<"int64"> } {
+		const { samples, labels } = this;
 		const size = elementCount(this.shape);
 		const x = new Float32Array(indices.length * size);
 		const y = new Int32Array(indices.length);
-		const scale = this.samples instanceof Uint8Array ? 1 / 255 : 1;
 		for (let b = 0; b < indices.length; b++) {
 			const index = indices[b] as number;
-			const offset = index * size;
-			for (let i = 0; i < size; i++) x[b * size + i] = (this.samples[offset + i] as number) * scale;
-			y[b] = this.labels[index] as number;
+			if (samples instanceof Uint8Array) scaleBytes(samples, index * size, x.subarray(b * size, (b + 1) * size));
+			else x.set(samples.subarray(index * size, (index + 1) * size), b * size);
+			y[b] = labels[index] as number;
 		}
 		return {
 			x: { dtype: "float32", dims: [indices.length, ...this.shape], data: x },
@@ -120,6 +120,14 @@ export class Dataset {
 		}
 		return { dtype: "int64", dims: [indices.length, width], data };
 	}
+}
+
+/** Of each byte. */
+const scaled = Float32Array.from({ length: 256 }, (_, byte) => byte * (1 / 255));
+
+/** In a loop of its own, which is compiled for bytes alone: every batch of every device comes through here. */
+function scaleBytes(samples: Uint8Array, from: number, row: Float32Array): void {
+	for (let i = 0; i < row.length; i++) row[i] = scaled[samples[from + i] as number] as number;
 }
 
 /** A data set in its three parts. A source without a validation part takes it off `train`, stratified. */
