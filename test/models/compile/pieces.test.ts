@@ -128,7 +128,7 @@ for (const width of [256, 768]) {
 			classWeights: { dtype: "float32", dims: [2], data: Float32Array.of(1, 1) } as const,
 		};
 		const { total, cutGradient, next_params, next_stats } = await session.run(feeds);
-		const all = [cutGradient, next_params, next_stats].flatMap((each) => [...(each?.data as Float32Array)]);
+		const all = [cutGradient, next_params, next_stats].flatMap((each) => [...(each as Tensor<"float32">).data]);
 		const sum = all.reduce((a, b) => a + b, 0);
 		t.true(Math.abs((total?.data[0] as number) - sum) < 1e-2, `${total?.data[0]}, ${sum}`);
 		for (const [at, value] of [
