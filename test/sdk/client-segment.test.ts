@@ -1,9 +1,23 @@
 import { clientHalf } from "@psgl/models";
 import { ClientSegment, type ForwardPass, type Tensor, type Tensors } from "@psgl/sdk";
 import { decodeArtifact } from "@psgl/sdk/artifact";
+import type { WireDType, WireTensor } from "@psgl/sdk/protocol";
 import test from "ava";
 import { clientStep } from "../helpers/client-step.js";
 import { interceptedRuntime } from "../helpers/intercepted-runtime.js";
+
+type Real = Tensor<"float32">;
+
+const codec = new URL("../../../sdk/dist/device/wire-codec.js", import.meta.url);
+const { decodeReal, encodeReal } = (await import(codec.href)) as {
+	readonly encodeReal: (segment: ClientSegment, values: Real, dtype: WireDType) => Promise<WireTensor>;
+	readonly decodeReal: (
+		segment: ClientSegment,
+		wire: WireTensor,
+		dims: readonly number[],
+		name: string,
+	) => Promise<Real>;
+};
 
 async function segmentWithStep() {
 	const { artifact, feeds } = await clientStep({ shape: [3, 64, 64], batch: 32 });
@@ -44,6 +58,39 @@ test("memory given back is written over by the next batch, not that of a batch o
 	t.deepEqual(await back(segment, feeds, first), expected.first);
 	t.deepEqual(await back(segment, other, second), expected.second);
 	t.notDeepEqual(expected.first.next_params, expected.second.next_params);
+});
+
+test("smashed data and map go back with a pass, and only then", async (t) => {
+	const { segment, feeds } = await segmentWithStep();
+	await using _ = segment;
+	const first = await segment.forward(feeds, true);
+	const sent = await encodeReal(segment, first.smashed, "float32");
+	const copy = first.smashed.data.slice();
+	using second = await segment.forward(feeds, true);
+	t.not(second.smashed.data, first.smashed.data);
+	first[Symbol.dispose]();
+	using third = await segment.forward({ ...feeds, x: { ...feeds.x, data: feeds.x.data.map((v) => 1 - v) } }, true);
+	t.is(third.smashed.data, first.smashed.data);
+	t.is(third.map?.data, first.map?.data);
+	t.notDeepEqual(third.smashed.data, copy);
+	// A message that waits for its answer in the outbox is sent again as it was.
+	t.deepEqual(sent.data, copy);
+});
+
+test("a decoded gradient is written over one that was given up, with the same values as into new memory", async (t) => {
+	const { segment, feeds } = await segmentWithStep();
+	await using _ = segment;
+	using pass = await segment.forward(feeds, true);
+	const wire = await encodeReal(segment, pass.smashed, "float16");
+	const read = () => decodeReal(segment, wire, pass.smashed.dims, "gradient");
+	const [first, second] = [await read(), await read()];
+	t.not(second.data, first.data);
+	const copy = first.data.slice();
+	first.data.fill(Number.NaN);
+	segment.spare.give(first);
+	const third = await read();
+	t.is(third.data, first.data);
+	t.deepEqual(third.data, copy);
 });
 
 async function once(segment: ClientSegment, feeds: Tensors) {

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { PsglError } from "@psgl/sdk";
+import { PsglError, type Tensor } from "@psgl/sdk";
 import { awaitTurn, guarded } from "./await-turn.js";
 import type { ReadyBatch } from "./batch-intake.js";
 import type { AggregatorContext } from "./context.js";
@@ -211,9 +211,12 @@ export class Lane {
 		this.#apply(members, batches, taken, result);
 		// Encoding, and writing the step down, overlap with the next step, which is handed over first; no answer leaves before its step is safe.
 		const safe = recorded.then(() => setImmediate());
-		for (const i of taken) {
-			safe.then(() => this.#reply(batches[i] as ReadyBatch, result, i)).catch(context.fail);
-		}
+		const answers = taken.map((i) => safe.then(() => this.#reply(batches[i] as ReadyBatch, result, i)));
+		const { spare } = context.server;
+		Promise.all(answers)
+			.then(() => spare.give(result.cutGradient))
+			.catch(context.fail);
+		for (const i of taken) spare.give((batches[i] as ReadyBatch).smashed);
 		const devices = taken.map((i) => (members[i] as Member).device.id);
 		context.emit({ type: "step", round, step: totals.steps, devices, losses: result.losses });
 	}
@@ -248,12 +251,15 @@ export class Lane {
 		// Who left meanwhile takes no notice of it.
 		const { gradientDtype } = (device && wireTerms(device.hello, settings)) ?? settings;
 		const { cutGradient, losses } = parts[index] as TrainResult["parts"][number];
+		const wire = await server.encode(cutGradient, gradientDtype);
 		intake.reply({
 			type: "gradient",
 			...identity,
 			model: this.#options.model,
 			losses,
-			tensors: { cutGradient: await server.encode(cutGradient, gradientDtype) },
+			tensors: { cutGradient: wire },
 		});
+		// It has left in envelopes, which are copies.
+		if (wire.dtype === "float16") server.spare.give(wire as Tensor);
 	}
 }

@@ -4,6 +4,7 @@ import {
 	type Runtime,
 	type Session,
 	ShapeError,
+	SpareTensors,
 	scalar,
 	type Tensor,
 	type Tensors,
@@ -52,6 +53,8 @@ export interface ServerState extends ServerWeights {
 export interface TrainResult {
 	readonly next: ServerState;
 	readonly parts: readonly DeviceResult[];
+	/** [B,Cs,...] of all batches together: memory of the parts. */
+	readonly cutGradient: Vector;
 	/** Loss of the step: each stream's; none where the labels stay on the devices. */
 	readonly losses: readonly number[];
 }
@@ -71,6 +74,8 @@ export class ServerSegment {
 	readonly manifest: Manifest;
 	readonly #sessions: ReadonlyMap<string, Session>;
 	readonly #classWeights: Vector;
+	/** Smashed data, gradients and what travelled of them that were given up. */
+	readonly spare = new SpareTensors();
 
 	private constructor(manifest: Manifest, sessions: ReadonlyMap<string, Session>, classWeights: readonly number[]) {
 		this.manifest = manifest;
@@ -133,7 +138,11 @@ export class ServerSegment {
 			// Counted from 1, as Adam's bias correction needs it (Kingma and Ba, ICLR 2015, algorithm 1).
 			step: scalar(state.step + 1),
 		};
-		const out = await this.#run("server/train", feeds, spare && { next_params: spare.params, next_slots: spare.slots });
+		const cut = this.spare.take("float32", smashed.dims);
+		const out = await this.#run("server/train", feeds, {
+			...(spare && { next_params: spare.params, next_slots: spare.slots }),
+			...(cut && { cutGradient: cut }),
+		});
 		const next: ServerState = {
 			params: out.next_params as Vector,
 			stats: out.next_stats as Vector,
@@ -159,7 +168,8 @@ export class ServerSegment {
 			});
 		}
 		clearVanished(next.slots.data, next.step);
-		return { next, losses, parts: splitStep(this.manifest, batches, cutGradient, out.scores as Vector | undefined) };
+		const parts = splitStep(this.manifest, batches, cutGradient, out.scores as Vector | undefined);
+		return { next, losses, parts, cutGradient };
 	}
 
 	/**
@@ -219,10 +229,9 @@ export class ServerSegment {
 				: { ...(levels as Vector), data: scaled((levels as Vector).data, 1 / shrink) };
 		}
 		if (wire.dtype === "float32") return wire as Vector;
-		const { values } = await this.#run(`wire/decode.${wire.dtype}`, {
-			quantised: graphValues(wire),
-			scale: wire.scale as Vector,
-		});
+		const feeds = { quantised: graphValues(wire), scale: wire.scale as Vector };
+		const spare = this.spare.take("float32", wire.dims);
+		const { values } = await this.#run(`wire/decode.${wire.dtype}`, feeds, spare && { values: spare });
 		if (mayOverflow(wire)) requireFinite(values as Vector, "smashed");
 		return values as Vector;
 	}
@@ -238,7 +247,8 @@ export class ServerSegment {
 	/** Puts values [B,C,...] into an element type for the wire. */
 	async encode(values: Vector, dtype: WireDType): Promise<WireTensor> {
 		if (dtype === "float32") return values;
-		const { quantised, scale } = await this.#run(`wire/encode.${dtype}`, { values });
+		const spare = this.spare.take(dtype === "float16" ? dtype : "int8", values.dims);
+		const { quantised, scale } = await this.#run(`wire/encode.${dtype}`, { values }, spare && { quantised: spare });
 		return { ...(quantised as Tensor<"float16" | "int8">), dtype, scale: scale as Vector };
 	}
 

@@ -2,6 +2,7 @@ import { type Artifact, artifactGraph } from "../artifact/index.js";
 import { ConnectionError } from "../errors.js";
 import type { Runtime, Session, Tensors } from "../ports/runtime.js";
 import type { WireDType } from "../protocol/index.js";
+import { SpareTensors } from "../spare-tensors.js";
 import type { Tensor } from "../tensor.js";
 import { ActivationStore, type Activations } from "./activation-store.js";
 
@@ -23,13 +24,13 @@ export type ClientGraph =
 	| `wire/encode.${Exclude<WireDType, "float32">}`
 	| `wire/decode.${Exclude<WireDType, "float32">}`;
 
-/** What a forward pass over a batch computed. Disposing of it gives its activations' memory back. */
+/** What a forward pass over a batch computed. Disposing of it gives the memory of all of it back where its activations were kept. */
 export interface ForwardPass extends Disposable {
 	/** [B,Cs,...] */
 	readonly smashed: Tensor<"float32">;
 	/** Shape of the input; undefined where the model has no map. */
 	readonly map: Tensor<"float32"> | undefined;
-	/** Undefined where they were not kept. */
+	/** What the backward pass needs, and the above, which go back with it; undefined where they were not kept. */
 	readonly activations: Activations | undefined;
 }
 
@@ -45,6 +46,8 @@ export class ClientSegment implements AsyncDisposable {
 	readonly #sessions = new Map<ClientGraph, Promise<Session>>();
 	readonly #running = new Set<Promise<unknown>>();
 	readonly #activations = new ActivationStore();
+	/** Results of `run` that were given up. */
+	readonly spare = new SpareTensors();
 	#closed = false;
 
 	constructor(runtime: Runtime, artifact: Artifact, digest: string) {
@@ -55,11 +58,12 @@ export class ClientSegment implements AsyncDisposable {
 
 	/**
 	 * Runs the graph called `name`; compiles it first if need be.
+	 * @param into as a session's
 	 * @throws ArtifactError `PSGL_ARTIFACT_MEMBER` when the artifact lacks it, `PSGL_RUNTIME_LOAD` when it cannot run;
 	 * ShapeError `PSGL_RUNTIME_FEED`; ConnectionError `PSGL_DEVICE_CLOSED`.
 	 */
-	run(name: ClientGraph, feeds: Tensors): Promise<Record<string, Tensor>> {
-		return this.#use(name, (session) => session.run(feeds));
+	run(name: ClientGraph, feeds: Tensors, into?: Tensors): Promise<Record<string, Tensor>> {
+		return this.#use(name, (session) => session.run(feeds, undefined, into));
 	}
 
 	/**
@@ -70,7 +74,7 @@ export class ClientSegment implements AsyncDisposable {
 	async forward(feeds: Tensors, keep: boolean): Promise<ForwardPass> {
 		const samples = feeds.x?.dims[0] ?? 0;
 		const store = this.#activations;
-		const { smashed, map, ...computed } = await this.#use("client/forward", (session) => {
+		const computed = await this.#use("client/forward", (session) => {
 			const names = session.outputNames;
 			if (keep && store.hasRoomFor(samples)) return session.run(feeds, names, store.takeSpare(samples));
 			return session.run(
@@ -78,7 +82,9 @@ export class ClientSegment implements AsyncDisposable {
 				names.filter((name) => name === "smashed" || name === "map"),
 			);
 		});
-		const kept = keep && Object.keys(computed).length > 0 && store.keep(computed, samples) ? computed : undefined;
+		const { smashed, map, ...activations } = computed;
+		const keeps = keep && Object.keys(activations).length > 0 && store.keep(computed, samples);
+		const kept = keeps ? computed : undefined;
 		return {
 			smashed: smashed as Tensor<"float32">,
 			map: map as Tensor<"float32"> | undefined,
@@ -92,7 +98,7 @@ export class ClientSegment implements AsyncDisposable {
 	/** Runs `client/train`, with the activations of the forward pass, or with them computed again. @throws as `run`. */
 	async train(feeds: Tensors, pass?: ForwardPass): Promise<Record<string, Tensor>> {
 		if (pass?.activations !== undefined) {
-			return this.run("client/train", { ...feeds, ...pass.activations, smashed: pass.smashed });
+			return this.run("client/train", { ...feeds, ...pass.activations });
 		}
 		const again = this.artifact.graphs.has("client/activations") ? await this.run("client/activations", feeds) : {};
 		return this.run("client/train", { ...feeds, ...again });

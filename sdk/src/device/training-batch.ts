@@ -120,8 +120,9 @@ async function forward(
 	const busyMs = clock.now() - started;
 	const all = { ...inputs, ...(map !== undefined && { map }) };
 	if ("message" in origin) return { ...batch, entry: origin, pass, inputs: all, busyMs };
-	// With one batch in flight, the weights it was made with are there until it has its answer.
-	const made = (welcome.window ?? 1) > 1 ? { place, map } : undefined;
+	// With one batch in flight, the weights it was made with are there until it has its answer. A map that goes back with its pass is copied.
+	const lasting = pass.activations === undefined ? map : map && { ...map, data: map.data.slice() };
+	const made = (welcome.window ?? 1) > 1 ? { place, map: lasting } : undefined;
 	try {
 		const message = await messageOf(training, model, { round, seq, smashed, labels: y });
 		const entry = await training.enrolment.records.outbox.keep(message, origin, made);
@@ -221,6 +222,7 @@ export async function* trainOn(
 	};
 	const outputs = await segment.train(feeds, pass);
 	pass?.[Symbol.dispose]();
+	segment.spare.give(cutGradient);
 	const computedMs = busyMs + clock.now() - started;
 	state.advance(outputs);
 	const delta = outputs.next_delta;

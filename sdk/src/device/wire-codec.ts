@@ -12,15 +12,15 @@ import type { ClientSegment } from "./client-segment.js";
 
 type Real = Tensor<"float32">;
 
-/** Puts values [B,C,...] into the element type agreed for the wire, by the artifact's own graph. */
+/** Puts values [B,C,...] into the element type agreed for the wire, by the artifact's own graph. Always a copy. */
 export async function encodeReal(segment: ClientSegment, values: Real, dtype: WireDType): Promise<WireTensor> {
-	if (dtype === "float32") return values;
+	if (dtype === "float32") return { ...values, data: values.data.slice() };
 	const { quantised, scale } = await segment.run(`wire/encode.${dtype}`, { values });
 	return { ...(quantised as Tensor<"float16" | "int8">), dtype, scale: scale as Real };
 }
 
 /**
- * Reads values [B,C,...] that travelled.
+ * Reads values [B,C,...] that travelled. When nobody needs them any more, `segment.spare` takes them.
  * @throws ShapeError `PSGL_DEVICE_GRADIENT_SHAPE` when they do not have the shape `expected`; NumericError
  * `PSGL_PROTOCOL_NOT_FINITE` when the scale makes them infinite.
  */
@@ -40,7 +40,8 @@ export async function decodeReal(
 	}
 	if (wire.dtype === "float32") return wire as Real;
 	const feeds = { quantised: graphValues(wire), scale: wire.scale ?? scalar(1) };
-	const { values } = await segment.run(`wire/decode.${wire.dtype}`, feeds);
+	const spare = segment.spare.take("float32", wire.dims);
+	const { values } = await segment.run(`wire/decode.${wire.dtype}`, feeds, spare && { values: spare });
 	if (mayOverflow(wire)) requireFinite(values as Real, name);
 	return values as Real;
 }
