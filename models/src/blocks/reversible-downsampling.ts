@@ -32,17 +32,28 @@ function pictureInBlocks(g: GraphBuilder, x: Value, channels: number, halves: re
  */
 export function reversibleUpsampling(g: GraphBuilder, z: Value, extents: readonly number[]): Value {
 	const [, packed, ...halves] = z.shape as readonly number[];
-	const rank = halves.length;
-	const channels = (packed as number) / 2 ** rank;
-	const folded = g.add("Reshape", [z, g.ints([0, channels, ...halves.map(() => 2), ...halves])]);
-	// [B, C, 2, 2, H/2, W/2] -> [B, C, H/2, 2, W/2, 2]
-	const order = halves.flatMap((_, i) => [2 + rank + i, 2 + i]);
-	const spread = g.add("Transpose", [folded], { perm: ints([0, 1, ...order]) });
-	const even = g.add("Reshape", [spread, g.ints([0, channels, ...halves.map((half) => 2 * half)])]);
+	const channels = (packed as number) / 2 ** halves.length;
+	const even =
+		halves.length === 2 ? pictureFromBlocks(g, z, channels, halves) : signalFromPairs(g, z, channels, halves);
 	const axes = extents.map((_, i) => i).filter((i) => extents[i] !== 2 * (halves[i] as number));
 	if (axes.length === 0) return even;
 	const ends = axes.map((i) => extents[i] as number);
 	return g.add("Slice", [even, g.ints(axes.map(() => 0)), g.ints(ends), g.ints(axes.map((i) => i + 2))]);
+}
+
+/** The inverse of `pictureInBlocks`. */
+function pictureFromBlocks(g: GraphBuilder, z: Value, channels: number, halves: readonly number[]): Value {
+	const blocksize = int(2);
+	if (channels === 1) return g.add("DepthToSpace", [z], { blocksize });
+	const planes = g.add("Reshape", [z, g.ints([0, channels, 4, ...halves])]);
+	const ordered = g.add("Transpose", [planes], { perm: ints([0, 2, 1, 3, 4]) });
+	return g.add("DepthToSpace", [g.add("Reshape", [ordered, g.ints([0, 4 * channels, ...halves])])], { blocksize });
+}
+
+function signalFromPairs(g: GraphBuilder, z: Value, channels: number, halves: readonly number[]): Value {
+	const folded = g.add("Reshape", [z, g.ints([0, channels, 2, ...halves])]);
+	const spread = g.add("Transpose", [folded], { perm: ints([0, 1, 3, 2]) });
+	return g.add("Reshape", [spread, g.ints([0, channels, ...halves.map((half) => 2 * half)])]);
 }
 
 /**
@@ -52,9 +63,13 @@ export function reversibleUpsampling(g: GraphBuilder, z: Value, extents: readonl
  * @param map of the shape of `perturbed`. Left out: a channel of zeros, as for the input the map itself is made from.
  */
 export function packClientInput(g: GraphBuilder, perturbed: Value, map: Value | undefined): Value {
-	const packed = reversibleDownsampling(g, perturbed);
+	return withMapChannel(g, reversibleDownsampling(g, perturbed), map && reversibleDownsampling(g, map));
+}
+
+/** The same of an input and a map that are downsampled already. */
+export function withMapChannel(g: GraphBuilder, packed: Value, map: Value | undefined): Value {
 	// The 4C channels of the downsampled map hold every value that is averaged.
-	const averaged = map && g.add("ReduceMean", [reversibleDownsampling(g, map), g.ints([1])], { keepdims: int(1) });
+	const averaged = map && g.add("ReduceMean", [map, g.ints([1])], { keepdims: int(1) });
 	if (averaged !== undefined) return g.add("Concat", [packed, averaged], { axis: int(1) });
 	const rank = packed.shape.length;
 	const pads = new Array(2 * rank).fill(0);

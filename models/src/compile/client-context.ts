@@ -1,7 +1,7 @@
 import { packClientInput } from "../blocks/reversible-downsampling.js";
 import { perturb } from "../blocks/saliency-map.js";
 import { GraphBuilder } from "../graph/builder.js";
-import type { Value } from "../graph/graph.js";
+import type { Shape, Value } from "../graph/graph.js";
 import { type BoundSegment, bindSegment, type DropoutSeed } from "../layers/parameter-scope.js";
 import { batchDim, type ModelDefinition, type ModelLayout } from "./model-definition.js";
 
@@ -11,16 +11,21 @@ export interface ClientContext {
 	readonly definition: ModelDefinition;
 	readonly client: BoundSegment;
 	readonly head: BoundSegment;
-	/** [B,C,...] in [0,1] */
+	/** [B,C,...] in [0,1], or as `arrangedSamples` holds it. */
 	readonly x: Value;
 	readonly params: Value;
 	readonly headParams: Value;
 }
 
 /** Declares the inputs of a client graph. */
-export function clientContext(name: string, definition: ModelDefinition, layout: ModelLayout): ClientContext {
+export function clientContext(
+	name: string,
+	definition: ModelDefinition,
+	layout: ModelLayout,
+	shape: Shape = [batchDim, ...definition.inputShape],
+): ClientContext {
 	const g = new GraphBuilder(name);
-	const x = g.input("x", "float32", [batchDim, ...definition.inputShape]);
+	const x = g.input("x", "float32", shape);
 	const params = g.input("params", "float32", [layout.client.params.length]);
 	const stats = g.input("stats", "float32", [layout.client.stats.length]);
 	const headParams = g.input("head", "float32", [layout.head.params.length]);

@@ -8,7 +8,8 @@ import { inlineGraph } from "../graph/inline-graph.js";
 import { packStatistics } from "../layers/parameter-scope.js";
 import { TrainedParameters } from "../layers/trained-parameters.js";
 import { lossOf, probabilitiesOf, targetShape } from "../losses/loss.js";
-import { type ClientContext, clientContext, clientInput, dropoutSeed } from "./client-context.js";
+import { arrangedSamples } from "./arranged-samples.js";
+import { type ClientContext, clientContext, dropoutSeed } from "./client-context.js";
 import { clientSegment } from "./client-segment.js";
 import { featuresInput } from "./device-tail.js";
 import { keepActivations } from "./keep-activations.js";
@@ -31,54 +32,82 @@ export interface ClientTrainingGraphs {
  * where it has no room.
  */
 export function clientTrainingGraphs(definition: ModelDefinition, layout: ModelLayout): ClientTrainingGraphs {
-	const batch = new Set(["x", "delta", "map", "dropoutSeed"]);
-	const { forward: activations, backward: train } = keepActivations(wholeTrainingGraph(definition, layout), batch);
-	const context = clientContext("client/forward", definition, layout);
-	const { g } = context;
-	const map = deviceMap(context, robustInput(context), true);
-	const operand = (input: Value) => {
-		if (input.name === "map") return map as Value;
-		return input.name === "dropoutSeed" ? dropoutSeed(g)() : input;
+	const batch = new Set(["x", "map", "dropoutSeed"]);
+	const { forward: kept, backward: train } = keepActivations(wholeTrainingGraph(definition, layout), batch);
+	const samples = arrangedSamples(definition);
+	const activations = activationGraph(clientContext("client/activations", definition, layout), kept, (context) => {
+		if (definition.map === null) return undefined;
+		return samples.arrange(context.g, context.g.input("map", "float32", [batchDim, ...definition.inputShape]));
+	});
+	const forward = activationGraph(clientContext("client/forward", definition, layout), kept, (context, x) => {
+		const map = deviceMap(context, x, true);
+		if (map !== undefined) context.g.output("map", samples.restore(context.g, map));
+		return map;
+	});
+	const read = new Set(activations.nodes.flatMap(({ inputs }) => inputs.map((value) => value?.name)));
+	return {
+		forward,
+		activations: { ...activations, inputs: activations.inputs.filter(({ name }) => read.has(name)) },
+		train,
 	};
-	const outputs = inlineGraph(g, activations, activations.inputs.map(operand));
-	activations.outputs.forEach(({ name }, i) => void g.output(name, outputs[i] as Value));
-	if (map !== undefined) g.output("map", map);
-	return { forward: g.build(), activations: { ...activations, name: "client/activations" }, train };
+}
+
+/** The outputs of `kept`, the forward pass of a batch that is arranged and whose map is known, of a batch as it is. */
+function activationGraph(
+	context: ClientContext,
+	kept: Graph,
+	mapOf: (context: ClientContext, x: Value) => Value | undefined,
+): Graph {
+	const { g, definition } = context;
+	const x = arrangedSamples(definition).arrange(g, robustInput(context));
+	const given = new Map([
+		["x", x],
+		["map", mapOf(context, x)],
+	]);
+	const operand = (input: Value) => given.get(input.name) ?? (input.name === "dropoutSeed" ? dropoutSeed(g)() : input);
+	const outputs = inlineGraph(g, kept, kept.inputs.map(operand), (_, { type }, [source]) =>
+		type === "Identity" ? source : undefined,
+	);
+	kept.outputs.forEach(({ name }, i) => void g.output(name, outputs[i] as Value));
+	return g.build();
 }
 
 /** `client/infer`: saliency map and client segment as deployed, with the running statistics, and the local head's answer. */
 export function clientInferGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
 	const context = clientContext("client/infer", definition, layout);
 	const { g } = context;
-	const map = deviceMap(context, context.x, false);
-	const input = clientInput(g, definition, context.x, map);
-	const { smashed } = clientSegment(g, definition, context.client.scope(false), input);
+	const samples = arrangedSamples(definition);
+	const x = samples.arrange(g, context.x);
+	const map = deviceMap(context, x, false);
+	const { smashed } = clientSegment(g, definition, context.client.scope(false), samples.input(g, x, map));
 	g.output("smashed", smashed);
-	if (map !== undefined) g.output("map", map);
+	if (map !== undefined) g.output("map", samples.restore(g, map));
 	const logits = localHead(g, context.head.scope(false), smashed, definition.classes.length);
 	g.output("localScores", probabilitiesOf(g, definition.loss, logits));
 	return g.build();
 }
 
 /**
- * A training step in one graph: the forward pass, its way back with the gradient that came from the aggregator, and one
+ * A training step on arranged samples in one graph: the forward pass, its way back with the gradient that came from the aggregator, and one
  * optimiser step on the client segment and one on the local head. A tail is stepped with the client segment, by the gradient
  * of its own losses on the features that the aggregator sent.
  */
 function wholeTrainingGraph(definition: ModelDefinition, layout: ModelLayout): Graph {
-	const context = clientContext("client/train", definition, layout);
+	const samples = arrangedSamples(definition);
+	const context = clientContext("client/train", definition, layout, samples.shape);
 	const { g, client, head } = context;
-	const x = robustInput(context);
+	const robust = definition.robustBudget > 0;
+	// Of a robust perturbation, a value of its own, which is kept where the way back reads it.
+	const x = robust ? g.add("Identity", [context.x]) : context.x;
 	const y = g.input("y", "int64", targetShape(definition.loss, batchDim, definition.classes.length));
 	const cutGradient = g.input("cutGradient", "float32", [batchDim, ...layout.smashedShape]);
 	const learningRate = g.input("learningRate", "float32", []);
 	const headLearningRate = g.input("headLearningRate", "float32", []);
 	const step = g.input("step", "float32", []);
-	const map = definition.map === null ? undefined : g.input("map", "float32", [batchDim, ...definition.inputShape]);
+	const map = definition.map === null ? undefined : g.input("map", "float32", samples.shape);
 
 	const scope = client.scope(true, dropoutSeed(g));
-	const { smashed, constants } = clientSegment(g, definition, scope, clientInput(g, definition, x, map));
-	const robust = definition.robustBudget > 0;
+	const { smashed, constants } = clientSegment(g, definition, scope, samples.input(g, x, map));
 	const { tail } = definition;
 	const features = tail === null ? undefined : featuresInput(g, definition, tail);
 	const ownLosses = features === undefined ? [] : tailLosses(g, definition, { features, target: y, scope });
@@ -102,9 +131,8 @@ function wholeTrainingGraph(definition: ModelDefinition, layout: ModelLayout): G
 
 	if (robust) {
 		const budget = g.input("robustBudget", "float32", []);
-		const delta = deltaInput(context);
-		const gradient = gradients.at(-1) ?? withoutInputGradient("the input");
-		g.output("next_delta", robustPerturbation(g, delta, gradient, budget));
+		const gradient = samples.restore(g, gradients.at(-1) ?? withoutInputGradient("the input"));
+		g.output("next_delta", robustPerturbation(g, deltaInput(context), gradient, budget));
 	}
 	return g.build();
 }
@@ -112,21 +140,20 @@ function wholeTrainingGraph(definition: ModelDefinition, layout: ModelLayout): G
 /** The input with the robust perturbation on it, kept inside [0,1]. */
 function robustInput(context: ClientContext): Value {
 	const { g, definition, x } = context;
-	if (definition.robustBudget === 0) return x;
-	return perturb(g, x, g.input("delta", "float32", [batchDim, ...definition.inputShape]));
+	return definition.robustBudget === 0 ? x : perturb(g, x, deltaInput(context));
 }
 
-function deltaInput(context: ClientContext): Value {
-	return { name: "delta", dtype: "float32", shape: [batchDim, ...context.definition.inputShape] };
+function deltaInput({ g, definition }: ClientContext): Value {
+	return g.input("delta", "float32", [batchDim, ...definition.inputShape]);
 }
 
-/** The map the device puts on its own input, from the local head alone; of the whole segment, nothing dropped. */
+/** The map the device puts on its own arranged input, from the local head alone; of the whole segment, nothing dropped. */
 function deviceMap(context: ClientContext, x: Value, training: boolean): Value | undefined {
 	const { g, definition, client, head } = context;
 	if (definition.map === null) return undefined;
 	const budget = g.input("budget", "float32", []);
 	const score = (graph: GraphBuilder, input: Value): Value => {
-		const packed = clientInput(graph, definition, input, undefined);
+		const packed = arrangedSamples(definition).input(graph, input, undefined);
 		const { smashed, code } = clientSegment(graph, definition, client.scope(training), packed);
 		// Rounding has no gradient: the map of a code is that of its numbers.
 		return localHead(graph, head.scope(training), code?.numbers ?? smashed, definition.classes.length);

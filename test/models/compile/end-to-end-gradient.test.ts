@@ -126,7 +126,8 @@ async function jointGradients(artifact: Artifact, feeds: Tensors): Promise<Gradi
 			},
 			initializer: (_, value) => g.constant(value),
 		});
-	const device = imported("client/forward", (input) => input);
+	// The map is a constant for who trains with it.
+	const device = imported("client/activations", (input) => input);
 	const renamed: Readonly<Record<string, string>> = { params: "serverParams", stats: "serverStats" };
 	const cloud = imported("server/train", (input) => {
 		if (input === "smashed") return device.get("smashed") as Value;
@@ -141,14 +142,11 @@ async function jointGradients(artifact: Artifact, feeds: Tensors): Promise<Gradi
 	const all = new Array<number>(streams).fill(1);
 	const onlyLast = all.map((_, i) => (i === streams - 1 ? 1 : 0));
 	const steering = artifact.manifest.cutGradient === "fused" ? onlyLast : all.map((w) => w / streams);
-	// The map is a constant for who trains with it.
-	const map = device.get("map");
 	const gradientsOf = (loss: Value, names: readonly string[]) =>
 		differentiate(
 			g,
 			[{ value: loss }],
 			names.map((name) => inputs.get(name) as Value),
-			map === undefined ? [] : [map],
 		);
 	g.output("client", gradientsOf(weighted(steering), ["params"])[0] as Value);
 	const pieces = [...inputs.keys()].filter((name) => vectorPart(name)?.vector === "serverParams");
@@ -159,7 +157,10 @@ async function jointGradients(artifact: Artifact, feeds: Tensors): Promise<Gradi
 	g.output("losses", losses);
 	await using session = await nodeRuntime.load(encodeModel(g.build()));
 	const slots = zeros("float32", [(feeds.serverParams as Vector).data.length]);
-	return (await session.run({ ...feeds, slots })) as unknown as Gradients;
+	await using forward = await nodeRuntime.load(artifactGraph(artifact, "client/forward"));
+	const { map } = await forward.run(feeds);
+	const given = map === undefined ? feeds : { ...feeds, map };
+	return (await session.run({ ...given, slots })) as unknown as Gradients;
 }
 
 const definitions: Readonly<Record<string, ModelDefinition>> = {
@@ -171,6 +172,14 @@ const definitions: Readonly<Record<string, ModelDefinition>> = {
 	"psgl-paper, fused stream only": {
 		...presetDefinition("paper", zooNetwork("psgl-paper"), [1, 12, 12], classes),
 		recovery: { kind: "none" },
+	},
+	"lenet, fused stream only, odd extents": {
+		...presetDefinition("paper", zooNetwork("lenet"), [1, 11, 13], classes),
+		recovery: { kind: "none" },
+	},
+	"lenet, robust, not packed": {
+		...presetDefinition("robust", zooNetwork("lenet"), [2, 12, 12], classes),
+		packing: "none",
 	},
 };
 
