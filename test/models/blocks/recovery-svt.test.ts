@@ -204,9 +204,28 @@ test("whatever the singular values, the error stays under 1e-3 of the largest", 
 			const share = 10 ** thresholdExponent;
 			const out = await recovered(s, { threshold: relative ? share : share * size, relative });
 			const error = largestDifference(out.recovered, bySvd(s, share));
-			// Thresholds that float32 can tell apart from zero are met two orders of magnitude better.
-			return error < (share > 1e-2 ? 1e-5 : 1e-3) * size;
+			// Thresholds that float32 can tell apart from zero are met better.
+			return error < (share > 1e-2 ? Math.max(1e-6 / share, 1e-5) : 1e-3) * size;
 		},
 	);
 	await t.notThrowsAsync(fc.assert(property, { numRuns: 40, seed: 1 }));
 });
+
+for (const share of [0.003, 0.01, 0.03, 0.2, 0.5]) {
+	test(`singular values next to a threshold of ${share} of the largest are within 1e-6/${share} of that`, async (t) => {
+		const distances = [0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3];
+		const values = [1, ...distances.flatMap((d) => [share * (1 + d), share * (1 - d)])];
+		const size = values.length;
+		const s = zeros("float32", [1, size, size]);
+		values.forEach((value, i) => {
+			s.data[i * (size + 1)] = value;
+		});
+		const expected = { ...s, data: s.data.map((value) => Math.max(value - share, 0)) };
+		for (const relative of [true, false]) {
+			const { recovered: value } = await recovered(s, { threshold: share, relative });
+			t.true(largestDifference(value, expected) < Math.min(1e-6 / share, 2e-4));
+			const sharp = await recovered(s, { threshold: share, relative, gradient: "exact" });
+			t.true(largestDifference(sharp.recovered, expected) < Math.min(1e-7 / share, 2e-5));
+		}
+	});
+}
