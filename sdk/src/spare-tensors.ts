@@ -1,7 +1,7 @@
 import type { DType, Tensor } from "./tensor.js";
 
 /** Tensors that are kept; the oldest goes. */
-const mostKept = 4;
+const mostKept = 8;
 
 /**
  * Tensors nobody needs any more, for a graph to write its next results over: to touch new memory and to collect it takes longer than what a
@@ -18,7 +18,7 @@ export class SpareTensors {
 
 	/** Again it has no effect. */
 	give(tensor: Tensor): void {
-		if (this.#kept.includes(tensor)) return;
+		if (this.#kept.some(({ data }) => data === tensor.data)) return;
 		this.#kept.push(tensor);
 		if (this.#kept.length > mostKept) this.#kept.shift();
 	}

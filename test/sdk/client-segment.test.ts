@@ -81,8 +81,9 @@ test("a decoded gradient is written over one that was given up, with the same va
 	const { segment, feeds } = await segmentWithStep();
 	await using _ = segment;
 	using pass = await segment.forward(feeds, true);
-	const wire = await encodeReal(segment, pass.smashed, "float16");
-	const read = () => decodeReal(segment, wire, pass.smashed.dims, "gradient");
+	const { smashed } = pass;
+	const send = () => encodeReal(segment, smashed, "float16");
+	const read = async () => decodeReal(segment, await send(), smashed.dims, "gradient");
 	const [first, second] = [await read(), await read()];
 	t.not(second.data, first.data);
 	const copy = first.data.slice();
@@ -91,6 +92,14 @@ test("a decoded gradient is written over one that was given up, with the same va
 	const third = await read();
 	t.is(third.data, first.data);
 	t.deepEqual(third.data, copy);
+	// What came of it goes out with the next values.
+	const wire = await send();
+	const travelled = wire.data.slice();
+	await decodeReal(segment, wire, smashed.dims, "gradient");
+	wire.data.fill(0);
+	const next = await send();
+	t.is(next.data, wire.data);
+	t.deepEqual(next.data, travelled);
 });
 
 async function once(segment: ClientSegment, feeds: Tensors) {

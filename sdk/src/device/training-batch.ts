@@ -75,7 +75,7 @@ export async function* prepareBatch(
 		const samples = kept.samples ?? [...next.samples.keys()];
 		return forward(training, round, next, pick(next.samples, samples), kept);
 	}
-	const whole = data.batch(next.samples);
+	const whole = data.batch(next.samples, model.segment.spare);
 	const digests = await training.digests.of(data, next.samples, whole.x);
 	using permit = await records.ledger.admit(disclosuresOf(manifest, model.welcome.smashedDtype, digests, whole.y));
 	yield* leftOutEvent(permit, round.progress.round);
@@ -223,6 +223,7 @@ export async function* trainOn(
 	const outputs = await segment.train(feeds, pass);
 	pass?.[Symbol.dispose]();
 	segment.spare.give(cutGradient);
+	segment.spare.give(inputs.x);
 	const computedMs = busyMs + clock.now() - started;
 	state.advance(outputs);
 	const delta = outputs.next_delta;

@@ -15,12 +15,13 @@ type Real = Tensor<"float32">;
 /** Puts values [B,C,...] into the element type agreed for the wire, by the artifact's own graph. Always a copy. */
 export async function encodeReal(segment: ClientSegment, values: Real, dtype: WireDType): Promise<WireTensor> {
 	if (dtype === "float32") return { ...values, data: values.data.slice() };
-	const { quantised, scale } = await segment.run(`wire/encode.${dtype}`, { values });
+	const spare = dtype === "float16" ? segment.spare.take(dtype, values.dims) : undefined;
+	const { quantised, scale } = await segment.run(`wire/encode.${dtype}`, { values }, spare && { quantised: spare });
 	return { ...(quantised as Tensor<"float16" | "int8">), dtype, scale: scale as Real };
 }
 
 /**
- * Reads values [B,C,...] that travelled. When nobody needs them any more, `segment.spare` takes them.
+ * Reads values [B,C,...] that travelled, for the last time: `segment.spare` takes what came, and when nobody needs them any more the values.
  * @throws ShapeError `PSGL_DEVICE_GRADIENT_SHAPE` when they do not have the shape `expected`; NumericError
  * `PSGL_PROTOCOL_NOT_FINITE` when the scale makes them infinite.
  */
@@ -43,6 +44,7 @@ export async function decodeReal(
 	const spare = segment.spare.take("float32", wire.dims);
 	const { values } = await segment.run(`wire/decode.${wire.dtype}`, feeds, spare && { values: spare });
 	if (mayOverflow(wire)) requireFinite(values as Real, name);
+	if (wire.dtype === "float16") segment.spare.give(feeds.quantised);
 	return values as Real;
 }
 

@@ -1,5 +1,6 @@
 import { ShapeError } from "../errors.js";
-import { elementCount, labelTensor, type Tensor } from "../tensor.js";
+import type { SpareTensors } from "../spare-tensors.js";
+import { elementCount, labelTensor, type Tensor, zeros } from "../tensor.js";
 import type { SampleProvenance } from "./sample-provenance.js";
 
 /** Name of a part of a data set. `validation` decides when to stop; `test` is never looked at before the end. */
@@ -62,11 +63,16 @@ export class Dataset {
 		return this.labels.length;
 	}
 
-	/** Samples as float32 [B, ...shape] and their labels as int64: [B] classes, or [B,K] targets where there are any. */
-	batch(indices: ArrayLike<number>): { x: Tensor<"float32">; y: Tensor<"int64"> } {
+	/**
+	 * Samples as float32 [B, ...shape] and their labels as int64: [B] classes, or [B,K] targets where there are any.
+	 * @param spare takes memory for the samples, where there is some
+	 */
+	batch(indices: ArrayLike<number>, spare?: SpareTensors): { x: Tensor<"float32">; y: Tensor<"int64"> } {
 		const { samples, labels } = this;
 		const size = elementCount(this.shape);
-		const x = new Float32Array(indices.length * size);
+		const dims = [indices.length, ...this.shape];
+		const batch = spare?.take("float32", dims) ?? zeros("float32", dims);
+		const x = batch.data;
 		const y = new Int32Array(indices.length);
 		for (let b = 0; b < indices.length; b++) {
 			const index = indices[b] as number;
@@ -75,7 +81,7 @@ export class Dataset {
 			y[b] = labels[index] as number;
 		}
 		return {
-			x: { dtype: "float32", dims: [indices.length, ...this.shape], data: x },
+			x: batch,
 			y: this.#targetsOf(indices) ?? labelTensor(y),
 		};
 	}
