@@ -1,5 +1,8 @@
 import type { Clock } from "@psgl/sdk";
 
+/** Why a sleep ends early. One for all: the error with its stack that a signal makes by itself takes longer than to wake somebody. */
+const changed = new Error("something has changed");
+
 /** Lets one part of the aggregator wait until another has changed something. */
 export class Changed {
 	readonly #clock: Clock;
@@ -28,7 +31,7 @@ export class Changed {
 			() => false,
 		);
 		const first = await Promise.race([next, late]);
-		stop.abort();
+		stop.abort(changed);
 		return first;
 	}
 }
