@@ -1,16 +1,19 @@
 import {
 	bindSegment,
 	compileArtifact,
+	convolution,
 	dense,
 	encodeModel,
 	GraphBuilder,
 	globalAverage,
+	halving,
 	importNetwork,
 	JointTrainer,
 	listCuts,
 	type ModelDefinition,
-	maxPool,
 	modelLayout,
+	normalised,
+	type ParameterScope,
 	packClientInput,
 	presetDefinition,
 	readForeignModel,
@@ -49,7 +52,14 @@ export function psglDefinition({ channels, size }: Picture): ModelDefinition {
 
 /** Split learning without packing: the reference pools behind both convolutions there. */
 function vanillaDefinition({ channels, size }: Picture): ModelDefinition {
-	const network: typeof lenet = { ...lenet, client: (g, scope, x) => maxPool(g, lenet.client(g, scope, x)) };
+	const unit = (g: GraphBuilder, scope: ParameterScope, x: Value, outputs: number) => {
+		const y = convolution(g, scope.within("conv"), x, { outputs, kernel: 3, bias: false });
+		return g.add("Relu", [normalised(g, scope.within("norm"), y, halving(y))]);
+	};
+	const network: typeof lenet = {
+		...lenet,
+		client: (g, scope, x) => unit(g, scope.within("conv2"), unit(g, scope.within("conv1"), x, 16), 32),
+	};
 	return { ...presetDefinition("none", network, [channels, size, size], ["a", "b"]), packing: "none" };
 }
 

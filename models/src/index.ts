@@ -148,7 +148,7 @@ export {
 	packStatistics,
 	type SegmentLayout,
 } from "./layers/parameter-scope.js";
-export { flatten, globalAverage, maxPool } from "./layers/pooling.js";
+export { flatten, globalAverage, halving, maxPool } from "./layers/pooling.js";
 export { type BinaryCrossEntropyOperands, binaryCrossEntropy } from "./losses/binary-cross-entropy.js";
 export { type CrossEntropyOperands, crossEntropy } from "./losses/cross-entropy.js";
 export { type FocalOperands, focal } from "./losses/focal.js";

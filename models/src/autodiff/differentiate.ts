@@ -37,17 +37,28 @@ export function differentiate(
 		const node = nodes[i] as Node;
 		const incoming = node.outputs.map((o) => (o === undefined ? undefined : gradients.get(o.name)));
 		if (incoming.every((v) => v === undefined)) continue;
-		const needed = node.inputs.map((v) => v !== undefined && reached.has(v.name) && !stop.has(v.name));
+		const rule = node.outputs[0] && g.gradientRule(node.outputs[0]);
+		const inputs = rule?.inputs ?? node.inputs;
+		const needed = inputs.map((v) => v !== undefined && reached.has(v.name) && !stop.has(v.name));
 		if (!needed.includes(true)) continue;
-		const backward = node.declared === undefined ? operatorFor(node.type, node.name).backward : undefined;
-		if (backward === undefined) throw withoutDerivative(node);
-		const outgoing = backward(g, node, incoming, needed);
-		node.inputs.forEach((input, j) => {
+		const outgoing = rule?.backward(incoming[0] as Value) ?? operatorBackward(g, node, incoming, needed);
+		inputs.forEach((input, j) => {
 			const gradient = outgoing[j];
 			if (input !== undefined && gradient !== undefined && needed[j]) accumulate(g, gradients, input, gradient);
 		});
 	}
 	return wrt.map((value) => gradients.get(value.name));
+}
+
+function operatorBackward(
+	g: GraphBuilder,
+	node: Node,
+	incoming: readonly (Value | undefined)[],
+	needed: readonly boolean[],
+): readonly (Value | undefined)[] {
+	const backward = node.declared === undefined ? operatorFor(node.type, node.name).backward : undefined;
+	if (backward === undefined) throw withoutDerivative(node);
+	return backward(g, node, incoming, needed);
 }
 
 function withoutDerivative({ name, type }: Node): ArtifactError {

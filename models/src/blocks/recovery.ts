@@ -2,6 +2,7 @@ import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { RecoveryGradient } from "./recovery-gradient.js";
 import type { Thresholded } from "./singular-value-thresholding.js";
+import { straightThrough } from "./straight-through.js";
 
 /** Recovered smashed data, and what `differentiate` has to be given as `constants` for the chosen gradient. */
 export interface Recovery {
@@ -27,6 +28,5 @@ export function recoverMatrices(
 	const { value, constants } = recover(matrices);
 	const recovered = g.add("Reshape", [value, g.ints([0, channels as number, ...places])]);
 	if (gradient === "exact") return { recovered, constants };
-	const change = g.add("Sub", [recovered, smashed]);
-	return { recovered: g.add("Add", [smashed, change]), constants: [change] };
+	return { recovered: straightThrough(g, recovered, smashed), constants: [] };
 }

@@ -6,6 +6,7 @@ import { batchNormalisation } from "../layers/batch-normalisation.js";
 import type { ParameterScope } from "../layers/parameter-scope.js";
 import { maxPoolRectified } from "../layers/pooling.js";
 import type { ForeignModel } from "./foreign-model.js";
+import { pooledNormalisations } from "./pooled-normalisations.js";
 
 /**
  * Adds nodes of a foreign model to `g`: weights from the scope, starting as the file has them; constants as they are;
@@ -34,8 +35,15 @@ export function replay(
 		known.set(name, value);
 		return value;
 	};
-	for (const node of nodes) {
-		const [first] = node.outputs;
+	const pooled = pooledNormalisations(model, nodes);
+	const ofPool = new Map(pooled.map((found) => [found.pool, found]));
+	// Come with the maximum behind them.
+	const later = new Set(pooled.flatMap(({ normalisation, relu }) => [normalisation, relu]));
+	for (const next of nodes) {
+		if (later.has(next)) continue;
+		const found = ofPool.get(next);
+		const node = found?.normalisation ?? next;
+		const [first] = next.outputs;
 		const dropped = first && model.dropouts.get(first.name);
 		if (first !== undefined && dropped !== undefined) {
 			const { ratio, name, output } = dropped;
@@ -66,9 +74,10 @@ export function replay(
 				training: scope.training,
 				momentum: 1 - numberAttribute(node.attributes, "momentum", 0.9),
 				epsilon: numberAttribute(node.attributes, "epsilon", 1e-5),
+				windows: found?.pool.attributes,
 			},
 		);
-		known.set((node.outputs[0] as Value).name, result.y);
+		known.set((first as Value).name, found?.relu === undefined ? result.y : g.add("Relu", [result.y]));
 		if (scope.training) {
 			scope.updateStatistic(mean.name, result.nextMean);
 			scope.updateStatistic(variance.name, result.nextVariance);

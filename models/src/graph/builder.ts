@@ -9,6 +9,13 @@ interface DeclaredNode {
 	readonly declared: readonly ValueType[];
 }
 
+/** How the gradient of a value becomes those of the values it was made from, over all nodes between. */
+export interface GradientRule {
+	readonly inputs: readonly Value[];
+	/** Gradients of `inputs` from that of the value. */
+	readonly backward: (gradient: Value) => readonly (Value | undefined)[];
+}
+
 /** Constants up to this many elements are kept once however often they are asked for. */
 const sharedConstantElements = 64;
 
@@ -24,6 +31,7 @@ export class GraphBuilder {
 	readonly #shared = new Map<string, Value>();
 	readonly #nodes: Node[] = [];
 	readonly #producers = new Map<string, Node>();
+	readonly #rules = new Map<string, GradientRule>();
 	readonly #counters = new Map<string, number>();
 	readonly #names = new Set<string>();
 
@@ -39,6 +47,16 @@ export class GraphBuilder {
 	/** The node that computes `value`, or undefined for inputs and constants. */
 	producer(value: Value): Node | undefined {
 		return this.#producers.get(value.name);
+	}
+
+	/** Makes `differentiate` go from `value` to other values by a rule, instead of node by node through what lies between. */
+	giveGradientRule(value: Value, rule: GradientRule): void {
+		this.#rules.set(value.name, rule);
+	}
+
+	/** The rule that `value` was given, or undefined. */
+	gradientRule(value: Value): GradientRule | undefined {
+		return this.#rules.get(value.name);
 	}
 
 	/** Declares a graph input. */

@@ -1,7 +1,8 @@
-import { float, int } from "../graph/attribute.js";
+import { type Attributes, float, int } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { normaliseByBatch } from "./normalise-by-batch.js";
+import { normalisedMaximum } from "./normalised-maximum.js";
 
 /** Vectors [C] of one batch normalisation. */
 export interface NormalisationParameters {
@@ -20,10 +21,12 @@ export interface NormalisationOptions {
 	readonly momentum?: number;
 	/** Added to the variance. Default 1e-5. */
 	readonly epsilon?: number;
+	/** Attributes of MaxPool: `y` is the largest of each of these windows. Left out: all of it. */
+	readonly windows?: Attributes | undefined;
 }
 
 export interface NormalisationResult {
-	/** Same shape as x. */
+	/** Same shape as x, or [B,C,...places of the windows]. */
 	readonly y: Value;
 	/** Running mean after this batch. */
 	readonly nextMean: Value;
@@ -39,14 +42,17 @@ export function batchNormalisation(
 	g: GraphBuilder,
 	x: Value,
 	{ scale, bias, mean, variance }: NormalisationParameters,
-	{ training, momentum = 0.1, epsilon = 1e-5 }: NormalisationOptions,
+	{ training, momentum = 0.1, epsilon = 1e-5, windows }: NormalisationOptions,
 ): NormalisationResult {
 	if (!training) {
 		const y = g.add("BatchNormalization", [x, scale, bias, mean, variance], { epsilon: float(epsilon) });
-		return { y, nextMean: mean, nextVariance: variance };
+		return { y: windows ? g.add("MaxPool", [y], windows) : y, nextMean: mean, nextVariance: variance };
 	}
-	const batch = normaliseByBatch(g, x, { scale, bias, mean, variance }, epsilon);
-	const elements = g.add("Cast", [g.add("Size", [x])], { to: int(1) });
+	const parameters = { scale, bias, mean, variance };
+	const batch = windows
+		? normalisedMaximum(g, x, parameters, epsilon, windows)
+		: normaliseByBatch(g, x, parameters, epsilon);
+	const elements = g.add("Cast", [g.add("Size", [batch.kept])], { to: int(1) });
 	const count = g.add("Div", [elements, g.scalar(x.shape[1] as number)]);
 	// A single pixel has no unbiased variance; PyTorch refuses it, here its variance of 0 stays 0.
 	const degrees = g.add("Max", [g.add("Sub", [count, g.scalar(1)]), g.scalar(1)]);

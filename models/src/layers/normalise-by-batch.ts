@@ -11,6 +11,8 @@ export interface NormalisedBatch {
 	readonly mean: Value;
 	/** Biased. [C] */
 	readonly variance: Value;
+	/** Of the shape of x, needed for its gradient: what else needs the size alone takes that of this one. */
+	readonly kept: Value;
 }
 
 /**
@@ -35,5 +37,5 @@ export function normaliseByBatch(
 		momentum: float(0),
 		training_mode: int(1),
 	}) as [Value, Value, Value];
-	return { y, mean: batchMean, variance: batchVariance };
+	return { y, mean: batchMean, variance: batchVariance, kept: x };
 }

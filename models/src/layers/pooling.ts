@@ -4,8 +4,13 @@ import type { Value } from "../graph/graph.js";
 
 /** Largest value of each window of 2 along every spatial axis; an odd last row or column is dropped. */
 export function maxPool(g: GraphBuilder, x: Value): Value {
+	return maxPoolRectified(g, x, halving(x));
+}
+
+/** Attributes of a MaxPool whose windows are 2 along every spatial axis of x. */
+export function halving(x: Value): Attributes {
 	const window = ints(new Array(x.shape.length - 2).fill(2));
-	return maxPoolRectified(g, x, { kernel_shape: window, strides: window });
+	return { kernel_shape: window, strides: window };
 }
 
 /**

@@ -1,8 +1,17 @@
 import { elementCount } from "@psgl/sdk";
-import { float, ints, numberAttribute } from "../graph/attribute.js";
+import { ints, numberAttribute } from "../graph/attribute.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import { type Node, staticShape, type Value } from "../graph/graph.js";
 import { type Operator, requiredInput, shapeMismatch } from "./operator.js";
+import {
+	affine,
+	allButChannels,
+	centred,
+	inverseDeviation,
+	perChannel,
+	shareOfElement,
+	sumPerChannel,
+} from "./per-channel.js";
 
 /**
  * `y = scale (x - mean) / sqrt(variance + epsilon) + bias` per channel of [B,C,...] (ONNX BatchNormalization).
@@ -62,7 +71,7 @@ function trainingBackward(
 	const momentum = numberAttribute(node.attributes, "momentum", 0.9);
 	const { mean, variance } = batchStatistics(g, node, x, momentum);
 	const difference = centred(g, x, mean);
-	const inverseCount = g.add("Div", [g.scalar(x.shape[1] as number), g.add("Cast", [g.add("Size", [x])], toFloat)]);
+	const inverseCount = shareOfElement(g, x);
 	const result =
 		gradient === undefined ? undefined : resultBackward(g, node, gradient, difference, variance, inverseCount);
 	if (gradientMean === undefined && gradientVariance === undefined) return result ?? [];
@@ -112,28 +121,6 @@ function batchStatistics(g: GraphBuilder, node: Node, x: Value, momentum: number
 	return { mean: batchMean, variance: g.add("ReduceMean", [g.add("Mul", [difference, difference]), axes], noKeep) };
 }
 
-const toFloat = { to: { type: "int", value: 1 } } as const;
-
-const allButChannels = (x: Value) => x.shape.flatMap((_, i) => (i === 1 ? [] : [i]));
-
-/** With so few places of a channel ONNX Runtime's broadcasting takes longer than the arithmetic. */
-const fewPlaces = 16;
-
-/** [C] as [C,1,...], so that it broadcasts along the channels of `like`, or with the few places of these. */
-function perChannel(g: GraphBuilder, vector: Value, like: Value): Value {
-	const spatial = like.shape.slice(2);
-	if (spatial.length === 0) return vector;
-	const column = g.add("Unsqueeze", [vector, g.ints(spatial.map((_, i) => i + 1))]);
-	const places = staticShape(spatial);
-	if (places === undefined || elementCount(places) > fewPlaces) return column;
-	return g.add("Expand", [column, g.ints([like.shape[1] as number, ...places])]);
-}
-
-const centred = (g: GraphBuilder, x: Value, mean: Value) => g.add("Sub", [x, perChannel(g, mean, x)]);
-
-const sumPerChannel = (g: GraphBuilder, value: Value) =>
-	g.add("ReduceSum", [value, g.ints(allButChannels(value))], { keepdims: { type: "int", value: 0 } });
-
 /** From so many places on a product of rows is worth a call for each sample and channel. */
 const manyPlaces = 256;
 
@@ -144,15 +131,4 @@ function productsPerChannel(g: GraphBuilder, a: Value, b: Value): Value {
 	const row = g.ints([0, 0, 1, elementCount(spatial)]);
 	const column = g.add("Transpose", [g.add("Reshape", [b, row])], { perm: ints([0, 1, 3, 2]) });
 	return sumPerChannel(g, g.add("MatMul", [g.add("Reshape", [a, row]), column]));
-}
-
-const inverseDeviation = (g: GraphBuilder, variance: Value, epsilon: number) =>
-	g.add("Reciprocal", [g.add("Sqrt", [g.add("Add", [variance, g.scalar(epsilon)])])]);
-
-/** `slope * x + offset` per channel in one pass: BatchNormalization with mean 0, variance 1 and epsilon 0. */
-function affine(g: GraphBuilder, x: Value, slope: Value, offset: Value): Value {
-	const channels = x.shape[1] as number;
-	const zeros = g.floats(new Array<number>(channels).fill(0));
-	const ones = g.floats(new Array<number>(channels).fill(1));
-	return g.add("BatchNormalization", [x, slope, offset, zeros, ones], { epsilon: float(0) });
 }

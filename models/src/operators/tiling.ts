@@ -1,3 +1,4 @@
+import { elementCount } from "@psgl/sdk";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { reshapeTo } from "./reshape.js";
@@ -39,18 +40,26 @@ export function padToImage(g: GraphBuilder, tiles: Value, window: Window): Value
 	);
 }
 
+/** Up to so many pixels it is faster to multiply rows of them by a square matrix than to pass over them several times. */
+export const fewPixels = 81;
+
+/** What of an image is worked on at a time: a row of tiles, or the image where not all of it is tiles. The image is several of them, one after the other. */
+export const bandOf = (window: Window, onlyTiles: boolean): readonly number[] =>
+	onlyTiles ? [window.kernel[0] as number, ...tiledExtents(window).slice(1)] : window.image;
+
 /** Gives every pixel of a tile the value of its place, [B,C,...places] to [B,C,...tiledExtents]; or to the whole image, with zeros where no tile lies. */
 export function spreadOverTiles(g: GraphBuilder, values: Value, window: Window, onlyTiles: boolean): Value {
-	if (onlyTiles) return enlarge(g, values, window.kernel);
-	const { kernel, places, image } = window;
-	const count = places.reduce((a, b) => a * b, 1);
+	const band = bandOf(window, onlyTiles);
+	if (elementCount(band) > fewPixels && onlyTiles) return enlarge(g, values, window.kernel);
+	const places = onlyTiles ? [1, ...window.places.slice(1)] : window.places;
 	// One product with numbers 0 and 1 instead of a Resize and a Pad.
 	const weights = kernelOffsets(places).flatMap((place) =>
-		kernelOffsets(image).map((pixel) =>
-			pixel.every((p, i) => Math.floor(p / (kernel[i] as number)) === place[i]) ? 1 : 0,
+		kernelOffsets(band).map((pixel) =>
+			pixel.every((p, i) => Math.floor(p / (window.kernel[i] as number)) === place[i]) ? 1 : 0,
 		),
 	);
-	const rows = g.add("Reshape", [values, g.ints([-1, count])]);
-	const product = g.add("MatMul", [rows, g.floats(weights, [count, weights.length / count])]);
-	return reshapeTo(g, product, { shape: [...values.shape.slice(0, 2), ...image] });
+	const rows = g.add("Reshape", [values, g.ints([-1, elementCount(places)])]);
+	const product = g.add("MatMul", [rows, g.floats(weights, [elementCount(places), elementCount(band)])]);
+	const extents = onlyTiles ? tiledExtents(window) : window.image;
+	return reshapeTo(g, product, { shape: [...values.shape.slice(0, 2), ...extents] });
 }

@@ -6,7 +6,7 @@ import { dense } from "../layers/dense.js";
 import { groupNormalised } from "../layers/group-normalised.js";
 import { normalised } from "../layers/normalised.js";
 import type { ParameterScope } from "../layers/parameter-scope.js";
-import { flatten, maxPool } from "../layers/pooling.js";
+import { flatten, halving, maxPool } from "../layers/pooling.js";
 import type { SplitNetwork } from "./split-network.js";
 
 /** Groups of channels on the device: 2 channels each after the first convolution, 4 after the second. */
@@ -24,30 +24,20 @@ export const ecg1d: SplitNetwork = {
 	spatialAxes: 1,
 	rectified: false,
 	client(g, scope, x) {
-		const first = maxPool(g, block(g, scope.within("conv1"), x, 16, 7, perSample));
-		return block(g, scope.within("conv2"), first, 32, 5, perSample);
+		const first = maxPool(g, block(g, scope.within("conv1"), x, 16, 7));
+		return block(g, scope.within("conv2"), first, 32, 5);
 	},
 	stream(g, scope, smashed, classes) {
-		const features = maxPool(g, block(g, scope.within("conv"), smashed, 32, 5, normalised));
+		const y = convolution(g, scope.within("conv").within("conv"), smashed, { outputs: 32, kernel: 5, bias: false });
+		const features = leakyRelu(g, normalised(g, scope.within("conv").within("norm"), y, halving(y)));
 		const hidden = leakyRelu(g, dense(g, scope.within("dense1"), flatten(g, features), 128));
 		return dense(g, scope.within("dense2"), hidden, classes);
 	},
 };
 
-function block(
-	g: GraphBuilder,
-	scope: ParameterScope,
-	x: Value,
-	outputs: number,
-	kernel: number,
-	normalisation: typeof normalised,
-): Value {
+function block(g: GraphBuilder, scope: ParameterScope, x: Value, outputs: number, kernel: number): Value {
 	const y = convolution(g, scope.within("conv"), x, { outputs, kernel, bias: false });
-	return leakyRelu(g, normalisation(g, scope.within("norm"), y));
-}
-
-function perSample(g: GraphBuilder, scope: ParameterScope, x: Value): Value {
-	return groupNormalised(g, scope, x, groups);
+	return leakyRelu(g, groupNormalised(g, scope.within("norm"), y, groups));
 }
 
 function leakyRelu(g: GraphBuilder, x: Value): Value {

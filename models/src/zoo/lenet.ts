@@ -4,7 +4,7 @@ import { convolution } from "../layers/convolution.js";
 import { dense } from "../layers/dense.js";
 import { normalised } from "../layers/normalised.js";
 import type { ParameterScope } from "../layers/parameter-scope.js";
-import { flatten, maxPool } from "../layers/pooling.js";
+import { flatten, halving } from "../layers/pooling.js";
 import type { SplitNetwork } from "./split-network.js";
 
 /** A small LeNet with batch normalisation: two convolutions on the device, one and two dense layers in each stream. */
@@ -14,18 +14,20 @@ export const lenet: SplitNetwork = {
 	spatialAxes: 2,
 	rectified: true,
 	client(g, scope, x) {
-		const first = maxPool(g, block(g, scope.within("conv1"), x, 16));
-		return block(g, scope.within("conv2"), first, 32);
+		const first = block(g, scope.within("conv1"), x, 16, true);
+		return block(g, scope.within("conv2"), first, 32, false);
 	},
 	stream(g, scope, smashed, classes) {
-		const features = block(g, scope.within("conv"), smashed, 64);
-		const pooled = Math.min(...(smashed.shape.slice(2) as number[])) >= 4 ? maxPool(g, features) : features;
-		const hidden = g.add("Relu", [dense(g, scope.within("dense1"), flatten(g, pooled), 64)]);
+		const isHalved = Math.min(...(smashed.shape.slice(2) as number[])) >= 4;
+		const features = block(g, scope.within("conv"), smashed, 64, isHalved);
+		const hidden = g.add("Relu", [dense(g, scope.within("dense1"), flatten(g, features), 64)]);
 		return dense(g, scope.within("dense2"), hidden, classes);
 	},
 };
 
-function block(g: GraphBuilder, scope: ParameterScope, x: Value, outputs: number): Value {
+/** The larger ones of every two pixels along each axis where `isHalved`. */
+function block(g: GraphBuilder, scope: ParameterScope, x: Value, outputs: number, isHalved: boolean): Value {
 	const y = convolution(g, scope.within("conv"), x, { outputs, kernel: 3, bias: false });
-	return g.add("Relu", [normalised(g, scope.within("norm"), y)]);
+	// Rectified after the maximum: the same, on a quarter of the pixels.
+	return g.add("Relu", [normalised(g, scope.within("norm"), y, isHalved ? halving(y) : undefined)]);
 }

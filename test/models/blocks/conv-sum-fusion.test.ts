@@ -1,8 +1,9 @@
-import { convSumFusion, differentiate, type Value } from "@psgl/models";
-import type { Tensor } from "@psgl/sdk";
+import { convSumFusion, differentiate, recoverySvt, type Value } from "@psgl/models";
+import { seededRandom, type Tensor } from "@psgl/sdk";
 import test from "ava";
 import { goldenVectors, relativeError } from "../../helpers/golden.js";
 import { numbers } from "../../helpers/numbers.js";
+import { normalTensor } from "../../helpers/operator-gradients.js";
 import { runGraph } from "../../helpers/run-graph.js";
 import { withShared } from "../../helpers/shared.js";
 
@@ -51,4 +52,43 @@ test("signals fuse along their length", async (t) => {
 		{ s: signal(1, 2, 3), r: signal(4, 5, 6) },
 	);
 	t.deepEqual(numbers(fused), [43.5, 55.5, 63.5]);
+});
+
+test("where recovery hands its gradient on, those of both halves arrive at the smashed data", async (t) => {
+	const random = seededRandom(2);
+	const place = ["B", 4, 5, 6];
+	const results = await runGraph(
+		(g) => {
+			const smashed = g.input("smashed", "float32", place);
+			const weight = g.input("weight", "float32", [4, 8, 3, 3]);
+			const bias = g.input("bias", "float32", [4]);
+			const gradient = g.input("gradient", "float32", place);
+			const { recovered, constants } = recoverySvt(g, smashed, { threshold: 0.2 });
+			const value = convSumFusion(g, smashed, recovered, weight, bias);
+			const own = differentiate(g, [{ value, gradient }], [smashed, weight, bias], constants);
+			// The same recovered data as values of their own.
+			const apart = g.add("Identity", [recovered]);
+			const separate = convSumFusion(g, smashed, apart, weight, bias);
+			const [first, second, ...rest] = differentiate(
+				g,
+				[{ value: separate, gradient }],
+				[smashed, apart, weight, bias],
+				[recovered],
+			) as [Value, Value, Value, Value];
+			g.output("value", value);
+			g.output("separate value", separate);
+			const expected = [g.add("Add", [first, second]), ...rest];
+			for (const [i, gradients] of [own as Value[], expected].entries()) {
+				for (const [j, of] of gradients.entries()) g.output(`${i} ${j}`, of);
+			}
+		},
+		{
+			smashed: normalTensor(random, [3, 4, 5, 6]),
+			weight: normalTensor(random, [4, 8, 3, 3]),
+			bias: normalTensor(random, [4]),
+			gradient: normalTensor(random, [3, 4, 5, 6]),
+		},
+	);
+	t.deepEqual(results.value, results["separate value"]);
+	for (const j of [0, 1, 2]) t.true(relativeError(results[`0 ${j}`] as Tensor, results[`1 ${j}`] as Tensor) < 1e-5);
 });
