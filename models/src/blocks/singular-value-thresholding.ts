@@ -23,16 +23,15 @@ export interface Thresholded {
 }
 
 /**
- * Eigenvalues of the Gram matrix are known to about this share of the largest, squared: float32 holds no more.
- * Smaller thresholds are made with this one and scaled; a singular value below 1e-3 of the largest may then be wrong by
- * a quarter of that.
+ * Smaller thresholds, as shares of the largest singular value, are made with this one and scaled; a singular value below it may then be wrong by
+ * a quarter of it, and by no more than the threshold. The eigenvalues of the Gram matrix are known to about 1e-3 squared of the largest: float32 holds no more.
  */
-const resolution = 1e-3;
+const resolutions = { "straight-through": 2.5e-3, exact: 1e-3 } as const;
 
 /**
  * Share of the largest eigenvalue below which the distance of an eigenvalue to the threshold is not resolved. Where the value alone counts a
- * singular value next to a threshold t is within 1e-6/t, and any within 2e-4, of the exact result, all as shares of the largest: what float16
- * on the wire leaves of smashed data is no better. The gradient needs the distance itself.
+ * singular value next to a threshold t is within 1e-6/t or 5e-6, and any within 2e-4, of the exact result, all as shares of the largest: what
+ * float16 on the wire leaves of smashed data is no better. The gradient needs the distance itself.
  */
 const signResolutions = { "straight-through": 3.2e-5, exact: 1e-6 } as const;
 
@@ -77,12 +76,7 @@ function singularValueWeights(
 	threshold: Threshold,
 	gradient: RecoveryGradient,
 ) {
-	const { t, squared, bound, lower, signLower, constants } = thresholdAndBounds(
-		g,
-		gram,
-		threshold,
-		signResolutions[gradient],
-	);
+	const { t, squared, bound, lower, signLower, constants } = thresholdAndBounds(g, gram, threshold, gradient);
 	const tolerance = tolerances[gradient];
 	const half = g.add("Max", [g.add("Sub", [bound, squared]), squared]);
 	const radius = g.add("Mul", [g.add("Max", [half, g.scalar(tiny)]), g.scalar(margin)]);
@@ -113,7 +107,8 @@ function singularValueWeights(
  * upper bound of the largest eigenvalue, all [B,1,1] or [], a lower bound of t over its root, and how near to the
  * threshold signs have to be told apart.
  */
-function thresholdAndBounds(g: GraphBuilder, gram: Value, threshold: Threshold, signResolution: number) {
+function thresholdAndBounds(g: GraphBuilder, gram: Value, threshold: Threshold, gradient: RecoveryGradient) {
+	const [resolution, signResolution] = [resolutions[gradient], signResolutions[gradient]];
 	if ("relative" in threshold) {
 		const { radius, constants } = spectralRadius(g, gram);
 		const resolved = Math.max(threshold.relative, resolution);
@@ -127,8 +122,8 @@ function thresholdAndBounds(g: GraphBuilder, gram: Value, threshold: Threshold, 
 		};
 	}
 	// The Frobenius norm of the Gram matrix bounds its largest eigenvalue, and costs next to nothing.
-	const squares = g.add("ReduceSum", [g.add("Mul", [gram, gram]), g.ints([1, 2])], { keepdims: int(1) });
-	const bound = g.add("Sqrt", [g.add("Max", [squares, g.scalar(tiny)])]);
+	const norm = g.add("ReduceL2", [gram, g.ints([1, 2])], { keepdims: int(1) });
+	const bound = g.add("Max", [norm, g.scalar(Math.sqrt(tiny))]);
 	const unresolved = g.add("Mul", [bound, g.scalar(resolution ** 2)]);
 	const [t, smallest] =
 		"value" in threshold ? [threshold.value, threshold.smallest] : [g.scalar(threshold.absolute), resolution];
