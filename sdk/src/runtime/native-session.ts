@@ -27,6 +27,11 @@ export class NativeSession {
 	readonly #memory: Handle;
 	readonly #aside: boolean;
 	readonly #inputTexts: BigUint64Array;
+	/** Names of outputs that were asked for before. */
+	readonly #outputTexts = new WeakMap<readonly Signature[], BigUint64Array>();
+	/** Where a call reads a shape of each rank, and writes a handle: made once, as a run hands over dozens of tensors. */
+	readonly #shapes: BigInt64Array[] = [];
+	readonly #handle = new BigUint64Array(1);
 	#session: Handle;
 	/** What runs under way read and write: native code refers to it by addresses alone, and the session is released after the last. */
 	readonly #held = new Set<object>();
@@ -81,18 +86,20 @@ export class NativeSession {
 		const { inputs } = this;
 		const values = new BigUint64Array(inputs.length + outputs.length);
 		try {
-			for (const [i, value] of [...feeds, ...results].entries()) {
-				if (value !== undefined) this.#wrap(value, values.subarray(i, i + 1));
+			for (let i = 0; i < inputs.length; i++) values[i] = this.#wrap(feeds[i] as Tensor);
+			for (let i = 0; i < outputs.length; i++) {
+				const result = results[i];
+				if (result !== undefined) values[inputs.length + i] = this.#wrap(result);
 			}
 			const given = values.subarray(0, inputs.length);
 			const wanted = values.subarray(inputs.length);
-			const names = [this.#inputTexts, texts(outputs)] as const;
-			const call = [this.#session, null, names[0], given, given.length, names[1], wanted.length, wanted] as const;
+			const names = this.#textsOf(outputs);
+			const call = [this.#session, null, this.#inputTexts, given, given.length, names, wanted.length, wanted] as const;
 			if (this.#aside) await this.#holding({ feeds, results, call }, () => this.#ort.runAside(...call));
 			else this.#ort.run(...call);
 			return results.map((result, i) => result ?? this.#copy(wanted[i] as Handle));
 		} finally {
-			for (const value of values) if (value !== 0n) this.#ort.releaseValue(value);
+			for (let i = 0; i < values.length; i++) if (values[i] !== 0n) this.#ort.releaseValue(values[i] as Handle);
 		}
 	}
 
@@ -114,11 +121,21 @@ export class NativeSession {
 		this.#session = 0n;
 	}
 
-	#wrap({ dtype, dims, data }: Tensor, handle: BigUint64Array): void {
-		const shape = new BigInt64Array(dims.length);
-		for (let i = 0; i < dims.length; i++) shape[i] = BigInt(dims[i] as number);
-		const type = dataType[dtype];
-		this.#ort.createTensorWithData(this.#memory, data, data.byteLength, shape, shape.length, type, handle);
+	/** The runtime's own object for a tensor, in the tensor's memory. */
+	#wrap({ dtype, dims, data }: Tensor): Handle {
+		const rank = dims.length;
+		this.#shapes[rank] ??= new BigInt64Array(rank);
+		const shape = this.#shapes[rank];
+		for (let i = 0; i < rank; i++) shape[i] = BigInt(dims[i] as number);
+		const handle = this.#handle;
+		this.#ort.createTensorWithData(this.#memory, data, data.byteLength, shape, rank, dataType[dtype], handle);
+		return handle[0] as Handle;
+	}
+
+	#textsOf(outputs: readonly Signature[]): BigUint64Array {
+		const known = this.#outputTexts.get(outputs) ?? texts(outputs);
+		this.#outputTexts.set(outputs, known);
+		return known;
 	}
 
 	/** A result of a shape that was not known ahead. */

@@ -131,6 +131,8 @@ class NodeSession implements Session {
 	/** Inputs that are vectors in pieces. */
 	readonly #vectors: ReadonlyMap<string, readonly Bound[]>;
 	readonly #outputs: ReadonlyMap<string, readonly Bound[]>;
+	/** By lists of names that were asked for before. */
+	readonly #known = new WeakMap<readonly string[], Wanted>();
 
 	constructor(handle: Handle, aside = false) {
 		const session = new NativeSession(ort, memory, handle, aside);
@@ -173,32 +175,39 @@ class NodeSession implements Session {
 
 	async #run(feeds: Tensors, fetches: readonly string[], into: Tensors): Promise<Record<string, Tensor>> {
 		const results: Record<string, Tensor> = {};
-		const outputs: Bound[] = [];
+		const { outputs, signatures } = this.#wanted(fetches);
 		const memory: (Tensor | undefined)[] = [];
-		for (const name of fetches) {
-			const parts = this.#outputs.get(name);
-			if (parts === undefined) throw new Error(`no output ${name}; there are ${this.outputNames.join(", ")}`);
-			const vector = into[name] ?? emptyVector(parts);
-			if (into[name] !== undefined) requireWhole(name, into[name], parts);
+		for (const [name, parts] of outputs) {
+			const given = into[name];
+			if (given !== undefined) requireWhole(name, given, parts);
+			const vector = given ?? emptyVector(parts);
 			if (vector !== undefined) results[name] = vector;
-			for (const part of parts) {
-				outputs.push(part);
-				memory.push(vector && piece(vector, part));
-			}
+			for (const part of parts) memory.push(vector && piece(vector, part));
 		}
 		for (const [name, parts] of this.#vectors) requireWhole(name, feeds[name] as Tensor, parts);
 		const inputs = this.#inputs.map((input) => piece(feeds[input.name] as Tensor, input));
-		const computed = await this.#session.run(
-			inputs,
-			outputs.map(({ signature }) => signature),
-			memory,
-		);
-		outputs.forEach(({ name }, i) => {
-			results[name] ??= computed[i] as Tensor;
-		});
-		for (const name of fetches)
-			if (into[name] === undefined) collector.count((results[name] as Tensor).data.byteLength);
+		const computed = await this.#session.run(inputs, signatures, memory);
+		let at = 0;
+		for (const [name, parts] of outputs) {
+			const result = results[name] ?? (computed[at] as Tensor);
+			results[name] = result;
+			at += parts.length;
+			if (into[name] === undefined) collector.count(result.data.byteLength);
+		}
 		return results;
+	}
+
+	#wanted(fetches: readonly string[]): Wanted {
+		const known = this.#known.get(fetches);
+		if (known !== undefined) return known;
+		const outputs = fetches.map((name) => {
+			const parts = this.#outputs.get(name);
+			if (parts === undefined) throw new Error(`no output ${name}; there are ${this.outputNames.join(", ")}`);
+			return [name, parts] as const;
+		});
+		const wanted = { outputs, signatures: outputs.flatMap(([, parts]) => parts.map(({ signature }) => signature)) };
+		this.#known.set(fetches, wanted);
+		return wanted;
 	}
 
 	async close(): Promise<void> {
@@ -208,6 +217,13 @@ class NodeSession implements Session {
 	async [Symbol.asyncDispose](): Promise<void> {
 		await this.close();
 	}
+}
+
+/** Results that a run is asked for, with the pieces they come in. */
+interface Wanted {
+	readonly outputs: readonly (readonly [name: string, parts: readonly Bound[]])[];
+	/** Of all pieces, in order. */
+	readonly signatures: readonly Signature[];
 }
 
 /** An input or output of a graph under the name a session has for it. */
