@@ -49,7 +49,7 @@ export type {
 	WaitOptions,
 } from "./ports/transport.js";
 export { type VectorPart, vectorPart, vectorPartName } from "./ports/vector-part.js";
-export { SpareTensors } from "./spare-tensors.js";
+export { SpareTensors, spareLimits } from "./spare-tensors.js";
 export {
 	bytesPerElement,
 	type DType,

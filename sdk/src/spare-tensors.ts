@@ -1,7 +1,10 @@
 import type { DType, Tensor } from "./tensor.js";
 
-/** Tensors that are kept; the oldest goes. */
-const mostKept = 8;
+export const spareLimits = {
+	/** Tensors that are kept, and their bytes; the oldest goes. */
+	maxSpareTensors: 8,
+	maxSpareBytes: 33_554_432,
+} as const;
 
 /**
  * Tensors nobody needs any more, for a graph to write its next results over: to touch new memory and to collect it takes longer than what a
@@ -20,7 +23,10 @@ export class SpareTensors {
 	give(tensor: Tensor): void {
 		if (this.#kept.some(({ data }) => data === tensor.data)) return;
 		this.#kept.push(tensor);
-		if (this.#kept.length > mostKept) this.#kept.shift();
+		let bytes = this.#kept.reduce((sum, { data }) => sum + data.byteLength, 0);
+		while (this.#kept.length > spareLimits.maxSpareTensors || bytes > spareLimits.maxSpareBytes) {
+			bytes -= this.#kept.shift()?.data.byteLength ?? 0;
+		}
 	}
 }
 

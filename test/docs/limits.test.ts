@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { cloudLimits, outlierLimits, rolloutLimits, smashedGuardLimits } from "@psgl/cloud";
 import { minimumSamplesPerDevice, scenarioLimits } from "@psgl/firmware-sim";
 import { auditLimits, onnxLimits } from "@psgl/models";
-import { activationLimits, figureLimits, scrutinyLimits } from "@psgl/sdk";
+import { activationLimits, figureLimits, scrutinyLimits, spareLimits } from "@psgl/sdk";
 import { maxArtifactBytes } from "@psgl/sdk/artifact";
 import { budgetLimits } from "@psgl/sdk/budget";
 import { ledgerLimits } from "@psgl/sdk/ledger";
@@ -29,6 +29,7 @@ const limits = {
 	"outlier guard": outlierLimits,
 	"guard on smashed data": smashedGuardLimits,
 	activations: activationLimits,
+	"spare memory": spareLimits,
 	"gradients on a device": scrutinyLimits,
 	"figures of a device that keeps its labels": figureLimits,
 	"signed models": trustLimits,
