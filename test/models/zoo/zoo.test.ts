@@ -142,6 +142,7 @@ for (const network of zoo) {
 					const { params, stats, slots } = feeds.server;
 					t.deepEqual(dimsOf(server), {
 						cutGradient: smashed,
+						total: [],
 						losses: [streams.length],
 						scores: [batch, streams.length + 1, 3],
 						...dimsOf({ next_params: params, next_slots: slots, next_stats: stats } as Feeds),
