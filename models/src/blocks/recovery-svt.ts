@@ -32,8 +32,9 @@ export function recoverySvt(g: GraphBuilder, smashed: Value, options: SvtRecover
 	const reached = 1 - (1 - step) ** iterations;
 	return recoverMatrices(g, smashed, gradient, (matrices) => {
 		const size = relative ? { relative: threshold } : { absolute: threshold };
+		if (reached === 1) return singularValueThresholding(g, matrices, size, gradient, part);
 		const { value, constants } = singularValueThresholding(g, matrices, size, gradient);
-		const lowRank = reached === 1 ? value : g.add("Mul", [value, g.scalar(reached)]);
+		const lowRank = g.add("Mul", [value, g.scalar(reached)]);
 		return { value: part === "low-rank" ? lowRank : g.add("Sub", [matrices, lowRank]), constants };
 	});
 }

@@ -56,19 +56,22 @@ const tiny = 1e-30;
  * |X| = X sign(X). Written so, nothing is discontinuous at the threshold and the inverse root is taken of a matrix
  * with known bounds. One matrix never influences another. Zero matrices give zero.
  * @param gradient `exact` when the result is to be differentiated, which takes a little longer.
+ * @param part `residual`: what thresholding takes away, min(s, t) in each singular value
  */
 export function singularValueThresholding(
 	g: GraphBuilder,
 	matrices: Value,
 	threshold: Threshold,
 	gradient: RecoveryGradient,
+	part: "low-rank" | "residual" = "low-rank",
 ): Thresholded {
 	const { gram, size, rows } = gramMatrix(g, matrices);
-	const { weight, constants } = singularValueWeights(g, gram, size, threshold, gradient);
+	const { taken, constants } = singularValueWeights(g, gram, size, threshold, gradient);
+	const weight = part === "residual" ? taken : g.add("Sub", [multipleOfIdentity(g, size, 1), taken]);
 	return { value: g.add("MatMul", rows ? [weight, matrices] : [matrices, weight]), constants };
 }
 
-/** I - t max(G, t^2)^(-1/2), [B,size,size]. */
+/** t max(G, t^2)^(-1/2), [B,size,size]. */
 function singularValueWeights(
 	g: GraphBuilder,
 	gram: Value,
@@ -97,9 +100,8 @@ function singularValueWeights(
 		tolerance,
 	);
 	const shrink = g.add("Div", [g.add("Mul", [t, g.scalar(scale)]), g.add("Sqrt", [top])]);
-	const weight = g.add("Sub", [identity, g.add("Mul", [root, shrink])]);
 	// The result does not depend on radius and top: they only scale what is scaled back afterwards.
-	return { weight, constants: [...constants, radius, top] };
+	return { taken: g.add("Mul", [root, shrink]), constants: [...constants, radius, top] };
 }
 
 /**
