@@ -23,17 +23,14 @@ export interface Thresholded {
 }
 
 /**
- * Smaller thresholds, as shares of the largest singular value, are made with this one and scaled; a singular value below it may then be wrong by
- * a quarter of it, and by no more than the threshold. The eigenvalues of the Gram matrix are known to about 1e-3 squared of the largest: float32 holds no more.
+ * Eigenvalues of the Gram matrix are known to about this share of the largest, squared: float32 holds no more.
+ * Smaller thresholds are made with this one and scaled; a singular value below 1e-3 of the largest may then be wrong by
+ * a quarter of that.
  */
-const resolutions = { "straight-through": 2.5e-3, exact: 1e-3 } as const;
+const resolution = 1e-3;
 
-/**
- * Share of the largest eigenvalue below which the distance of an eigenvalue to the threshold is not resolved. Where the value alone counts a
- * singular value next to a threshold t is within 1e-6/t or 5e-6, and any within 2e-4, of the exact result, all as shares of the largest; float16
- * on the wire moves those of smashed data [32,49] by up to 4e-5. The gradient needs the distance itself.
- */
-const signResolutions = { "straight-through": 3.2e-5, exact: 1e-6 } as const;
+/** Share of the largest eigenvalue below which the distance of an eigenvalue to the threshold is not resolved. */
+const signResolution = 1e-6;
 
 /**
  * What steps of a longer iteration can do with, in units of the smallest share: results are within 3e-5 of the largest
@@ -42,7 +39,7 @@ const signResolutions = { "straight-through": 3.2e-5, exact: 1e-6 } as const;
 const coarseSignResolution = 2e-4;
 
 /** Of the polynomials; what is to be differentiated needs the square. */
-const tolerances = { "straight-through": 1e-5, exact: 1e-12 } as const;
+const tolerances = { "straight-through": 1e-6, exact: 1e-12 } as const;
 
 /** Room for rounding above the largest eigenvalue: beyond 1 the iterations leave their interval and diverge. */
 const margin = 1.01;
@@ -66,21 +63,14 @@ export function singularValueThresholding(
 	part: "low-rank" | "residual" = "low-rank",
 ): Thresholded {
 	const { gram, size, rows } = gramMatrix(g, matrices);
-	const { taken, constants } = singularValueWeights(g, gram, size, threshold, gradient);
+	const { taken, constants } = singularValueWeights(g, gram, size, threshold, tolerances[gradient]);
 	const weight = part === "residual" ? taken : g.add("Sub", [multipleOfIdentity(g, size, 1), taken]);
 	return { value: g.add("MatMul", rows ? [weight, matrices] : [matrices, weight]), constants };
 }
 
 /** t max(G, t^2)^(-1/2), [B,size,size]. */
-function singularValueWeights(
-	g: GraphBuilder,
-	gram: Value,
-	size: number,
-	threshold: Threshold,
-	gradient: RecoveryGradient,
-) {
-	const { t, squared, bound, lower, signLower, constants } = thresholdAndBounds(g, gram, threshold, gradient);
-	const tolerance = tolerances[gradient];
+function singularValueWeights(g: GraphBuilder, gram: Value, size: number, threshold: Threshold, tolerance: number) {
+	const { t, squared, bound, lower, signLower, constants } = thresholdAndBounds(g, gram, threshold);
 	const half = g.add("Max", [g.add("Sub", [bound, squared]), squared]);
 	const radius = g.add("Mul", [g.add("Max", [half, g.scalar(tiny)]), g.scalar(margin)]);
 	const top = g.add("Mul", [g.add("Max", [bound, g.add("Max", [squared, g.scalar(tiny)])]), g.scalar(margin)]);
@@ -109,8 +99,7 @@ function singularValueWeights(
  * upper bound of the largest eigenvalue, all [B,1,1] or [], a lower bound of t over its root, and how near to the
  * threshold signs have to be told apart.
  */
-function thresholdAndBounds(g: GraphBuilder, gram: Value, threshold: Threshold, gradient: RecoveryGradient) {
-	const [resolution, signResolution] = [resolutions[gradient], signResolutions[gradient]];
+function thresholdAndBounds(g: GraphBuilder, gram: Value, threshold: Threshold) {
 	if ("relative" in threshold) {
 		const { radius, constants } = spectralRadius(g, gram);
 		const resolved = Math.max(threshold.relative, resolution);

@@ -206,8 +206,8 @@ test("whatever the singular values, the error stays under 1e-3 of the largest", 
 			const share = 10 ** thresholdExponent;
 			const out = await recovered(s, { threshold: relative ? share : share * size, relative });
 			const error = largestDifference(out.recovered, bySvd(s, share));
-			// Thresholds that float32 can tell apart from zero are met better.
-			return error < (share > 1e-2 ? Math.max(1e-6 / share, 1e-5) : 1e-3) * size;
+			// Thresholds that float32 can tell apart from zero are met two orders of magnitude better.
+			return error < (share > 1e-2 ? 1e-5 : 1e-3) * size;
 		},
 	);
 	await t.notThrowsAsync(fc.assert(property, { numRuns: 40, seed: 1 }));
@@ -224,10 +224,10 @@ for (const share of [0.003, 0.01, 0.03, 0.2, 0.5]) {
 		});
 		const expected = { ...s, data: s.data.map((value) => Math.max(value - share, 0)) };
 		for (const relative of [true, false]) {
-			const { recovered: value } = await recovered(s, { threshold: share, relative });
-			t.true(largestDifference(value, expected) < Math.min(Math.max(1e-6 / share, 5e-6), 2e-4));
-			const sharp = await recovered(s, { threshold: share, relative, gradient: "exact" });
-			t.true(largestDifference(sharp.recovered, expected) < Math.min(1e-7 / share, 2e-5));
+			for (const gradient of ["straight-through", "exact"] as const) {
+				const out = await recovered(s, { threshold: share, relative, gradient });
+				t.true(largestDifference(out.recovered, expected) < Math.min(1e-7 / share, 2e-5));
+			}
 		}
 	});
 }
