@@ -93,14 +93,11 @@ function inBlocks(gradient: KernelGradient, block: number): readonly Uint8Array[
 	const weights = reshape(pairs, "weights", [filters, -1, ...places]);
 	const moved = { strides: dilations, dilations: asColumns(strides) };
 	const result = add("Conv", [picture, weights], own("result"), moved, blockedDomain);
-	// [C/width,M/block,kernel,width of C,block of M] to [M,C,kernel], two axes at a time.
-	const results = reshape(result, "result-rows", [-1, offsets * width, block]);
-	const columns = transpose(results, "filters", [0, 2, 1]);
-	const planes = transpose(reshape(columns, "columns", [-1, offsets, width]), "planes", [0, 2, 1]);
-	const ordered =
-		channels > width
-			? transpose(reshape(planes, "by-block", [-1, filters, width * offsets]), "ordered", [1, 0, 2])
-			: planes;
-	add("Reshape", [ordered, constant("shape", shape)], output);
+	// [C/width,M/block,kernel,width of C,block of M] to [M,C,kernel]
+	const results = reshape(result, "result-rows", [channels / width, blocks, offsets * width * block]);
+	const planes = reshape(transpose(results, "planes", [1, 0, 2]), "offsets", [-1, offsets, width, block]);
+	const byChannels = reshape(transpose(planes, "turned", [0, 2, 1, 3]), "columns", [blocks, channels * offsets, block]);
+	const columns = transpose(byChannels, "filters", [0, 2, 1]);
+	add("Reshape", [columns, constant("shape", shape)], output);
 	return parts;
 }
